@@ -1,0 +1,102 @@
+import type { ErrorPayload } from './errors.js'
+import type { ConversationId, DeviceId, GroupId, UserId } from './ids.js'
+
+/** Protocol numbers that `auth.protocol` may name. Without it, protocol 1 is spoken. */
+export const PROTOCOLS = [1] as const
+
+/** To members of a shared group. `online` is `count > 0`, always. */
+export interface PresenceUpdate {
+  readonly userId: UserId
+  readonly online: boolean
+  /** Devices, not connections. */
+  readonly count: number
+}
+
+/** To members of that conversation. */
+export interface PresenceConversation extends PresenceUpdate {
+  readonly conversationId: ConversationId
+}
+
+/** To the other members of that conversation. */
+export interface TypingNotice {
+  readonly convId: ConversationId
+  readonly userId: UserId
+}
+
+/** One device of one's own. A session without `deviceId` is a device of its own; its `deviceId` here is the server's. */
+export interface Device {
+  readonly deviceId: DeviceId
+  /** When the device came, in milliseconds since 1970 on the server's clock. */
+  readonly since: number
+  /** The client's `auth.label`. */
+  readonly label?: string
+}
+
+/** To the user's own sessions. */
+export interface PresenceDevices {
+  readonly count: number
+  readonly devices: readonly Device[]
+}
+
+/** To members of a group or conversation in `count` mode: how many of how many are online. */
+export type PresenceOccupancy = (
+  | { readonly groupId: GroupId; readonly conversationId?: never }
+  | { readonly conversationId: ConversationId; readonly groupId?: never }
+) & { readonly members: number; readonly online: number }
+
+/** What the server sends, by event name. Intersect it with your own `ServerToClientEvents`. */
+export interface PresenceServerEvents {
+  'presence:update': (payload: PresenceUpdate) => void
+  'presence:conversation': (payload: PresenceConversation) => void
+  'typing:start': (payload: TypingNotice) => void
+  'typing:stop': (payload: TypingNotice) => void
+  'presence:devices': (payload: PresenceDevices) => void
+  'presence:occupancy': (payload: PresenceOccupancy) => void
+  /** The last word before the server ends a session for good. */
+  'presence:closed': (payload: ErrorPayload) => void
+}
+
+/** The answer to a client's message, where it asked for one. */
+export type Acknowledgement = (answer: Answer) => void
+export type Answer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly error: Pick<ErrorPayload, 'code' | 'message'> }
+
+/** `typing:start`, `typing:stop`. */
+export interface TypingRequest {
+  readonly convId: ConversationId
+}
+
+/** The client is about to be frozen: its loss, if it comes, then has this grace. */
+export interface BackgroundRequest {
+  /** 0 to 60,000. */
+  readonly graceMs: number
+}
+
+/** Ends a session (default) or all sessions of its device (log-out), seen at once. */
+export interface LeaveRequest {
+  readonly scope?: 'session' | 'device'
+}
+
+/** A newer token for the open connection. */
+export interface TokenRequest {
+  readonly token: string
+}
+
+/** What a client sends, by event name. Intersect it with your own `ClientToServerEvents`. */
+export interface PresenceClientEvents {
+  'typing:start': (payload: TypingRequest, acknowledge?: Acknowledgement) => void
+  'typing:stop': (payload: TypingRequest, acknowledge?: Acknowledgement) => void
+  'presence:background': (payload: BackgroundRequest, acknowledge?: Acknowledgement) => void
+  'presence:leave': (payload?: LeaveRequest, acknowledge?: Acknowledgement) => void
+  'presence:token': (payload: TokenRequest, acknowledge?: Acknowledgement) => void
+}
+
+/** What a client puts into Socket.IO's `auth`. Further fields belong to the host and are left alone. */
+export interface PresenceAuth {
+  readonly token?: string
+  readonly protocol?: number
+  readonly deviceId?: DeviceId
+  readonly clientId?: string
+  readonly label?: string
+}

@@ -1,0 +1,42 @@
+export {
+  ID_MAX_LENGTH,
+  LABEL_MAX_LENGTH,
+  isId,
+  type ClientId,
+  type ConversationId,
+  type DeviceId,
+  type GroupId,
+  type SessionId,
+  type UserId,
+} from './ids.js'
+export { ERRORS, PresenceError, type ErrorCode, type ErrorPayload, type Retry } from './errors.js'
+export {
+  PROTOCOLS,
+  type Acknowledgement,
+  type Answer,
+  type BackgroundRequest,
+  type Device,
+  type LeaveRequest,
+  type PresenceAuth,
+  type PresenceClientEvents,
+  type PresenceConversation,
+  type PresenceDevices,
+  type PresenceOccupancy,
+  type PresenceServerEvents,
+  type PresenceUpdate,
+  type TokenRequest,
+  type TypingNotice,
+  type TypingRequest,
+} from './events.js'
+export {
+  BACKGROUND_GRACE_MAX_MS,
+  CLIENT_EVENTS,
+  TOKEN_MAX_LENGTH,
+  authSchema,
+  clientSchemas,
+  parseAuth,
+  parseClientEvent,
+  type ClientEventName,
+  type ClientPayload,
+  type ParsedAuth,
+} from './validate.js'

@@ -1,0 +1,75 @@
+import * as v from 'valibot'
+import { PresenceError } from './errors.js'
+import { PROTOCOLS, type PresenceClientEvents } from './events.js'
+import { isId, LABEL_MAX_LENGTH, type ClientId, type ConversationId, type DeviceId } from './ids.js'
+
+/** Longest token that is looked at, in UTF-16 units. */
+export const TOKEN_MAX_LENGTH = 8_192
+/** Longest grace that `presence:background` may ask for. */
+export const BACKGROUND_GRACE_MAX_MS = 60_000
+
+const conversationId = v.custom<ConversationId>((value) => isId(value), 'is not an id')
+const shortId = <Id extends string>() => v.custom<Id>((value) => isId(value, LABEL_MAX_LENGTH), 'is not an id')
+
+/**
+ * The schema of each event that a client may send. Fields that are not named here are refused: a misspelt
+ * field would otherwise be silently without effect. The fuzz test makes its messages from this table.
+ */
+export const clientSchemas = {
+  'typing:start': v.strictObject({ convId: conversationId }),
+  'typing:stop': v.strictObject({ convId: conversationId }),
+  'presence:background': v.strictObject({
+    graceMs: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(BACKGROUND_GRACE_MAX_MS)),
+  }),
+  'presence:leave': v.optional(v.strictObject({ scope: v.exactOptional(v.picklist(['session', 'device'])) }), {}),
+  'presence:token': v.strictObject({ token: v.pipe(v.string(), v.minLength(1), v.maxLength(TOKEN_MAX_LENGTH)) }),
+} satisfies Record<keyof PresenceClientEvents, v.GenericSchema>
+
+/** The name of an event that a client may send. */
+export type ClientEventName = keyof typeof clientSchemas
+/** Their names, for whoever has to listen to each. */
+export const CLIENT_EVENTS = Object.keys(clientSchemas) as readonly ClientEventName[]
+/** The payload of an event once it has passed {@link parseClientEvent}. */
+export type ClientPayload<Name extends ClientEventName> = v.InferOutput<(typeof clientSchemas)[Name]>
+
+/** The fields of `auth` that are Vigie's. Others are the host's and pass. */
+export const authSchema = v.object({
+  protocol: v.exactOptional(v.number()),
+  deviceId: v.exactOptional(shortId<DeviceId>()),
+  clientId: v.exactOptional(shortId<ClientId>()),
+  label: v.exactOptional(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
+})
+export type ParsedAuth = v.InferOutput<typeof authSchema>
+
+/**
+ * Checks what a client sent as the payload of `name`.
+ * @throws PresenceError `invalid_payload`, naming the first field that is wrong.
+ */
+export function parseClientEvent<Name extends ClientEventName>(name: Name, payload: unknown): ClientPayload<Name> {
+  const result = v.safeParse(clientSchemas[name], payload, { abortEarly: true })
+  if (!result.success) throw new PresenceError('invalid_payload', describe(name, result.issues[0]))
+  return result.output
+}
+
+/**
+ * Checks the fields of a connection's `auth` that are Vigie's, the token excepted.
+ * @throws PresenceError `auth_invalid` or `protocol_unsupported`.
+ */
+export function parseAuth(auth: unknown): ParsedAuth {
+  const result = v.safeParse(authSchema, auth, { abortEarly: true })
+  if (!result.success) throw new PresenceError('auth_invalid', describe('auth', result.issues[0]))
+  const { protocol } = result.output
+  if (protocol !== undefined && !PROTOCOLS.some((spoken) => spoken === protocol)) {
+    throw new PresenceError('protocol_unsupported', `Protocol ${String(protocol)} is not spoken here.`, {
+      supported: PROTOCOLS,
+    })
+  }
+  return result.output
+}
+
+/** Names the place, never the value: what was sent may be huge, or secret. */
+function describe(where: string, issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue)
+  const place = path === null ? where : `${where}: ${path.slice(0, LABEL_MAX_LENGTH)}`
+  return `${place} ${issue.kind === 'validation' ? 'is out of range' : 'is missing, unknown or of the wrong type'}.`
+}

@@ -1,0 +1,71 @@
+/**
+ * What the engine's shell needs from the world, in prose. Adapters (`memory`, `postgres`) implement these
+ * and say only "See {@link Memberships}"; `testing/contracts` holds them to it.
+ */
+import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
+
+/** The groups and conversations that one user's rows name, each once, in any order. */
+export interface UserMemberships {
+  readonly groups: readonly GroupId[]
+  readonly conversations: readonly ConversationId[]
+}
+
+/** How many members groups and conversations have. One without rows is absent, or 0. */
+export interface RoomSizes {
+  readonly groups: ReadonlyMap<GroupId, number>
+  readonly conversations: ReadonlyMap<ConversationId, number>
+}
+
+/** What must be read again. `'all'`: everything, because what changed is not known any more. */
+export type Stale =
+  | 'all'
+  | {
+      readonly users: readonly UserId[]
+      readonly groups: readonly GroupId[]
+      readonly conversations: readonly ConversationId[]
+    }
+
+/**
+ * Who is in which group and conversation. The rows are the only truth; this port reads them and says when
+ * they changed.
+ *
+ * **Reading.** A read returns a state that was committed at some moment between its call and its answer. It
+ * rejects with `PresenceError('unavailable')` when nobody answers, within `readTimeoutMs` where the adapter
+ * has a connection; the caller decides when to ask again. Ids that the store cannot hold (a word where it
+ * has integers) have no memberships; they are no error and do not harm the rest of a batch. The caller
+ * batches: at most {@link READ_BATCH_MAX} ids a call.
+ *
+ * **Changes.** After `open` resolved, every committed change is followed by a call of `onStale` that names at
+ * least the users and rooms whose rows it touched, within a second while the store answers. The call may name
+ * more, may repeat itself, and carries no content: it means "read again". A read that *starts* after the call
+ * sees the change. While the store is away nothing is called; when it is back all that was missed follows, or
+ * `'all'`. The listener never throws.
+ *
+ * **Ending.** `close` ends what `open` started, waits for it, may be called twice, and leaves a pool that was
+ * handed in open.
+ */
+export interface Memberships {
+  /**
+   * Starts the change feed.
+   * @throws Error with one sentence for the operator when the store cannot serve at all (no tables, wrong version).
+   */
+  open(onStale: (stale: Stale) => void): Promise<void>
+  /** One entry for each asked user who has rows; others may be absent. */
+  readUsers(ids: readonly UserId[]): Promise<ReadonlyMap<UserId, UserMemberships>>
+  readSizes(groups: readonly GroupId[], conversations: readonly ConversationId[]): Promise<RoomSizes>
+  close(): Promise<void>
+}
+
+/** Most ids that one call of a read may carry. */
+export const READ_BATCH_MAX = 500
+
+/** Where sentences for operators go. `fields` are plain data; an `error` field holds what was thrown. */
+export interface Log {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void
+}
+
+/** Says nothing. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
