@@ -65,6 +65,11 @@ export const ERRORS = {
     meaning: 'The host ended this session for good.',
     next: 'Show that the session was ended; connect again only when the person asks for it.',
   },
+  logged_out: {
+    retry: 'never',
+    meaning: 'Another session of this device logged out.',
+    next: 'Show the sign-in; connect again only with a new sign-in.',
+  },
   invalid_payload: {
     retry: 'never',
     meaning: 'The message has a missing, unknown, wrongly typed or oversized field.',
@@ -79,11 +84,6 @@ export const ERRORS = {
     retry: 'backoff',
     meaning: 'More messages than the session may send. Far above the limit there is no answer at all.',
     next: 'Send less often: a typing start each 3 s is enough.',
-  },
-  too_many_typing: {
-    retry: 'backoff',
-    meaning: 'The session types in as many conversations at once as it may (`typingPerSessionMax`).',
-    next: 'Stop typing elsewhere first.',
   },
   session_ended: {
     retry: 'now',

@@ -123,13 +123,6 @@ export const SETTINGS = {
     unit: 'count',
     meaning: 'Most sessions of one user, lost ones included.',
   },
-  typingPerSessionMax: {
-    default: 10,
-    min: 1,
-    max: 1_000,
-    unit: 'count',
-    meaning: 'Most conversations in which one session types at a time.',
-  },
   membershipsPerUserMax: {
     default: 10_000,
     min: 1,

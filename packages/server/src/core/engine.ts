@@ -1,0 +1,239 @@
+/**
+ * The engine: one function from an input and a time to effects. It holds the four stations of the data path
+ *
+ *   sessions → presence → audience → outbox
+ *
+ * and has no clock, timer, promise, log, socket or chance of its own: the same history of inputs always has the
+ * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
+ */
+import type { ConversationId, SessionId, UserId } from '@vigie/protocol'
+import type { Effect, Input, Presence, PresenceEvent } from './inputs.js'
+import { forgetUser, setMemberships, setSizes } from './memberships.js'
+import { createWorld, ensureUser, OFFLINE, type Room, type Session, type World } from './model.js'
+import { openSlot, owePicture, take } from './outbox.js'
+import { contribute, loseNode, removeNode, settle } from './presence.js'
+import { connect, expire, kick, leave, lose, removeSession, setTokenEnd } from './sessions.js'
+import type { Settings } from './settings.js'
+import { endTyping, startTyping, stopTyping, tellCrowd } from './typing.js'
+
+export interface Engine {
+  /**
+   * Lets `input` happen at `now` (milliseconds, monotonic, never less than the last) after everything that was
+   * due by then. An input for somebody unknown changes nothing.
+   */
+  apply(input: Input, now: number): readonly Effect[]
+  /**
+   * What the session is to be told now; it is owed nothing afterwards. Call it on `due`, when the session's
+   * transport can be written, and not before: what waits here is one state, what waits in a buffer is a queue.
+   */
+  take(sessionId: SessionId, now: number): readonly PresenceEvent[]
+  /** When it wants to be called again, at the latest; undefined: nothing is pending. */
+  nextDeadline(): number | undefined
+  get(userId: UserId): Presence
+  /** Who of a conversation is online, in any mode; empty when nobody known is in it. */
+  online(conversationId: ConversationId): readonly UserId[]
+  isMember(userId: UserId, conversationId: ConversationId): boolean
+  session(sessionId: SessionId): SessionView | undefined
+  /** Sizes of everything that it keeps, for bounds and metrics. */
+  sizes(): Readonly<Record<'users' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
+}
+
+/** What the shell may know of a session. */
+export interface SessionView {
+  readonly userId: UserId
+  readonly state: 'live' | 'lost'
+}
+
+/**
+ * @example
+ * const engine = createEngine(resolveSettings({ graceMs: 5_000 }))
+ * for (const effect of engine.apply({ type: 'lost', sessionId }, performance.now())) perform(effect)
+ */
+export function createEngine(settings: Settings): Engine {
+  const world = createWorld(settings)
+
+  return {
+    apply(input, now) {
+      world.effects = []
+      advance(world, now)
+      world.now = now
+      perform(world, input)
+      return world.effects
+    },
+    take(sessionId, now) {
+      const session = world.sessions.get(sessionId)
+      if (session?.state !== 'live') return []
+      world.now = Math.max(world.now, now)
+      return take(world, session)
+    },
+    nextDeadline: () => world.deadlines.next(),
+    get: (userId) => world.users.get(userId)?.presence ?? OFFLINE,
+    online: (conversationId) => [...(world.conversations.get(conversationId)?.online ?? [])].map((user) => user.id),
+    isMember: (userId, conversationId) => world.users.get(userId)?.conversations.has(conversationId) ?? false,
+    session(sessionId) {
+      const session = world.sessions.get(sessionId)
+      return session && { userId: session.user.id, state: session.state }
+    },
+    sizes: () => ({
+      users: world.users.size,
+      sessions: world.sessions.size,
+      rooms: world.groups.size + world.conversations.size,
+      offline: world.offline.size,
+      owed: owedEntries(world),
+      nodes: world.nodes.size,
+    }),
+  }
+}
+
+/** Everything that is due by `now` happens first, each at its own time, in order. */
+function advance(world: World, now: number): void {
+  for (let at = world.deadlines.next(); at !== undefined && at <= now; at = world.deadlines.next()) {
+    world.now = Math.max(world.now, at)
+    const timed = world.deadlines.takeDue(at)
+    switch (timed?.is) {
+      case 'session':
+        expire(world, timed)
+        settle(world, timed.user)
+        break
+      case 'lease':
+        endTyping(world, timed.session)
+        break
+      case 'user':
+        forgetUser(world, timed)
+        break
+      case 'room':
+        tellCrowd(world, timed)
+        break
+      case 'node':
+        removeNode(world, timed)
+        break
+      case 'slot':
+        openSlot(world, timed.at)
+        break
+      case undefined:
+        break
+    }
+  }
+}
+
+function perform(world: World, input: Input): void {
+  switch (input.type) {
+    case 'wake':
+      return
+    case 'connect':
+      performConnect(world, input)
+      return
+    case 'lost': {
+      const session = world.sessions.get(input.sessionId)
+      if (!session) return
+      lose(world, session, input.isDrain ? world.settings.reattachGraceMs : undefined)
+      settle(world, session.user)
+      return
+    }
+    case 'disconnected': {
+      const session = world.sessions.get(input.sessionId)
+      if (!session) return
+      if (world.settings.leaveGraceMs === 0) removeSession(world, session)
+      else lose(world, session, world.settings.leaveGraceMs)
+      settle(world, session.user)
+      return
+    }
+    case 'leave': {
+      const session = world.sessions.get(input.sessionId)
+      if (!session) return
+      leave(world, session, input.scope)
+      settle(world, session.user)
+      return
+    }
+    case 'kick': {
+      const user = world.users.get(input.userId)
+      if (!user) return
+      kick(world, user, input)
+      settle(world, user)
+      return
+    }
+    case 'background': {
+      const session = liveSession(world, input.sessionId)
+      if (!session) return
+      session.backgroundGraceMs = Math.min(input.graceMs, world.settings.backgroundGraceMaxMs)
+      endTyping(world, session)
+      return
+    }
+    case 'expires': {
+      const session = liveSession(world, input.sessionId)
+      if (session) setTokenEnd(world, session, input.at)
+      return
+    }
+    case 'typing': {
+      const session = liveSession(world, input.sessionId)
+      if (!session) {
+        refuse(world, 'session_ended')
+        return
+      }
+      performTyping(world, session, session.user.conversations.get(input.conversationId), input.typing)
+      return
+    }
+    case 'stopTyping': {
+      const user = world.users.get(input.userId)
+      if (!user) return
+      if (input.conversationId === undefined) stopTyping(world, user)
+      else {
+        const room = world.conversations.get(input.conversationId)
+        if (room) stopTyping(world, user, room)
+      }
+      return
+    }
+    case 'memberships': {
+      const user = world.users.get(input.userId)
+      if (user) setMemberships(world, user, input.memberships)
+      return
+    }
+    case 'sizes':
+      setSizes(world, input.sizes)
+      return
+    case 'contribution':
+      contribute(world, input)
+      return
+    case 'nodeLost':
+      loseNode(world, input.node, input.epoch)
+  }
+}
+
+function performConnect(world: World, input: Extract<Input, { type: 'connect' }>): void {
+  const user = ensureUser(world, input.userId)
+  setMemberships(world, user, input.memberships)
+  const session = connect(world, user, input)
+  if (session) owePicture(world, session)
+  settle(world, user)
+}
+
+/** A conversation that the user is not in and one that does not exist are the same: `room` is undefined. */
+function performTyping(world: World, session: Session, room: Room | undefined, typing: boolean): void {
+  if (!room) {
+    refuse(world, 'not_member')
+    return
+  }
+  // Whoever types is not about to be frozen any more.
+  session.backgroundGraceMs = undefined
+  if (typing) startTyping(world, session, room)
+  else if (session.typing?.room === room) endTyping(world, session)
+}
+
+function refuse(world: World, code: 'session_ended' | 'not_member'): void {
+  world.effects.push({ type: 'refused', code })
+}
+
+function liveSession(world: World, id: SessionId): Session | undefined {
+  const session = world.sessions.get(id)
+  return session?.state === 'live' ? session : undefined
+}
+
+function owedEntries(world: World): number {
+  let entries = 0
+  for (const { owed } of world.sessions.values()) {
+    entries += owed.presence.size + owed.occupancy.size
+    for (const typists of owed.typing.values()) entries += typists.size
+  }
+  return entries
+}
+

@@ -1,0 +1,131 @@
+/**
+ * Everything that can happen to the engine, and everything that it can ask of its shell. A history of inputs
+ * with their times determines every effect and every delivery: that is what the tests and the simulation replay.
+ */
+import type {
+  ClientId,
+  ConversationId,
+  DeviceId,
+  ErrorCode,
+  GroupId,
+  PresenceServerEvents,
+  SessionId,
+  UserId,
+} from '@vigie/protocol'
+
+/** The rows of one user, each room with how many members it has. */
+export interface KnownMemberships {
+  readonly groups: ReadonlyMap<GroupId, number>
+  readonly conversations: ReadonlyMap<ConversationId, number>
+}
+
+export type Input =
+  /** A connection was let in. */
+  | {
+      readonly type: 'connect'
+      readonly sessionId: SessionId
+      readonly userId: UserId
+      readonly memberships: KnownMemberships
+      readonly deviceId?: DeviceId | undefined
+      readonly clientId?: ClientId | undefined
+      readonly label?: string | undefined
+      /** Wall clock, milliseconds since 1970; shown to the user, never compared. */
+      readonly since: number
+      /** When the token ends, on the engine's clock. */
+      readonly expiresAt?: number | undefined
+    }
+  /** The connection ended without a word; on a drain it has the re-attach grace. */
+  | { readonly type: 'lost'; readonly sessionId: SessionId; readonly isDrain?: boolean }
+  /** The client disconnected by itself: it has `leaveGraceMs`. */
+  | { readonly type: 'disconnected'; readonly sessionId: SessionId }
+  /** The client said that it goes: at once. */
+  | { readonly type: 'leave'; readonly sessionId: SessionId; readonly scope: 'session' | 'device' }
+  /** The host ends all sessions of a user, or those of one device, or one. */
+  | {
+      readonly type: 'kick'
+      readonly userId: UserId
+      readonly deviceId?: DeviceId | undefined
+      readonly sessionId?: SessionId | undefined
+    }
+  /** The client is about to be frozen. */
+  | { readonly type: 'background'; readonly sessionId: SessionId; readonly graceMs: number }
+  /** The token of a session now ends at `at`, on the engine's clock; undefined: never. */
+  | { readonly type: 'expires'; readonly sessionId: SessionId; readonly at: number | undefined }
+  | {
+      readonly type: 'typing'
+      readonly sessionId: SessionId
+      readonly conversationId: ConversationId
+      readonly typing: boolean
+    }
+  /** The host ends a user's typing: in one conversation, or everywhere. */
+  | {
+      readonly type: 'stopTyping'
+      readonly userId: UserId
+      readonly conversationId?: ConversationId | undefined
+    }
+  /** The rows of a known user were read again. */
+  | { readonly type: 'memberships'; readonly userId: UserId; readonly memberships: KnownMemberships }
+  /** Numbers of members were read again. */
+  | { readonly type: 'sizes'; readonly sizes: KnownMemberships }
+  /** Another node's devices of a user; none: the user has left that node. Older `seq`s are ignored. */
+  | {
+      readonly type: 'contribution'
+      readonly node: string
+      readonly epoch: string
+      readonly seq: number
+      readonly userId: UserId
+      readonly devices: readonly string[]
+    }
+  /** Another node's lease has ended: what it knew counts for the re-attach grace. */
+  | { readonly type: 'nodeLost'; readonly node: string; readonly epoch: string }
+  /** A deadline has come. */
+  | { readonly type: 'wake' }
+
+/** What others see of a user. `online` is `count > 0`, always. */
+export interface Presence {
+  readonly online: boolean
+  /** Devices, not connections. */
+  readonly count: number
+}
+
+/** Why the shell ends a connection. What it tells the client, and how, is the shell's table. */
+export type CloseReason = 'replaced' | 'left' | Extract<ErrorCode, 'kicked' | 'logged_out' | 'token_expired' | 'too_many_sessions'>
+
+export type Effect =
+  /** The session is owed something and its slot has come: call `take` when its transport can be written. */
+  | { readonly type: 'due'; readonly sessionId: SessionId }
+  | { readonly type: 'close'; readonly sessionId: SessionId; readonly why: CloseReason }
+  /** The input was refused and changed nothing. */
+  | { readonly type: 'refused'; readonly code: ErrorCode }
+  /** A transition. */
+  | { readonly type: 'presence'; readonly userId: UserId; readonly before: Presence; readonly after: Presence }
+  | {
+      readonly type: 'typing'
+      readonly userId: UserId
+      readonly conversationId: ConversationId
+      readonly typing: boolean
+    }
+  /** The rows of a user with sessions here changed. */
+  | {
+      readonly type: 'rooms'
+      readonly userId: UserId
+      readonly sessionIds: readonly SessionId[]
+      readonly added: readonly RoomName[]
+      readonly removed: readonly RoomName[]
+    }
+  /** The user's memberships are needed, and have to be kept up to date, until `forget`. */
+  | { readonly type: 'want'; readonly userId: UserId }
+  | { readonly type: 'forget'; readonly userId: UserId }
+
+export type RoomName =
+  | { readonly kind: 'group'; readonly id: GroupId }
+  | { readonly kind: 'conversation'; readonly id: ConversationId }
+
+type EventNames = keyof PresenceServerEvents
+/** One event for a client. The same fact for many recipients is the same object: whoever encodes may do it once. */
+export type PresenceEvent = {
+  [Name in Exclude<EventNames, 'presence:closed'>]: {
+    readonly name: Name
+    readonly payload: Parameters<PresenceServerEvents[Name]>[0]
+  }
+}[Exclude<EventNames, 'presence:closed'>]

@@ -1,0 +1,157 @@
+/**
+ * Beside station 3 · rows: which rooms users are in, in which mode rooms are, and who is still remembered.
+ * In:   rows and numbers of members that were read (from engine.ts)
+ * Out:  the sessions that are owed a first sight or a retraction
+ * Next: outbox.ts
+ *
+ * Everywhere: first what a session was told is noted (`oweView`, `oweTyping`), then the state changes.
+ */
+import type { ConversationId, GroupId } from '@vigie/protocol'
+import { typistsOf, viewOf } from './audience.js'
+import type { KnownMemberships, RoomName } from './inputs.js'
+import {
+  addToRoom,
+  ensureRoom,
+  findRoom,
+  removeFromRoom,
+  roomsOf,
+  type Room,
+  type Session,
+  type User,
+  type World,
+} from './model.js'
+import { membersOf, oweOccupancy, oweTyping, oweView } from './outbox.js'
+import { NAMES_RETURN_SHARE } from './settings.js'
+import { stopTyping, touchCrowd } from './typing.js'
+
+/** The user's rows are these now. */
+export function setMemberships(world: World, user: User, memberships: KnownMemberships): void {
+  const removed = [...roomsOf(user)].filter((room) => !hasRow(memberships, room.name))
+  const added: Room[] = []
+  for (const [name, size] of names(memberships)) {
+    const room = ensureRoom(world, name, size)
+    if (!room.users.has(user)) added.push(room)
+  }
+  setSizes(world, memberships)
+  if (removed.length === 0 && added.length === 0) return
+  for (const room of removed) noteRemoval(world, user, room)
+  for (const room of added) noteAddition(world, user, room)
+  for (const room of removed) removeFromRoom(world, user, room)
+  for (const room of added) addToRoom(user, room)
+  for (const room of [...removed, ...added]) {
+    settleMode(world, room)
+    touchCrowd(world, room)
+  }
+  if (user.live.size === 0) return
+  world.effects.push({
+    type: 'rooms',
+    userId: user.id,
+    sessionIds: [...user.live].map((session) => session.id),
+    added: added.map((room) => room.name),
+    removed: removed.map((room) => room.name),
+  })
+}
+
+function hasRow(memberships: KnownMemberships, name: RoomName): boolean {
+  return name.kind === 'group' ? memberships.groups.has(name.id) : memberships.conversations.has(name.id)
+}
+
+function* names(memberships: KnownMemberships): Iterable<[RoomName, number]> {
+  for (const [id, size] of memberships.groups) yield [{ kind: 'group', id }, size]
+  for (const [id, size] of memberships.conversations) yield [{ kind: 'conversation', id }, size]
+}
+
+function noteRemoval(world: World, user: User, room: Room): void {
+  if (room.name.kind === 'conversation') stopTyping(world, user, room)
+  // In count mode an end waits for the window; but whoever has no row is not named that long.
+  if (room.crowd.shown.has(user)) {
+    for (const session of sessionsIn(room)) oweTyping(world, session, room, user)
+  }
+  for (const typist of typistsOf(room)) {
+    for (const session of user.live) oweTyping(world, session, room, typist)
+  }
+  if (room.mode === 'names') noteViews(world, user, room)
+}
+
+function noteAddition(world: World, user: User, room: Room): void {
+  for (const typist of typistsOf(room)) {
+    for (const session of user.live) oweTyping(world, session, room, typist)
+  }
+  if (room.mode === 'names') noteViews(world, user, room)
+  else for (const session of user.live) oweOccupancy(world, session, room)
+}
+
+/** What the user and the others of a room see of each other is about to change. */
+function noteViews(world: World, user: User, room: Room): void {
+  for (const session of user.live) {
+    for (const other of room.users) noteView(world, session, other)
+    noteView(world, session, user)
+  }
+  for (const session of sessionsIn(room)) noteView(world, session, user)
+}
+
+/** Nobody notices anything of somebody who was, and is, offline. */
+function noteView(world: World, session: Session, subject: User): void {
+  if (subject.presence.online || session.owed.presence.has(subject.id)) oweView(world, session, subject)
+}
+
+function* sessionsIn(room: Room): Iterable<Session> {
+  for (const viewer of room.viewers) yield* viewer.live
+}
+
+/** Numbers of members as read; rooms that nobody known is in are passed over. */
+export function setSizes(world: World, sizes: KnownMemberships): void {
+  for (const [name, size] of names(sizes)) {
+    const room = findRoom(world, name)
+    if (!room || room.size === size) continue
+    room.size = size
+    settleMode(world, room)
+    touchCrowd(world, room)
+  }
+}
+
+/** Names for a room that fits, a number for one that does not; a room at the border keeps the mode it has. */
+function settleMode(world: World, room: Room): void {
+  const members = membersOf(room)
+  const { namesMax } = world.settings
+  const mode = members > namesMax ? 'count' : members <= namesMax * NAMES_RETURN_SHARE ? 'names' : room.mode
+  if (mode === room.mode) return
+  for (const session of sessionsIn(room)) {
+    for (const subject of room.users) noteView(world, session, subject)
+    for (const typist of new Set([...room.typing.keys(), ...room.crowd.shown])) oweTyping(world, session, room, typist)
+  }
+  room.mode = mode
+  room.crowd.shown = new Set()
+  room.crowd.told = undefined
+  room.crowd.nextAt = 0
+}
+
+/** The user is remembered no longer. Whoever has not yet heard that they went is still told. */
+export function forgetUser(world: World, user: User): void {
+  world.offline.delete(user)
+  world.deadlines.delete(user)
+  const rooms = [...roomsOf(user)]
+  for (const room of rooms) {
+    if (room.mode !== 'names') continue
+    for (const session of sessionsIn(room)) {
+      const entry = session.owed.presence.get(user.id)
+      if (entry) entry.view ??= viewOf(session.user, user)
+    }
+  }
+  for (const room of rooms) removeFromRoom(world, user, room)
+  world.users.delete(user.id)
+  world.effects.push({ type: 'forget', userId: user.id })
+}
+
+/** The bound on how many are remembered as offline is reached. */
+export function forgetOldest(world: World): void {
+  for (const user of world.offline) {
+    forgetUser(world, user)
+    return
+  }
+}
+
+export const NO_MEMBERSHIPS: KnownMemberships = {
+  groups: new Map<GroupId, number>(),
+  conversations: new Map<ConversationId, number>(),
+}

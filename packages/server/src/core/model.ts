@@ -1,0 +1,252 @@
+/**
+ * The engine's state: users, their sessions, and the rooms (groups and conversations) that somebody known is
+ * in. Stations change it through the functions beside its types; nothing here decides anything.
+ */
+import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
+import { Deadlines } from './deadlines.js'
+import type { CloseReason, Effect, Presence, PresenceEvent, RoomName } from './inputs.js'
+import type { Settings } from './settings.js'
+
+export const OFFLINE: Presence = { online: false, count: 0 }
+
+export interface User {
+  /** Its deadline: the end of the memory of having gone offline. */
+  readonly is: 'user'
+  readonly id: UserId
+  /** Live and lost, in the order in which they came. */
+  readonly sessions: Set<Session>
+  /** Those of `sessions` that can be written. */
+  readonly live: Set<Session>
+  /** What other nodes say: devices by node and epoch. */
+  readonly remote: Map<RemoteNode, { readonly seq: number; readonly devices: ReadonlySet<string> }>
+  readonly groups: Map<GroupId, Room>
+  readonly conversations: Map<ConversationId, Room>
+  /** As others were last told, or are about to be. */
+  presence: Presence
+  /** The events that say `presence`, made when first needed. */
+  events: { update?: PresenceEvent; readonly conversations: Map<Room, PresenceEvent> }
+  devices: { readonly key: string; readonly event: PresenceEvent }
+  /** Set while an audience is collected: a user in several shared rooms is visited once. */
+  visited: number
+}
+
+export interface Session {
+  /** Its deadline: the grace of a lost session, the token's end of a live one. */
+  readonly is: 'session'
+  readonly id: SessionId
+  readonly user: User
+  /** Names the device within the user; see {@link deviceKey}. */
+  readonly device: string
+  readonly isAnonymous: boolean
+  readonly clientId: ClientId | undefined
+  readonly label: string | undefined
+  /** Wall clock, milliseconds since 1970; a session that took over another keeps its since. */
+  readonly since: number
+  state: 'live' | 'lost'
+  lostAt: number
+  /** The grace that the client asked for, should it be lost. */
+  backgroundGraceMs: number | undefined
+  typing: Lease | undefined
+  readonly owed: Owed
+}
+
+/** A right to be shown as typing. Its deadline: the end, unless renewed. */
+export interface Lease {
+  readonly is: 'lease'
+  readonly session: Session
+  readonly room: Room
+}
+
+export interface Room {
+  /** Its deadline: when the members of a count-mode room may be told again. */
+  readonly is: 'room'
+  readonly name: RoomName
+  /** Members according to the rows. */
+  size: number
+  mode: 'names' | 'count'
+  /** The members who are known: online, or remembered as offline. */
+  readonly users: Set<User>
+  readonly online: Set<User>
+  /** The members with a live session here. */
+  readonly viewers: Set<User>
+  /** Who types, with the sessions in which they do. */
+  readonly typing: Map<User, Set<Session>>
+  /** In count mode: what the members were told, and when they may be told again. */
+  readonly crowd: { shown: Set<User>; told: { online: number; members: number } | undefined; nextAt: number }
+}
+
+export interface RemoteNode {
+  /** Its deadline: the re-attach grace after its loss. */
+  readonly is: 'node'
+  readonly node: string
+  readonly epoch: string
+  readonly users: Set<User>
+  isLost: boolean
+}
+
+/** The sessions that may be written again at `at`. */
+export interface Slot {
+  readonly is: 'slot'
+  readonly at: number
+  readonly sessions: Session[]
+}
+
+/** Whatever has a deadline; each has one. */
+export type Timed = User | Session | Lease | Room | RemoteNode | Slot
+
+/** What a session will be told at its next slot. At most one entry per subject: the latest state wins. */
+export interface Owed {
+  /** Everything that it may see; then the rest below is empty. */
+  picture: boolean
+  readonly presence: Map<UserId, OwedPresence>
+  /** By conversation and typist: whether it was told that they type. */
+  readonly typing: Map<Room, Map<User, boolean>>
+  readonly occupancy: Set<Room>
+  devices: boolean
+  devicesTold: string
+  isQueued: boolean
+  /** When it may be written again. */
+  nextAt: number
+}
+
+export interface OwedPresence {
+  subject: User
+  /** What it was told of the subject before the first change that it is still owed. */
+  readonly told: Presence
+  /** Where it saw the subject then, if rows have changed since. */
+  view: View | undefined
+}
+
+/** Where one user sees another: through some group, and in which conversations. */
+export interface View {
+  readonly group: boolean
+  readonly conversations: ReadonlySet<Room>
+}
+
+/** The whole state, with the clock and the effects of the input that is being applied. */
+export interface World {
+  readonly settings: Settings
+  now: number
+  effects: Effect[]
+  readonly users: Map<UserId, User>
+  readonly sessions: Map<SessionId, Session>
+  readonly groups: Map<GroupId, Room>
+  readonly conversations: Map<ConversationId, Room>
+  /** By node name, then epoch. */
+  readonly nodes: Map<string, Map<string, RemoteNode>>
+  readonly deadlines: Deadlines<Timed>
+  /** Users who went offline, oldest first. */
+  readonly offline: Set<User>
+  /** Sessions lost within the last grace, oldest first. */
+  readonly recentlyLost: Set<Session>
+  /** Sessions that wait for their slot, by slot. */
+  readonly slots: Map<number, Slot>
+  /** Whether the last loss was part of a mass loss. */
+  isMassLoss: boolean
+  visit: number
+}
+
+export function createWorld(settings: Settings): World {
+  return {
+    settings,
+    now: 0,
+    effects: [],
+    users: new Map(),
+    sessions: new Map(),
+    groups: new Map(),
+    conversations: new Map(),
+    nodes: new Map(),
+    deadlines: new Deadlines(),
+    offline: new Set(),
+    recentlyLost: new Set(),
+    slots: new Map(),
+    isMassLoss: false,
+    visit: 0,
+  }
+}
+
+/** `=` a client's own `deviceId`, `~` a device that the server named: no client can name another's. */
+export function deviceKey(deviceId: DeviceId | undefined, sessionId: SessionId): string {
+  return deviceId === undefined ? `~${sessionId}` : `=${deviceId}`
+}
+
+/** The device as its owner sees it. */
+export function deviceIdOf(session: Session): DeviceId {
+  return (session.isAnonymous ? session.device : session.device.slice(1)) as DeviceId
+}
+
+/** Finds or makes a user; a new one's memberships are wanted. */
+export function ensureUser(world: World, id: UserId): User {
+  const known = world.users.get(id)
+  if (known) return known
+  const user: User = {
+    is: 'user',
+    id,
+    sessions: new Set(),
+    live: new Set(),
+    remote: new Map(),
+    groups: new Map(),
+    conversations: new Map(),
+    presence: OFFLINE,
+    events: { conversations: new Map() },
+    devices: { key: '', event: { name: 'presence:devices', payload: { count: 0, devices: [] } } },
+    visited: 0,
+  }
+  world.users.set(id, user)
+  world.effects.push({ type: 'want', userId: id })
+  return user
+}
+
+export function findRoom(world: World, name: RoomName): Room | undefined {
+  return name.kind === 'group' ? world.groups.get(name.id) : world.conversations.get(name.id)
+}
+
+export function ensureRoom(world: World, name: RoomName, size: number): Room {
+  const known = findRoom(world, name)
+  if (known) return known
+  const room: Room = {
+    is: 'room',
+    name,
+    size,
+    mode: size > world.settings.namesMax ? 'count' : 'names',
+    users: new Set(),
+    online: new Set(),
+    viewers: new Set(),
+    typing: new Map(),
+    crowd: { shown: new Set(), told: undefined, nextAt: 0 },
+  }
+  if (name.kind === 'group') world.groups.set(name.id, room)
+  else world.conversations.set(name.id, room)
+  return room
+}
+
+export function addToRoom(user: User, room: Room): void {
+  if (room.name.kind === 'group') user.groups.set(room.name.id, room)
+  else user.conversations.set(room.name.id, room)
+  room.users.add(user)
+  if (user.presence.online) room.online.add(user)
+  if (user.live.size > 0) room.viewers.add(user)
+}
+
+/** A room without anybody known is dropped: what is known of it costs memory and is read again when needed. */
+export function removeFromRoom(world: World, user: User, room: Room): void {
+  if (room.name.kind === 'group') user.groups.delete(room.name.id)
+  else user.conversations.delete(room.name.id)
+  room.users.delete(user)
+  room.online.delete(user)
+  room.viewers.delete(user)
+  room.crowd.shown.delete(user)
+  if (room.users.size > 0) return
+  world.deadlines.delete(room)
+  if (room.name.kind === 'group') world.groups.delete(room.name.id)
+  else world.conversations.delete(room.name.id)
+}
+
+export function* roomsOf(user: User): Iterable<Room> {
+  yield* user.groups.values()
+  yield* user.conversations.values()
+}
+
+export function closeSession(world: World, session: Session, why: CloseReason): void {
+  world.effects.push({ type: 'close', sessionId: session.id, why })
+}

@@ -1,0 +1,132 @@
+/**
+ * Station 2 of 4 · what others see of a user.
+ * In:   a user whose sessions changed (from sessions.ts), what another node contributes, or the loss of one
+ * Out:  a transition, when what others see is no longer what it was
+ * Next: audience.ts
+ */
+import type { DeviceId } from '@vigie/protocol'
+import { announce } from './audience.js'
+import type { Input, Presence } from './inputs.js'
+import { forgetOldest } from './memberships.js'
+import { deviceIdOf, ensureUser, OFFLINE, roomsOf, type RemoteNode, type User, type World } from './model.js'
+import { oweDevices } from './outbox.js'
+import { touchCrowd } from './typing.js'
+
+/**
+ * The user's devices are the union over the nodes of those with a session, live or lost, there. The count is
+ * the size of that set and is never added to or taken from: a doubled or missing event cannot make it wrong.
+ */
+export function derivePresence(user: User): Presence {
+  const devices = new Set<string>()
+  for (const session of user.sessions) devices.add(session.device)
+  for (const contribution of user.remote.values()) for (const device of contribution.devices) devices.add(device)
+  return devices.size === 0 ? OFFLINE : { online: true, count: devices.size }
+}
+
+/** Derives the user's presence anew and, if others would see a difference, lets them know. */
+export function settle(world: World, user: User): void {
+  settleDevices(world, user)
+  const before = user.presence
+  const after = derivePresence(user)
+  if (isSamePresence(before, after)) return
+  announce(world, user)
+  user.presence = after
+  user.events = { conversations: new Map() }
+  world.effects.push({ type: 'presence', userId: user.id, before, after })
+  if (before.online !== after.online) settleOnline(world, user)
+}
+
+export function isSamePresence(a: Presence, b: Presence): boolean {
+  return a.online === b.online && a.count === b.count
+}
+
+function settleOnline(world: World, user: User): void {
+  const { online } = user.presence
+  for (const room of roomsOf(user)) {
+    if (online) room.online.add(user)
+    else room.online.delete(user)
+    touchCrowd(world, room)
+  }
+  if (online) {
+    world.offline.delete(user)
+    world.deadlines.delete(user)
+    return
+  }
+  world.offline.add(user)
+  world.deadlines.set(user, world.now + world.settings.offlineMemoryMs)
+  if (world.offline.size > world.settings.offlineMemoryMax) forgetOldest(world)
+}
+
+/** The user's own sessions hear of each device that comes, goes or changes its label. */
+function settleDevices(world: World, user: User): void {
+  const devices = new Map<string, { deviceId: DeviceId; since: number; label?: string }>()
+  for (const session of user.sessions) {
+    const known = devices.get(session.device)
+    const label = session.label ?? known?.label
+    devices.set(session.device, {
+      deviceId: deviceIdOf(session),
+      since: Math.min(session.since, known?.since ?? Infinity),
+      ...(label !== undefined && { label }),
+    })
+  }
+  const list = [...devices.values()]
+  const key = JSON.stringify(list)
+  if (key === user.devices.key) return
+  user.devices = { key, event: { name: 'presence:devices', payload: { count: list.length, devices: list } } }
+  oweDevices(world, user)
+}
+
+type ContributionInput = Extract<Input, { type: 'contribution' }>
+
+/** Another node's devices of a user replace what it said before. A new boot of a node outdates its earlier ones. */
+export function contribute(world: World, input: ContributionInput): void {
+  const node = ensureNode(world, input.node, input.epoch)
+  if (node.isLost) {
+    node.isLost = false
+    world.deadlines.delete(node)
+  }
+  const known = world.users.get(input.userId)
+  // Nobody to take anything from; a user who is nowhere need not be known.
+  if (!known && input.devices.length === 0) return
+  const user = known ?? ensureUser(world, input.userId)
+  const earlier = user.remote.get(node)
+  if (earlier && earlier.seq >= input.seq) return
+  if (input.devices.length > 0) {
+    user.remote.set(node, { seq: input.seq, devices: new Set(input.devices) })
+    node.users.add(user)
+  } else {
+    user.remote.delete(node)
+    node.users.delete(user)
+  }
+  settle(world, user)
+}
+
+function ensureNode(world: World, name: string, epoch: string): RemoteNode {
+  const epochs = world.nodes.get(name) ?? new Map<string, RemoteNode>()
+  world.nodes.set(name, epochs)
+  const known = epochs.get(epoch)
+  if (known) return known
+  for (const older of epochs.values()) loseNode(world, older.node, older.epoch)
+  const node: RemoteNode = { is: 'node', node: name, epoch, users: new Set(), isLost: false }
+  epochs.set(epoch, node)
+  return node
+}
+
+/** What a dead node knew counts for the re-attach grace: its people are on their way to other nodes. */
+export function loseNode(world: World, name: string, epoch: string): void {
+  const node = world.nodes.get(name)?.get(epoch)
+  if (!node || node.isLost) return
+  node.isLost = true
+  world.deadlines.set(node, world.now + world.settings.reattachGraceMs)
+}
+
+/** The re-attach grace of a lost node is over: whoever has not come back is gone. */
+export function removeNode(world: World, node: RemoteNode): void {
+  const epochs = world.nodes.get(node.node)
+  epochs?.delete(node.epoch)
+  if (epochs?.size === 0) world.nodes.delete(node.node)
+  for (const user of node.users) {
+    user.remote.delete(node)
+    settle(world, user)
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Station 1 of 4 · who is connected.
+ * In:   connections, their losses and ends, graces that are over (from engine.ts)
+ * Out:  the user whose devices may have changed
+ * Next: presence.ts
+ */
+import type { Input } from './inputs.js'
+import {
+  closeSession,
+  deviceIdOf,
+  deviceKey,
+  roomsOf,
+  type Session,
+  type User,
+  type World,
+} from './model.js'
+import { emptyOwed } from './outbox.js'
+import { endTyping } from './typing.js'
+
+type Connect = Extract<Input, { type: 'connect' }>
+type Kick = Extract<Input, { type: 'kick' }>
+
+/**
+ * A connection becomes a session. It ends, without anybody noticing, the older session of the same program
+ * (`clientId`), or takes over a lost one that, like itself, has no device id: a stock client's reload.
+ */
+export function connect(world: World, user: User, input: Connect): Session | undefined {
+  const older = findReplaced(user, input) ?? findAdopted(user, input)
+  if (older) {
+    if (older.state === 'live') closeSession(world, older, 'replaced')
+    removeSession(world, older)
+  } else if (user.sessions.size >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
+    world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
+    return undefined
+  }
+  const isAnonymous = input.deviceId === undefined
+  const session: Session = {
+    is: 'session',
+    id: input.sessionId,
+    user,
+    device: isAnonymous && older?.isAnonymous ? older.device : deviceKey(input.deviceId, input.sessionId),
+    isAnonymous,
+    clientId: input.clientId,
+    label: input.label,
+    since: older?.since ?? input.since,
+    state: 'live',
+    lostAt: 0,
+    backgroundGraceMs: undefined,
+    typing: undefined,
+    owed: emptyOwed(),
+  }
+  world.sessions.set(session.id, session)
+  user.sessions.add(session)
+  user.live.add(session)
+  if (user.live.size === 1) for (const room of roomsOf(user)) room.viewers.add(user)
+  setTokenEnd(world, session, input.expiresAt)
+  return session
+}
+
+function findReplaced(user: User, { clientId }: Connect): Session | undefined {
+  if (clientId === undefined) return undefined
+  for (const session of user.sessions) if (session.clientId === clientId) return session
+  return undefined
+}
+
+function findAdopted(user: User, { deviceId }: Connect): Session | undefined {
+  if (deviceId !== undefined) return undefined
+  let oldest: Session | undefined
+  for (const session of user.sessions) {
+    if (session.state !== 'lost' || !session.isAnonymous) continue
+    if (!oldest || session.lostAt < oldest.lostAt) oldest = session
+  }
+  return oldest
+}
+
+function removeOldestLost(world: World, user: User): boolean {
+  for (const session of user.sessions) {
+    if (session.state !== 'lost') continue
+    removeSession(world, session)
+    return true
+  }
+  return false
+}
+
+/** The token's end makes a session lost, not left: whoever comes back with a new one did not blink. */
+export function setTokenEnd(world: World, session: Session, at: number | undefined): void {
+  if (session.state !== 'live') return
+  if (at === undefined) world.deadlines.delete(session)
+  else world.deadlines.set(session, at)
+}
+
+/** The connection is gone; the session counts until its grace is over. Typing is seen to end at once. */
+export function lose(world: World, session: Session, graceMs = world.settings.graceMs): void {
+  if (session.state !== 'live') return
+  detach(world, session)
+  session.state = 'lost'
+  session.lostAt = world.now
+  const ownGraceMs = session.backgroundGraceMs ?? graceMs
+  const isMass = isMassLoss(world, session)
+  world.deadlines.set(session, world.now + (isMass ? Math.max(ownGraceMs, world.settings.reattachGraceMs) : ownGraceMs))
+}
+
+/**
+ * When many are lost at once, the network or a proxy is at fault, and they come back all together, which takes
+ * longer. The loss that tips the scale lengthens the grace of those just before it, too.
+ */
+function isMassLoss(world: World, session: Session): boolean {
+  const { graceMs, reattachGraceMs, massLossShare, massLossMinSessions } = world.settings
+  const recent = world.recentlyLost
+  for (const earlier of recent) {
+    if (earlier.lostAt + graceMs > world.now) break
+    recent.delete(earlier)
+  }
+  recent.add(session)
+  const total = world.sessions.size
+  const isMass = total >= massLossMinSessions && recent.size > massLossShare * total
+  if (isMass && !world.isMassLoss) {
+    for (const lost of recent) {
+      world.deadlines.set(lost, lost.lostAt + Math.max(lost.backgroundGraceMs ?? 0, reattachGraceMs))
+    }
+  }
+  world.isMassLoss = isMass
+  return isMass
+}
+
+/** A deadline of a session has come: a lost one's grace is over, a live one's token has ended. */
+export function expire(world: World, session: Session): void {
+  if (session.state === 'lost') {
+    removeSession(world, session)
+    return
+  }
+  closeSession(world, session, 'token_expired')
+  lose(world, session)
+}
+
+/** The session is no more. Its connection, if any, is the caller's to close. */
+export function removeSession(world: World, session: Session): void {
+  if (session.state === 'live') detach(world, session)
+  world.deadlines.delete(session)
+  world.recentlyLost.delete(session)
+  world.sessions.delete(session.id)
+  session.user.sessions.delete(session)
+}
+
+/** Nothing can be written to it any more, and it does not type. */
+function detach(world: World, session: Session): void {
+  const { user } = session
+  endTyping(world, session)
+  user.live.delete(session)
+  if (user.live.size === 0) for (const room of roomsOf(user)) room.viewers.delete(user)
+}
+
+/** Ends a session, or, on a log-out, all sessions of its device. */
+export function leave(world: World, session: Session, scope: 'session' | 'device'): void {
+  for (const other of [...session.user.sessions]) {
+    if (other !== session && !(scope === 'device' && other.device === session.device)) continue
+    if (other.state === 'live') closeSession(world, other, other === session ? 'left' : 'logged_out')
+    removeSession(world, other)
+  }
+}
+
+/** Ends what the host named. */
+export function kick(world: World, user: User, match: Pick<Kick, 'deviceId' | 'sessionId'>): void {
+  for (const session of [...user.sessions]) {
+    if (match.deviceId !== undefined && deviceIdOf(session) !== match.deviceId) continue
+    if (match.sessionId !== undefined && session.id !== match.sessionId) continue
+    if (session.state === 'live') closeSession(world, session, 'kicked')
+    removeSession(world, session)
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Beside stations 1 and 2, for typing: who types where, as leases that end by themselves; and, because it has
+ * the same rhythm, what the members of a count-mode room are told of their crowd.
+ * In:   a client's start, repetition or stop, everything that ends it (from engine.ts, sessions.ts)
+ * Out:  the sessions that are owed a start or an end
+ * Next: outbox.ts
+ */
+import type { ConversationId } from '@vigie/protocol'
+import { type Lease, type Room, type Session, type User, type World } from './model.js'
+import { membersOf, oweOccupancy, oweTyping } from './outbox.js'
+
+/** A start, or its repetition, which only renews the lease: others never hear of a repetition. */
+export function startTyping(world: World, session: Session, room: Room): void {
+  if (session.typing && session.typing.room !== room) endTyping(world, session)
+  const lease: Lease = session.typing ?? { is: 'lease', session, room }
+  world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)
+  if (session.typing) return
+  session.typing = lease
+  const sessions = room.typing.get(session.user)
+  if (sessions) {
+    sessions.add(session)
+    return
+  }
+  changeTyping(world, room, session.user, () => room.typing.set(session.user, new Set([session])))
+}
+
+/** The session types no more. A user who types on two devices is seen to stop with the last. */
+export function endTyping(world: World, session: Session): void {
+  const lease = session.typing
+  if (!lease) return
+  session.typing = undefined
+  world.deadlines.delete(lease)
+  const { room } = lease
+  const sessions = room.typing.get(session.user)
+  sessions?.delete(session)
+  if (sessions?.size === 0) changeTyping(world, room, session.user, () => room.typing.delete(session.user))
+}
+
+/** Ends what a user types: in one conversation, or everywhere. */
+export function stopTyping(world: World, user: User, room?: Room): void {
+  for (const session of user.sessions) {
+    if (session.typing && (!room || session.typing.room === room)) endTyping(world, session)
+  }
+}
+
+function changeTyping(world: World, room: Room, typist: User, change: () => void): void {
+  if (room.mode === 'names') oweTypingToRoom(world, room, typist)
+  change()
+  touchCrowd(world, room)
+  world.effects.push({
+    type: 'typing',
+    userId: typist.id,
+    conversationId: room.name.id as ConversationId,
+    typing: room.typing.has(typist),
+  })
+}
+
+function oweTypingToRoom(world: World, room: Room, typist: User): void {
+  for (const viewer of room.viewers) {
+    if (viewer === typist) continue
+    for (const session of viewer.live) oweTyping(world, session, room, typist)
+  }
+}
+
+/** Something about a room has changed that its members hear of in count mode: now, or when the window is over. */
+export function touchCrowd(world: World, room: Room): void {
+  if (room.mode !== 'count') return
+  if (room.crowd.nextAt <= world.now) tellCrowd(world, room)
+  else world.deadlines.set(room, room.crowd.nextAt)
+}
+
+/** Tells the members of a count-mode room how many are online, if that moved enough, and who of a few type. */
+export function tellCrowd(world: World, room: Room): void {
+  if (room.mode !== 'count') return
+  const hasTold = tellOccupancy(world, room)
+  const hasShown = showTypists(world, room)
+  if (hasTold || hasShown) room.crowd.nextAt = world.now + world.settings.occupancyWindowMs
+}
+
+function tellOccupancy(world: World, room: Room): boolean {
+  const { told } = room.crowd
+  const current = { online: room.online.size, members: membersOf(room) }
+  const { occupancyShare } = world.settings
+  if (told && !hasMoved(told.online, current.online, occupancyShare) && !hasMoved(told.members, current.members, occupancyShare)) {
+    return false
+  }
+  room.crowd.told = current
+  for (const viewer of room.viewers) for (const session of viewer.live) oweOccupancy(world, session, room)
+  return true
+}
+
+function hasMoved(from: number, to: number, share: number): boolean {
+  return from !== to && Math.abs(to - from) >= share * from
+}
+
+/** Whoever is shown stays until they stop; others follow in the order in which they began. */
+function showTypists(world: World, room: Room): boolean {
+  const { shown } = room.crowd
+  const next = new Set<User>()
+  for (const typist of shown) if (room.typing.has(typist)) next.add(typist)
+  for (const typist of room.typing.keys()) {
+    if (next.size >= world.settings.occupancyTypistsMax) break
+    next.add(typist)
+  }
+  const changed = [...next].filter((typist) => !shown.has(typist)).concat([...shown].filter((typist) => !next.has(typist)))
+  for (const typist of changed) oweTypingToRoom(world, room, typist)
+  room.crowd.shown = next
+  return changed.length > 0
+}

@@ -1,0 +1,101 @@
+import { createVerifier, TOKEN_ERROR_CODES, TokenError, type Algorithm } from 'fast-jwt'
+import buildGetJwks from 'get-jwks'
+import { isId, PresenceError, TOKEN_MAX_LENGTH, type UserId } from '@vigie/protocol'
+import type { Socket } from 'socket.io'
+import type { Identity, JwtOptions, Options } from './options.js'
+
+/** Who a connection belongs to, once it is certain. */
+export interface Verified {
+  readonly userId: UserId
+  /** Milliseconds since 1970, wall clock. */
+  readonly expiresAt: number | undefined
+}
+
+export type Authenticate = (socket: Socket) => Promise<Verified>
+
+/** Tells who a connection belongs to. It rejects with a {@link PresenceError} whose code the client may see. */
+export function createAuthenticate(identify: Options['identify']): Authenticate {
+  const ask = 'jwt' in identify ? createTokenCheck(identify.jwt) : withTranslatedErrors(identify.authenticate)
+  return async (socket) => {
+    const { userId, expiresAt } = await ask(socket)
+    if (!isId(userId)) throw new PresenceError('token_without_user')
+    if (expiresAt !== undefined && expiresAt <= Date.now()) throw new PresenceError('token_expired')
+    return { userId: userId as UserId, expiresAt }
+  }
+}
+
+/** A host's own check says no in its own words; they go to the log as the cause, not to the client. */
+function withTranslatedErrors(authenticate: (socket: Socket) => Identity | Promise<Identity>) {
+  return async (socket: Socket): Promise<Identity> => {
+    try {
+      return await authenticate(socket)
+    } catch (error) {
+      if (error instanceof PresenceError) throw error
+      throw new PresenceError('token_invalid', undefined, { cause: error })
+    }
+  }
+}
+
+function createTokenCheck(options: JwtOptions): (socket: Socket) => Promise<Identity> {
+  const claim = options.userClaim ?? 'sub'
+  const verify = createVerify(options)
+  return async (socket) => {
+    const token = tokenOf(socket)
+    let claims: Record<string, unknown>
+    try {
+      claims = (await verify(token)) as Record<string, unknown>
+    } catch (error) {
+      throw translate(error)
+    }
+    const userId = claims[claim]
+    const { exp } = claims
+    return {
+      // Many back ends number their users; a number in a claim is that id, written out.
+      userId: typeof userId === 'string' ? userId : Number.isSafeInteger(userId) ? String(userId) : '',
+      expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined,
+    }
+  }
+}
+
+const SECRET_ALGORITHMS = ['HS256']
+const KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
+
+/** The algorithms are always named: a token does not choose how it is checked. */
+function createVerify({ secret, jwksUrl, algorithms, issuer, audience }: JwtOptions): (token: string) => unknown {
+  const shared = {
+    algorithms: (algorithms ?? (secret === undefined ? KEY_ALGORITHMS : SECRET_ALGORITHMS)) as Algorithm[],
+    ...(issuer !== undefined && { allowedIss: issuer }),
+    ...(audience !== undefined && { allowedAud: audience }),
+    cache: false,
+  }
+  if (jwksUrl === undefined) return createVerifier({ ...shared, key: secret ?? '' })
+  const { origin, pathname } = new URL(jwksUrl)
+  const keys = buildGetJwks({ jwksPath: pathname })
+  return createVerifier({
+    ...shared,
+    key: ({ header }: { header: Record<string, string | undefined> }) =>
+      keys.getPublicKey({ domain: origin, alg: header['alg'] ?? '', ...(header['kid'] !== undefined && { kid: header['kid'] }) }),
+  })
+}
+
+/** `auth.token`, or an `Authorization: Bearer` header; never the URL, which ends up in logs. */
+function tokenOf(socket: Socket): string {
+  const auth: unknown = socket.handshake.auth
+  const given: unknown = typeof auth === 'object' && auth !== null && 'token' in auth ? auth.token : undefined
+  const header = socket.handshake.headers.authorization
+  const token = given ?? (header?.startsWith('Bearer ') ? header.slice('Bearer '.length) : undefined)
+  if (token === undefined || token === '') throw new PresenceError('token_missing')
+  if (typeof token !== 'string' || token.length > TOKEN_MAX_LENGTH) throw new PresenceError('token_invalid')
+  return token
+}
+
+function translate(error: unknown): PresenceError {
+  if (error instanceof TokenError) {
+    if (error.code === TOKEN_ERROR_CODES.expired) return new PresenceError('token_expired', undefined, { cause: error })
+    // The issuer's keys could not be had: that is not the client's fault.
+    if (error.code === TOKEN_ERROR_CODES.keyFetchingError) {
+      return new PresenceError('unavailable', undefined, { cause: error })
+    }
+  }
+  return new PresenceError('token_invalid', undefined, { cause: error })
+}

@@ -1,0 +1,226 @@
+/**
+ * Between the rows and the engine: the memberships of everybody who is needed, read in batches, read again when
+ * they change, dropped when nobody needs them.
+ */
+import DataLoader from 'dataloader'
+import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
+import {
+  READ_BATCH_MAX,
+  type KnownMemberships,
+  type Log,
+  type Memberships,
+  type RoomSizes,
+  type Settings,
+  type Stale,
+  type UserMemberships,
+} from '../core/index.js'
+import { createFresh, type Fresh } from './fresh.js'
+
+export interface Directory {
+  /** Reads what the user's rows say, and keeps it up to date until `unpin`, called as often as this. */
+  pin(userId: UserId): void
+  unpin(userId: UserId): void
+  /**
+   * What a pinned user's rows say, once what is under way has been read.
+   * @throws PresenceError `unavailable`
+   */
+  load(userId: UserId): Promise<KnownMemberships>
+  /** What is known of a pinned user. */
+  current(userId: UserId): KnownMemberships | undefined
+  /** Read again. */
+  invalidate(stale: Stale): void
+  close(): void
+}
+
+interface DirectoryOptions {
+  readonly memberships: Memberships
+  readonly settings: Settings
+  readonly log: Log
+  /** A pinned user's rows were read again. */
+  readonly onUser: (userId: UserId, memberships: KnownMemberships) => void
+  /** Numbers of members were read again. */
+  readonly onSizes: (sizes: KnownMemberships) => void
+}
+
+interface Pinned<Value> {
+  pins: number
+  readonly fresh: Fresh<Value>
+}
+
+const NONE: UserMemberships = { groups: [], conversations: [] }
+
+export function createDirectory({ memberships, settings, log, onUser, onSizes }: DirectoryOptions): Directory {
+  const users = new Map<UserId, Pinned<UserMemberships>>()
+  const groups = new Map<GroupId, Pinned<number>>()
+  const conversations = new Map<ConversationId, Pinned<number>>()
+
+  const batching = {
+    cache: false,
+    maxBatchSize: READ_BATCH_MAX,
+    batchScheduleFn: (dispatch: () => void) => setTimeout(dispatch, settings.readBatchMs),
+  }
+  const userLoader = new DataLoader<UserId, UserMemberships>(async (ids) => {
+    const found = await memberships.readUsers(ids)
+    return ids.map((id) => bounded(id, found.get(id) ?? NONE))
+  }, batching)
+  const sizeLoader = new DataLoader<SizeKey, number>(async (keys) => {
+    const sizes = await readSizes(memberships, keys)
+    return keys.map(({ kind, id }) => (kind === 'group' ? sizes.groups.get(id) : sizes.conversations.get(id)) ?? 0)
+  }, batching)
+
+  function bounded(userId: UserId, rows: UserMemberships): UserMemberships {
+    const { membershipsPerUserMax } = settings
+    if (rows.groups.length + rows.conversations.length <= membershipsPerUserMax) return rows
+    log.warn('A user has more memberships than membershipsPerUserMax; the rest is left out.', {
+      userId,
+      groups: rows.groups.length,
+      conversations: rows.conversations.length,
+    })
+    const kept = rows.groups.slice(0, membershipsPerUserMax)
+    return { groups: kept, conversations: rows.conversations.slice(0, membershipsPerUserMax - kept.length) }
+  }
+
+  const onError = (error: unknown, last: unknown) => {
+    if (last === undefined) log.debug('Memberships could not be read yet.', { error })
+    else log.warn('Memberships could not be read again; the last known ones stand until they can.', { error })
+  }
+
+  /** Holds the sizes of the rooms of `rows`, and waits for those that are not known yet. */
+  async function holdSizes(rows: UserMemberships): Promise<void> {
+    const sizes = [
+      ...rows.groups.map((id) => hold(groups, id, () => createSize({ kind: 'group', id }))),
+      ...rows.conversations.map((id) => hold(conversations, id, () => createSize({ kind: 'conversation', id }))),
+    ]
+    const results = await Promise.allSettled(
+      sizes.filter((size) => size.value === undefined).map((size) => size.load()),
+    )
+    const failed = results.find((result) => result.status === 'rejected')
+    if (!failed) return
+    releaseSizes(rows)
+    throw failed.reason
+  }
+
+  function releaseSizes(rows: UserMemberships): void {
+    for (const id of rows.groups) release(groups, id)
+    for (const id of rows.conversations) release(conversations, id)
+  }
+
+  function createSize(key: SizeKey): Fresh<number> {
+    return createFresh({
+      read: () => sizeLoader.load(key),
+      onValue(size, before) {
+        if (before !== undefined && size !== before) onSizes(sizesOf(key, size))
+      },
+      onError,
+      retryMs: settings.readRetryMs,
+    })
+  }
+
+  function createUser(userId: UserId): Fresh<UserMemberships> {
+    let held = NONE
+    let isClosed = false
+    const fresh = createFresh<UserMemberships>({
+      async read() {
+        const rows = await userLoader.load(userId)
+        await holdSizes(rows)
+        // Nobody needs the user any more: what this read holds would be held for ever.
+        if (isClosed) releaseSizes(rows)
+        else {
+          releaseSizes(held)
+          held = rows
+        }
+        return rows
+      },
+      onValue: (rows) => {
+        onUser(userId, known(rows))
+      },
+      onError,
+      retryMs: settings.readRetryMs,
+    })
+    return {
+      ...fresh,
+      get value() {
+        return fresh.value
+      },
+      close() {
+        isClosed = true
+        fresh.close()
+        releaseSizes(held)
+        held = NONE
+      },
+    }
+  }
+
+  function known(rows: UserMemberships): KnownMemberships {
+    return {
+      groups: new Map(rows.groups.map((id) => [id, groups.get(id)?.fresh.value ?? 0])),
+      conversations: new Map(rows.conversations.map((id) => [id, conversations.get(id)?.fresh.value ?? 0])),
+    }
+  }
+
+  return {
+    pin(userId) {
+      hold(users, userId, () => createUser(userId)).start()
+    },
+    async load(userId) {
+      const entry = users.get(userId)
+      return entry ? known(await entry.fresh.load()) : known(NONE)
+    },
+    unpin(userId) {
+      release(users, userId)
+    },
+    current(userId) {
+      const rows = users.get(userId)?.fresh.value
+      return rows && known(rows)
+    },
+    invalidate(stale) {
+      if (stale === 'all') {
+        for (const pinned of [users, groups, conversations]) for (const { fresh } of pinned.values()) fresh.invalidate()
+        return
+      }
+      for (const id of stale.users) users.get(id)?.fresh.invalidate()
+      for (const id of stale.groups) groups.get(id)?.fresh.invalidate()
+      for (const id of stale.conversations) conversations.get(id)?.fresh.invalidate()
+    },
+    close() {
+      for (const { fresh } of users.values()) fresh.close()
+      for (const pinned of [groups, conversations]) for (const { fresh } of pinned.values()) fresh.close()
+      users.clear()
+      groups.clear()
+      conversations.clear()
+    },
+  }
+}
+
+type SizeKey = { readonly kind: 'group'; readonly id: GroupId } | { readonly kind: 'conversation'; readonly id: ConversationId }
+
+function readSizes(memberships: Memberships, keys: readonly SizeKey[]): Promise<RoomSizes> {
+  const groups: GroupId[] = []
+  const conversations: ConversationId[] = []
+  for (const { kind, id } of keys) {
+    if (kind === 'group') groups.push(id)
+    else conversations.push(id)
+  }
+  return memberships.readSizes(groups, conversations)
+}
+
+function sizesOf(key: SizeKey, size: number): KnownMemberships {
+  return {
+    groups: new Map(key.kind === 'group' ? [[key.id, size]] : []),
+    conversations: new Map(key.kind === 'conversation' ? [[key.id, size]] : []),
+  }
+}
+
+function hold<Id, Value>(pinned: Map<Id, Pinned<Value>>, id: Id, create: () => Fresh<Value>): Fresh<Value> {
+  const entry = pinned.get(id) ?? { pins: 0, fresh: create() }
+  pinned.set(id, entry)
+  entry.pins++
+  return entry.fresh
+}
+
+function release<Id, Value>(pinned: Map<Id, Pinned<Value>>, id: Id): void {
+  const entry = pinned.get(id)
+  if (!entry || --entry.pins > 0) return
+  pinned.delete(id)
+  entry.fresh.close()
+}

@@ -1,0 +1,16 @@
+export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
+export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
+export {
+  resolveSettings,
+  SETTINGS,
+  silentLog,
+  type Log,
+  type Memberships,
+  type Presence,
+  type RoomSizes,
+  type SettingName,
+  type Settings,
+  type Stale,
+  type UserMemberships,
+} from '../core/index.js'
+export type { PresenceClientEvents, PresenceServerEvents } from '@vigie/protocol'

@@ -1,0 +1,179 @@
+/**
+ * The last step: what a session is told goes onto its connection, in one write, when the connection can take it.
+ * In:   sessions that are due (from the engine's outbox)
+ * Out:  WebSocket frames, or, on other transports and parsers, Socket.IO packets
+ *
+ * A connection that cannot take it yet is asked again when it can: until then what it is owed stays one state
+ * in the engine, however slowly it reads.
+ */
+import type { SessionId } from '@vigie/protocol'
+import type { Server, Socket } from 'socket.io'
+import type { PresenceEvent } from '../core/index.js'
+
+export interface Outbound {
+  open(sessionId: SessionId, socket: Socket): void
+  socket(sessionId: SessionId): Socket | undefined
+  /** The session is owed something and may be written. */
+  offer(sessionId: SessionId): void
+  close(sessionId: SessionId): void
+  /** Forgets all connections, without closing them. */
+  clear(): void
+  readonly size: number
+}
+
+interface OutboundOptions {
+  readonly server: Server
+  /** Takes from the engine what the session is owed. */
+  readonly take: (sessionId: SessionId) => readonly PresenceEvent[]
+  /** False: take, and send nothing. */
+  readonly emit: boolean
+}
+
+/** Of the connection, what is used beyond its public types. `outbound.test.ts` fails when one of these changes. */
+interface Connection {
+  readonly readyState: string
+  readonly writeBuffer: readonly unknown[]
+  readonly transport: {
+    readonly name: string
+    readonly writable: boolean
+    readonly perMessageDeflate?: unknown
+    once(event: 'ready', listener: () => void): void
+    off(event: 'ready', listener: () => void): void
+  }
+  once(event: 'upgrade', listener: () => void): void
+  off(event: 'upgrade', listener: () => void): void
+  write(data: string | Buffer, options: WriteOptions): void
+}
+interface WriteOptions {
+  readonly compress: boolean
+  readonly wsPreEncodedFrame?: readonly Buffer[]
+}
+
+export function createOutbound({ server, take, emit }: OutboundOptions): Outbound {
+  const sockets = new Map<SessionId, Socket>()
+  const waiting = new Set<SessionId>()
+  const encode = createEncode(server)
+
+  function offer(sessionId: SessionId): void {
+    const socket = sockets.get(sessionId)
+    if (!socket || waiting.has(sessionId)) return
+    const connection = socket.conn as unknown as Connection
+    if (connection.readyState !== 'open') return
+    if (emit && !(connection.transport.writable && connection.writeBuffer.length === 0)) {
+      waiting.add(sessionId)
+      whenWritable(connection, () => {
+        waiting.delete(sessionId)
+        offer(sessionId)
+      })
+      return
+    }
+    const events = take(sessionId)
+    if (emit && events.length > 0) write(connection, socket.nsp.name, events)
+  }
+
+  function write(connection: Connection, namespace: string, events: readonly PresenceEvent[]): void {
+    const isFramed = encode.isText && connection.transport.name === 'websocket' && !connection.transport.perMessageDeflate
+    if (isFramed) {
+      // One buffer: of a longer list, ws writes only the first.
+      const frames = Buffer.concat(events.map((event) => encode.frame(event, namespace)))
+      connection.write('', { compress: false, wsPreEncodedFrame: [frames] })
+      return
+    }
+    for (const event of events) {
+      for (const packet of encode.packets(event, namespace)) connection.write(packet, { compress: true })
+    }
+  }
+
+  return {
+    open(sessionId, socket) {
+      sockets.set(sessionId, socket)
+    },
+    socket: (sessionId) => sockets.get(sessionId),
+    offer,
+    close(sessionId) {
+      sockets.delete(sessionId)
+      waiting.delete(sessionId)
+    },
+    clear() {
+      sockets.clear()
+      waiting.clear()
+    },
+    get size() {
+      return sockets.size
+    },
+  }
+}
+
+/** The transport may be exchanged while it is waited for: a polling client that upgrades. */
+function whenWritable(connection: Connection, then: () => void): void {
+  const { transport } = connection
+  const done = () => {
+    transport.off('ready', done)
+    connection.off('upgrade', done)
+    then()
+  }
+  transport.once('ready', done)
+  connection.once('upgrade', done)
+}
+
+/** Socket.IO's packet types; `EVENT` is the one that presence sends. */
+const EVENT = 2
+
+/**
+ * Encodes an event once for all its recipients: the engine hands out the same object for the same fact. The
+ * server's own encoder is used, so that a host's custom parser keeps working.
+ */
+function createEncode(server: Server) {
+  const byNamespace = new Map<string, WeakMap<PresenceEvent, readonly (string | Buffer)[]>>()
+  const framesByNamespace = new Map<string, WeakMap<PresenceEvent, Buffer>>()
+
+  function packets(event: PresenceEvent, namespace: string): readonly (string | Buffer)[] {
+    const cache = cacheOf(byNamespace, namespace)
+    let encoded = cache.get(event)
+    if (!encoded) {
+      encoded = server.encoder.encode({ type: EVENT, nsp: namespace, data: [event.name, event.payload] }) as (string | Buffer)[]
+      cache.set(event, encoded)
+    }
+    return encoded
+  }
+
+  return {
+    /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
+    isText: typeof server.encoder.encode({ type: EVENT, nsp: '/', data: ['x'] } as never)[0] === 'string',
+    packets,
+    frame(event: PresenceEvent, namespace: string): Buffer {
+      const cache = cacheOf(framesByNamespace, namespace)
+      let frame = cache.get(event)
+      if (!frame) {
+        // `4` is engine.io's message type, the first character of each of its text frames.
+        frame = textFrame(`4${packets(event, namespace).join('')}`)
+        cache.set(event, frame)
+      }
+      return frame
+    },
+  }
+}
+
+function cacheOf<Value>(byNamespace: Map<string, WeakMap<PresenceEvent, Value>>, namespace: string) {
+  const cache = byNamespace.get(namespace) ?? new WeakMap<PresenceEvent, Value>()
+  byNamespace.set(namespace, cache)
+  return cache
+}
+
+/** One unmasked, final text frame (RFC 6455, section 5.2). */
+export function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
+  const frame = Buffer.allocUnsafe(headerLength + length)
+  frame[0] = 0x81
+  if (headerLength === 2) frame[1] = length
+  else if (headerLength === 4) {
+    frame[1] = 126
+    frame.writeUInt16BE(length, 2)
+  } else {
+    frame[1] = 127
+    frame.writeBigUInt64BE(BigInt(length), 2)
+  }
+  frame.write(text, headerLength)
+  return frame
+}
