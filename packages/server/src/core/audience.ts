@@ -32,20 +32,15 @@ function* audienceOf(world: World, subject: User): Iterable<User> {
  * write a row may have gone, and then nothing may be told.
  */
 export function viewOf(viewer: User, subject: User): View {
-  const conversations = new Set<Room>()
-  for (const room of shared(viewer.conversations, subject.conversations)) conversations.add(room)
-  let group = false
-  for (const _ of shared(viewer.groups, subject.groups)) {
-    group = true
-    break
-  }
-  return { group, conversations }
+  const conversations = new Set(shared(viewer.conversations, subject.conversations))
+  const firstGroup = shared(viewer.groups, subject.groups).next()
+  return { group: !firstGroup.done, conversations }
 }
 
 /** The rooms in names mode of both, by the shorter list. */
-function* shared<Id>(a: ReadonlyMap<Id, Room>, b: ReadonlyMap<Id, Room>): Iterable<Room> {
+function* shared<Id>(a: ReadonlyMap<Id, Room>, b: ReadonlyMap<Id, Room>): Generator<Id, void> {
   const [fewer, more] = a.size <= b.size ? [a, b] : [b, a]
-  for (const [id, room] of fewer) if (room.mode === 'names' && more.has(id)) yield room
+  for (const [id, room] of fewer) if (room.mode === 'names' && more.has(id)) yield id
 }
 
 /** Whether `viewer` may know that `typist` types in `room`. Nobody hears their own typing. */

@@ -58,6 +58,8 @@ export function createEngine(settings: Settings): Engine {
       advance(world, now)
       world.now = now
       perform(world, input)
+      // A grace of nothing is over at once.
+      advance(world, now)
       return world.effects
     },
     take(sessionId, now) {

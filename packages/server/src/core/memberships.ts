@@ -71,6 +71,7 @@ function noteRemoval(world: World, user: User, room: Room): void {
     for (const session of user.live) oweTyping(world, session, room, typist)
   }
   if (room.mode === 'names') noteViews(world, user, room)
+  else for (const session of user.live) oweOccupancy(world, session, room)
 }
 
 function noteAddition(world: World, user: User, room: Room): void {
@@ -119,6 +120,7 @@ function settleMode(world: World, room: Room): void {
   for (const session of sessionsIn(room)) {
     for (const subject of room.users) noteView(world, session, subject)
     for (const typist of new Set([...room.typing.keys(), ...room.crowd.shown])) oweTyping(world, session, room, typist)
+    oweOccupancy(world, session, room)
   }
   room.mode = mode
   room.crowd.shown = new Set()

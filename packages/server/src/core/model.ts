@@ -24,7 +24,7 @@ export interface User {
   /** As others were last told, or are about to be. */
   presence: Presence
   /** The events that say `presence`, made when first needed. */
-  events: { update?: PresenceEvent; readonly conversations: Map<Room, PresenceEvent> }
+  events: { update?: PresenceEvent; readonly conversations: Map<ConversationId, PresenceEvent> }
   devices: { readonly key: string; readonly event: PresenceEvent }
   /** Set while an audience is collected: a user in several shared rooms is visited once. */
   visited: number
@@ -72,7 +72,13 @@ export interface Room {
   /** Who types, with the sessions in which they do. */
   readonly typing: Map<User, Set<Session>>
   /** In count mode: what the members were told, and when they may be told again. */
-  readonly crowd: { shown: Set<User>; told: { online: number; members: number } | undefined; nextAt: number }
+  readonly crowd: { shown: Set<User>; told: Crowd | undefined; nextAt: number }
+}
+
+/** What the members of a count-mode room hear of it. */
+export interface Crowd {
+  readonly members: number
+  readonly online: number
 }
 
 export interface RemoteNode {
@@ -94,14 +100,18 @@ export interface Slot {
 /** Whatever has a deadline; each has one. */
 export type Timed = User | Session | Lease | Room | RemoteNode | Slot
 
-/** What a session will be told at its next slot. At most one entry per subject: the latest state wins. */
+/**
+ * What a session will be told at its next slot. At most one entry per subject: the latest state wins. Everything
+ * is kept by id: while a session does not read, users and rooms may be forgotten and come back as new records.
+ */
 export interface Owed {
   /** Everything that it may see; then the rest below is empty. */
   picture: boolean
   readonly presence: Map<UserId, OwedPresence>
   /** By conversation and typist: whether it was told that they type. */
-  readonly typing: Map<Room, Map<User, boolean>>
-  readonly occupancy: Set<Room>
+  readonly typing: Map<ConversationId, Map<UserId, boolean>>
+  /** By room: whether it was told a number. */
+  readonly occupancy: Map<string, { readonly name: RoomName; readonly told: boolean }>
   devices: boolean
   devicesTold: string
   isQueued: boolean
@@ -110,7 +120,6 @@ export interface Owed {
 }
 
 export interface OwedPresence {
-  subject: User
   /** What it was told of the subject before the first change that it is still owed. */
   readonly told: Presence
   /** Where it saw the subject then, if rows have changed since. */
@@ -120,7 +129,7 @@ export interface OwedPresence {
 /** Where one user sees another: through some group, and in which conversations. */
 export interface View {
   readonly group: boolean
-  readonly conversations: ReadonlySet<Room>
+  readonly conversations: ReadonlySet<ConversationId>
 }
 
 /** The whole state, with the clock and the effects of the input that is being applied. */

@@ -8,16 +8,20 @@
  * was told before the first change that it has not heard of is kept beside it, so that there and back is
  * nothing to tell.
  */
+import type { ConversationId, UserId } from '@vigie/protocol'
 import { seesTyping, typistsOf, viewOf } from './audience.js'
-import type { Presence, PresenceEvent } from './inputs.js'
+import type { Presence, PresenceEvent, RoomName } from './inputs.js'
 import {
+  findRoom,
   OFFLINE,
   roomsOf,
+  type Crowd,
   type Owed,
   type OwedPresence,
   type Room,
   type Session,
   type User,
+  type View,
   type World,
 } from './model.js'
 
@@ -29,7 +33,7 @@ export function emptyOwed(): Owed {
     picture: false,
     presence: new Map(),
     typing: new Map(),
-    occupancy: new Set(),
+    occupancy: new Map(),
     devices: false,
     devicesTold: '',
     isQueued: false,
@@ -43,12 +47,10 @@ export function owePresence(world: World, session: Session, subject: User): Owed
   if (owed.picture) return undefined
   let entry = owed.presence.get(subject.id)
   if (!entry) {
-    entry = { subject, told: subject.presence, view: undefined }
+    entry = { told: subject.presence, view: undefined }
     owed.presence.set(subject.id, entry)
     queue(world, session)
   }
-  // Forgotten and come back while the session was not reading: the same person, a new record.
-  entry.subject = subject
   return entry
 }
 
@@ -62,17 +64,25 @@ export function oweView(world: World, session: Session, subject: User): void {
 export function oweTyping(world: World, session: Session, room: Room, typist: User): void {
   const { owed } = session
   if (owed.picture) return
-  const typists = owed.typing.get(room) ?? new Map<User, boolean>()
-  owed.typing.set(room, typists)
-  if (typists.has(typist)) return
-  typists.set(typist, seesTyping(session.user, room, typist))
+  const id = conversationIdOf(room)
+  const typists = owed.typing.get(id) ?? new Map<UserId, boolean>()
+  owed.typing.set(id, typists)
+  if (typists.has(typist.id)) return
+  typists.set(typist.id, seesTyping(session.user, room, typist))
   queue(world, session)
 }
 
+/** Call before it changes whether the session sees a number for the room. */
 export function oweOccupancy(world: World, session: Session, room: Room): void {
-  if (session.owed.picture) return
-  session.owed.occupancy.add(room)
+  const { owed } = session
+  const key = `${room.name.kind} ${room.name.id}`
+  if (owed.picture || owed.occupancy.has(key)) return
+  owed.occupancy.set(key, { name: room.name, told: seesOccupancy(session, room) })
   queue(world, session)
+}
+
+function seesOccupancy(session: Session, room: Room): boolean {
+  return room.mode === 'count' && room.users.has(session.user)
 }
 
 export function oweDevices(world: World, user: User): void {
@@ -132,10 +142,10 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   const events: PresenceEvent[] = []
   if (owed.picture) drawPicture(session, events)
   else {
-    writeTyping(session, false, events)
-    for (const entry of owed.presence.values()) writePresence(session, entry, events)
-    writeTyping(session, true, events)
-    writeOccupancy(session, events)
+    writeTyping(world, session, false, events)
+    for (const [userId, entry] of owed.presence) writePresence(world, session, userId, entry, events)
+    writeTyping(world, session, true, events)
+    writeOccupancy(world, session, events)
     if (owed.devices) writeDevices(session, events)
   }
   clear(owed)
@@ -151,31 +161,39 @@ function drawPicture(session: Session, events: PresenceEvent[]): void {
     if (room.mode === 'names') for (const subject of room.users) grouped.add(subject)
   }
   for (const subject of grouped) events.push(updateOf(subject))
-  for (const room of viewer.conversations.values()) {
-    if (room.mode === 'names') for (const subject of room.users) events.push(conversationOf(subject, room))
+  for (const [id, room] of viewer.conversations) {
+    if (room.mode === 'names') for (const subject of room.users) events.push(conversationOf(subject, id))
     for (const typist of typistsOf(room)) {
-      if (seesTyping(viewer, room, typist)) events.push(typingEvent(room, typist, true))
+      if (seesTyping(viewer, room, typist)) events.push(typingEvent(id, typist.id, true))
     }
   }
-  for (const room of roomsOf(viewer)) if (room.mode === 'count') events.push(occupancyOf(room))
+  for (const room of roomsOf(viewer)) {
+    if (room.mode === 'count') events.push(occupancyOf(room.name, toldCrowd(room)))
+  }
   writeDevices(session, events)
 }
 
-function writePresence(session: Session, entry: OwedPresence, events: PresenceEvent[]): void {
-  const { subject, told } = entry
-  const view = viewOf(session.user, subject)
-  const toldView = entry.view ?? view
-  if (differs(told, toldView.group, subject.presence, view.group)) {
-    events.push(view.group ? updateOf(subject) : { name: 'presence:update', payload: { userId: subject.id, ...OFFLINE } })
+function writePresence(
+  world: World,
+  session: Session,
+  userId: UserId,
+  { told, view: toldView }: OwedPresence,
+  events: PresenceEvent[],
+): void {
+  const subject = world.users.get(userId)
+  const now = subject?.presence ?? OFFLINE
+  const view = subject ? viewOf(session.user, subject) : NO_VIEW
+  const seen = toldView ?? view
+  if (differs(told, seen.group, now, view.group)) events.push(subject && view.group ? updateOf(subject) : goneUpdate(userId))
+  for (const id of view.conversations) {
+    if (subject && differs(told, seen.conversations.has(id), now, true)) events.push(conversationOf(subject, id))
   }
-  for (const room of view.conversations) {
-    if (differs(told, toldView.conversations.has(room), subject.presence, true)) events.push(conversationOf(subject, room))
-  }
-  for (const room of toldView.conversations) {
-    if (view.conversations.has(room) || !told.online) continue
-    events.push(retraction(subject, room))
+  for (const id of seen.conversations) {
+    if (told.online && !view.conversations.has(id)) events.push(goneConversation(userId, id))
   }
 }
+
+const NO_VIEW: View = { group: false, conversations: new Set() }
 
 /** Whether somebody who saw `told` (if they saw it) and sees `now` (if they see it) would notice. */
 function differs(told: Presence, hasSeen: boolean, now: Presence, sees: boolean): boolean {
@@ -185,26 +203,32 @@ function differs(told: Presence, hasSeen: boolean, now: Presence, sees: boolean)
 }
 
 /** The last word about somebody who is out of sight. It says nothing of what that person really is. */
-function retraction(subject: User, room: Room): PresenceEvent {
-  return {
-    name: 'presence:conversation',
-    payload: { userId: subject.id, ...OFFLINE, conversationId: conversationIdOf(room) },
-  }
+function goneUpdate(userId: UserId): PresenceEvent {
+  return { name: 'presence:update', payload: { userId, ...OFFLINE } }
+}
+
+function goneConversation(userId: UserId, conversationId: ConversationId): PresenceEvent {
+  return { name: 'presence:conversation', payload: { userId, ...OFFLINE, conversationId } }
 }
 
 /** Ends come before the presence of whoever typed, starts after it. */
-function writeTyping(session: Session, isStart: boolean, events: PresenceEvent[]): void {
-  for (const [room, typists] of session.owed.typing) {
-    for (const [typist, told] of typists) {
-      const sees = seesTyping(session.user, room, typist)
-      if (sees !== told && sees === isStart) events.push(typingEvent(room, typist, sees))
+function writeTyping(world: World, session: Session, isStart: boolean, events: PresenceEvent[]): void {
+  for (const [conversationId, typists] of session.owed.typing) {
+    const room = world.conversations.get(conversationId)
+    for (const [userId, told] of typists) {
+      const typist = world.users.get(userId)
+      const sees = room !== undefined && typist !== undefined && seesTyping(session.user, room, typist)
+      if (sees !== told && sees === isStart) events.push(typingEvent(conversationId, userId, sees))
     }
   }
 }
 
-function writeOccupancy(session: Session, events: PresenceEvent[]): void {
-  for (const room of session.owed.occupancy) {
-    if (room.mode === 'count' && room.users.has(session.user)) events.push(occupancyOf(room))
+/** No members at all is the retraction: the room has names now, or the user is not in it any more. */
+function writeOccupancy(world: World, session: Session, events: PresenceEvent[]): void {
+  for (const { name, told } of session.owed.occupancy.values()) {
+    const room = findRoom(world, name)
+    if (room && seesOccupancy(session, room)) events.push(occupancyOf(name, toldCrowd(room)))
+    else if (told) events.push(occupancyOf(name, { members: 0, online: 0 }))
   }
 }
 
@@ -222,30 +246,36 @@ function updateOf(subject: User): PresenceEvent {
   })
 }
 
-function conversationOf(subject: User, room: Room): PresenceEvent {
-  let event = subject.events.conversations.get(room)
+function conversationOf(subject: User, conversationId: ConversationId): PresenceEvent {
+  let event = subject.events.conversations.get(conversationId)
   if (!event) {
-    event = {
-      name: 'presence:conversation',
-      payload: { userId: subject.id, ...subject.presence, conversationId: conversationIdOf(room) },
-    }
-    subject.events.conversations.set(room, event)
+    event = { name: 'presence:conversation', payload: { userId: subject.id, ...subject.presence, conversationId } }
+    subject.events.conversations.set(conversationId, event)
   }
   return event
 }
 
-function typingEvent(room: Room, typist: User, isStart: boolean): PresenceEvent {
-  const payload = { convId: conversationIdOf(room), userId: typist.id }
+function typingEvent(convId: ConversationId, userId: UserId, isStart: boolean): PresenceEvent {
+  const payload = { convId, userId }
   return isStart ? { name: 'typing:start', payload } : { name: 'typing:stop', payload }
 }
 
-function occupancyOf(room: Room): PresenceEvent {
-  const numbers = { members: membersOf(room), online: room.online.size }
+function occupancyOf(name: RoomName, { members, online }: Crowd): PresenceEvent {
   const payload =
-    room.name.kind === 'group'
-      ? { groupId: room.name.id, ...numbers }
-      : { conversationId: room.name.id, ...numbers }
+    name.kind === 'group' ? { groupId: name.id, members, online } : { conversationId: name.id, members, online }
   return { name: 'presence:occupancy', payload }
+}
+
+/**
+ * All members hear the same number, whenever they ask: one that came between would otherwise hold another, and
+ * might not be told when it is back to what the rest were told.
+ */
+function toldCrowd(room: Room): Crowd {
+  return (room.crowd.told ??= crowdOf(room))
+}
+
+export function crowdOf(room: Room): Crowd {
+  return { members: membersOf(room), online: room.online.size }
 }
 
 /** Rows may be ahead of the number that was read last. */

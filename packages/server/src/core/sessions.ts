@@ -65,21 +65,23 @@ function findReplaced(user: User, { clientId }: Connect): Session | undefined {
 
 function findAdopted(user: User, { deviceId }: Connect): Session | undefined {
   if (deviceId !== undefined) return undefined
+  return oldestLost(user, (session) => session.isAnonymous)
+}
+
+function oldestLost(user: User, isMeant: (session: Session) => boolean): Session | undefined {
   let oldest: Session | undefined
   for (const session of user.sessions) {
-    if (session.state !== 'lost' || !session.isAnonymous) continue
+    if (session.state !== 'lost' || !isMeant(session)) continue
     if (!oldest || session.lostAt < oldest.lostAt) oldest = session
   }
   return oldest
 }
 
+/** A lost session gives way to somebody who is really there. */
 function removeOldestLost(world: World, user: User): boolean {
-  for (const session of user.sessions) {
-    if (session.state !== 'lost') continue
-    removeSession(world, session)
-    return true
-  }
-  return false
+  const oldest = oldestLost(user, () => true)
+  if (oldest) removeSession(world, oldest)
+  return oldest !== undefined
 }
 
 /** The token's end makes a session lost, not left: whoever comes back with a new one did not blink. */

@@ -7,7 +7,7 @@
  */
 import type { ConversationId } from '@vigie/protocol'
 import { type Lease, type Room, type Session, type User, type World } from './model.js'
-import { membersOf, oweOccupancy, oweTyping } from './outbox.js'
+import { crowdOf, oweOccupancy, oweTyping } from './outbox.js'
 
 /** A start, or its repetition, which only renews the lease: others never hear of a repetition. */
 export function startTyping(world: World, session: Session, room: Room): void {
@@ -79,7 +79,7 @@ export function tellCrowd(world: World, room: Room): void {
 
 function tellOccupancy(world: World, room: Room): boolean {
   const { told } = room.crowd
-  const current = { online: room.online.size, members: membersOf(room) }
+  const current = crowdOf(room)
   const { occupancyShare } = world.settings
   if (told && !hasMoved(told.online, current.online, occupancyShare) && !hasMoved(told.members, current.members, occupancyShare)) {
     return false

@@ -1,0 +1,1 @@
+export { memoryMemberships, type MemoryMemberships, type MemoryRows } from './memberships.js'

@@ -1,0 +1,99 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { silentLog } from '../core/ports.js'
+import { connect, operatorError, type SqlSource } from './database.js'
+import { quoteLiteral, resolveSources, type MembershipTables, type Source } from './tables.js'
+
+/** What {@link migrate} does. */
+export interface MigrationOptions extends MembershipTables {
+  /**
+   * Also create the membership tables where they are missing, with text columns. For a database of our own:
+   * a host's tables are the host's.
+   * @default false
+   */
+  readonly createTables?: boolean
+}
+
+/** Beside `src` and `dist`, and published with them. */
+const FOLDER = new URL('../../migrations/', import.meta.url)
+/** Any number that others are unlikely to lock: "vigie" in ASCII. */
+const LOCK = 0x7669676965
+
+/**
+ * Creates schema `vigie` and attaches its triggers to the membership tables. It may run at each start, by several
+ * nodes at once: what is there is left alone, without locks on the host's tables. All or nothing.
+ *
+ * @throws Error with one sentence for the operator.
+ * @example await migrate(databaseUrl, { groups: { table: 'chat.teams' } })
+ */
+export async function migrate(sql: SqlSource, options: MigrationOptions = {}): Promise<void> {
+  // Without a limit: it may have to wait for the host's long transactions.
+  const database = connect(sql, { timeoutMs: 0, log: silentLog })
+  try {
+    // Several statements in one message are one transaction; BEGIN would be left open in a pool when one fails.
+    await database.query(statements(options).join('\n'))
+  } catch (error) {
+    throw operatorError(error)
+  } finally {
+    await database.close()
+  }
+}
+
+/** What {@link migrate} runs, as text for `psql` or for a team's own migration tool. */
+export function migrationSql(options: MigrationOptions = {}): string {
+  return ['BEGIN;', ...statements(options), 'COMMIT;', ''].join('\n')
+}
+
+function statements({ createTables = false, ...tables }: MigrationOptions): string[] {
+  const sources = resolveSources(tables)
+  return [
+    `SELECT pg_advisory_xact_lock(${LOCK});`,
+    // Before our schema: for a role called vigie it would be the first in the search path, and get the tables.
+    ...(createTables ? sources.map(creation) : []),
+    // Asked first each time: CREATE … IF NOT EXISTS needs the right to create even where nothing is to be done.
+    unless(
+      `to_regclass('vigie.migrations') IS NOT NULL`,
+      `CREATE SCHEMA IF NOT EXISTS vigie;
+  CREATE TABLE vigie.migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());`,
+    ),
+    ...migrationFiles().map(({ name, text }) =>
+      unless(
+        `EXISTS (SELECT FROM vigie.migrations WHERE name = ${quoteLiteral(name)})`,
+        `${text}\nINSERT INTO vigie.migrations (name) VALUES (${quoteLiteral(name)});`,
+      ),
+    ),
+    ...sources.map(watching),
+  ]
+}
+
+function migrationFiles(): { name: string; text: string }[] {
+  return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+    .map((file) => ({
+      name: file.slice(0, -'.sql'.length),
+      text: readFileSync(new URL(file, FOLDER), 'utf8'),
+    }))
+}
+
+function unless(condition: string, body: string): string {
+  return `DO $vigie$ BEGIN\nIF NOT (${condition}) THEN\n  ${body}\nEND IF;\nEND $vigie$;`
+}
+
+function creation({ table, room, user }: Source): string {
+  return unless(
+    `to_regclass(${quoteLiteral(table)}) IS NOT NULL`,
+    `CREATE TABLE ${table} (${room} text NOT NULL, ${user} text NOT NULL, PRIMARY KEY (${room}, ${user}));
+  CREATE INDEX ON ${table} (${user});`,
+  )
+}
+
+function watching({ kind, table, watched }: Source): string {
+  const further = watched.further.map(quoteLiteral).join(', ')
+  const names = [
+    quoteLiteral(table),
+    quoteLiteral(kind),
+    quoteLiteral(watched.room),
+    quoteLiteral(watched.user),
+  ]
+  return `SELECT vigie.watch_memberships(${names.join(', ')}, ARRAY[${further}]::text[]);`
+}

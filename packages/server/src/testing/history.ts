@@ -1,0 +1,468 @@
+/**
+ * A history of what can happen to a chat, as data, and how it is played against an engine with the truth beside
+ * it. After every step everything that must always hold is checked; the first thing that does not is thrown.
+ */
+import { deepStrictEqual, notDeepStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
+import {
+  type createEngine,
+  type Effect,
+  type Input,
+  type KnownMemberships,
+  type Presence,
+  type PresenceEvent,
+  type Settings,
+} from '../core/index.js'
+import { emptyPicture, fold, type Picture } from './picture.js'
+import { createTruth, type TrueRoom } from './truth.js'
+
+/** Small whole numbers stand for people, rooms, sessions; a session is counted among those that are there. */
+export type Step =
+  | { readonly do: 'connect'; readonly user: number; readonly device?: number; readonly client?: number }
+  | { readonly do: 'lose' | 'disconnect' | 'leave' | 'logOut' | 'kick' | 'expire'; readonly session: number }
+  /** The connection is lost, and the same program, or the page loaded anew, is back after `ms`. */
+  | { readonly do: 'reload'; readonly session: number; readonly ms: number; readonly isSameProgram: boolean }
+  /** Types and repeats it, as a client does, `times` times. */
+  | { readonly do: 'keepTyping'; readonly session: number; readonly conversation: number; readonly times: number }
+  | { readonly do: 'background'; readonly session: number; readonly graceMs: number }
+  | { readonly do: 'type' | 'stopTyping'; readonly session: number; readonly conversation: number }
+  | { readonly do: 'hostStopTyping'; readonly user: number }
+  | { readonly do: 'join' | 'part'; readonly user: number; readonly group?: number; readonly conversation?: number }
+  | { readonly do: 'contribute'; readonly node: number; readonly user: number; readonly devices: number }
+  | { readonly do: 'loseNode'; readonly node: number }
+  /** The client stops reading, or reads again. */
+  | { readonly do: 'block' | 'unblock'; readonly session: number }
+  | { readonly do: 'wait'; readonly ms: number }
+
+export type History = readonly Step[]
+
+interface Client {
+  readonly sessionId: SessionId
+  readonly userId: UserId
+  /** What it said of itself when it connected. */
+  readonly hello: Extract<Step, { do: 'connect' }>
+  readonly picture: Picture
+  isBlocked: boolean
+  isDue: boolean
+  /** Its first picture has come. */
+  isFresh: boolean
+}
+
+/** How often each kind of thing was seen, so that a test can tell that histories reach what they are for. */
+export type Tally = Record<'transitions' | 'events' | 'retractions' | 'typing' | 'occupancy' | 'adopted' | 'refused', number>
+
+/**
+ * Plays a history.
+ * @throws AssertionError at the first step after which something is not as it must be.
+ */
+export function play(history: History, create: typeof createEngine, settings: Settings): Tally {
+  const engine = create(settings)
+  const truth = createTruth(settings)
+  const clients = new Map<SessionId, Client>()
+  const tally: Tally = { transitions: 0, events: 0, retractions: 0, typing: 0, occupancy: 0, adopted: 0, refused: 0 }
+  const known = new Set<UserId>()
+  let made = 0
+  let seq = 0
+  /** Who types where, by the engine's effects. */
+  const typing = new Set<string>()
+  /** What others may have to be told of, so far. */
+  let changes = 0
+
+  const sessionAt = (index: number) => [...clients.keys()][index % Math.max(1, clients.size)]
+
+  function apply(input: Input): readonly Effect[] {
+    const before = new Map([...known].map((userId) => [userId, engine.get(userId)]))
+    const effects = engine.apply(input, truth.now)
+    const first = new Map<UserId, Presence>()
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'due': {
+          const client = clients.get(effect.sessionId)
+          if (client) client.isDue = true
+          break
+        }
+        case 'close':
+          clients.delete(effect.sessionId)
+          break
+        case 'presence':
+          changes++
+          tally.transitions++
+          if (!first.has(effect.userId)) first.set(effect.userId, effect.before)
+          deepStrictEqual(effect.before, before.get(effect.userId) ?? { online: false, count: 0 }, 'transitions are a chain')
+          before.set(effect.userId, effect.after)
+          strictEqual(effect.after.online, effect.after.count > 0, 'online is count > 0')
+          break
+        case 'want':
+          known.add(effect.userId)
+          break
+        case 'refused':
+          tally.refused++
+          break
+        case 'forget':
+          known.delete(effect.userId)
+          break
+        case 'typing': {
+          changes++
+          const typist = `${effect.userId} in ${effect.conversationId}`
+          strictEqual(typing.has(typist), !effect.typing, 'typing starts and ends in turn')
+          if (effect.typing) typing.add(typist)
+          else typing.delete(typist)
+          break
+        }
+        case 'rooms':
+      }
+    }
+    for (const [userId, presence] of first) {
+      notDeepStrictEqual(engine.get(userId), presence, `${userId} blinked: there and back at one moment`)
+    }
+    deliver()
+    return effects
+  }
+
+  function deliver(): void {
+    for (const client of clients.values()) {
+      if (!client.isDue || client.isBlocked) continue
+      client.isDue = false
+      for (const event of engine.take(client.sessionId, truth.now)) receive(client, event)
+      client.isFresh = true
+    }
+  }
+
+  function receive(client: Client, event: PresenceEvent): void {
+    tally.events++
+    const isNews = fold(client.picture, event)
+    // The first picture may name people who are offline; after it, what changes nothing is not sent.
+    // Numbers of a crowd may be there and back in a window that the client did not read in.
+    if (client.isFresh && event.name !== 'presence:occupancy') ok(isNews, `${client.userId} was told what it knew: ${JSON.stringify(event)}`)
+    if (event.name.startsWith('typing')) tally.typing++
+    if (event.name === 'presence:occupancy') tally.occupancy++
+    checkAllowed(client, event)
+  }
+
+  /** Nobody is told of anybody unless a row says so at that moment; a retraction is the exception that ends it. */
+  function checkAllowed(client: Client, event: PresenceEvent): void {
+    if (event.name === 'presence:devices') return
+    const isEnd =
+      event.name === 'typing:stop' ||
+      (event.name === 'presence:occupancy' && event.payload.members === 0) ||
+      ('count' in event.payload && event.payload.count === 0)
+    const allowed = isVisible(client, event)
+    if (!allowed && isEnd) tally.retractions++
+    ok(allowed || isEnd, `${client.userId} was told of what it may not see: ${JSON.stringify(event)}`)
+  }
+
+  function isVisible({ userId }: Client, event: PresenceEvent): boolean {
+    const mine = truth.rowsOf(userId)
+    const both = (room: TrueRoom, other: UserId) => truth.membersOf(room).includes(other)
+    switch (event.name) {
+      case 'presence:update':
+        return mine.some((room) => room.kind === 'group' && !truth.isCounted(room) && both(room, event.payload.userId))
+      case 'presence:conversation':
+        return mine.some(
+          (room) =>
+            room.kind === 'conversation' &&
+            room.id === event.payload.conversationId &&
+            !truth.isCounted(room) &&
+            both(room, event.payload.userId),
+        )
+      case 'typing:start':
+      case 'typing:stop':
+        return (
+          event.payload.userId !== userId &&
+          mine.some((room) => room.id === event.payload.convId && both(room, event.payload.userId))
+        )
+      case 'presence:occupancy':
+        return mine.some((room) => truth.isCounted(room) && room.id === (event.payload.groupId ?? event.payload.conversationId))
+      case 'presence:devices':
+        return true
+    }
+  }
+
+  function memberships(rooms: readonly TrueRoom[]): KnownMemberships {
+    const groups = new Map<GroupId, number>()
+    const conversations = new Map<ConversationId, number>()
+    for (const room of rooms) {
+      const size = truth.membersOf(room).length
+      if (room.kind === 'group') groups.set(room.id, size)
+      else conversations.set(room.id, size)
+    }
+    return { groups, conversations }
+  }
+
+  function connect(step: Extract<Step, { do: 'connect' }>): void {
+    const sessionId = `session-${++made}` as SessionId
+    const userId = userAt(step.user)
+    const deviceId = step.device === undefined ? undefined : (`device-${step.device}` as DeviceId)
+    const clientId = step.client === undefined ? undefined : (`client-${step.client}` as ClientId)
+    renewRooms(userId)
+    const counted = truth.sessions.length
+    truth.connect({ id: sessionId, userId, deviceId, clientId })
+    if (truth.sessions.length === counted) tally.adopted++
+    clients.set(sessionId, {
+      sessionId,
+      userId,
+      hello: step,
+      picture: emptyPicture(),
+      isBlocked: false,
+      isDue: false,
+      isFresh: false,
+    })
+    apply({
+      type: 'connect',
+      sessionId,
+      userId,
+      memberships: memberships(truth.rowsOf(userId)),
+      deviceId,
+      clientId,
+      since: 0,
+    })
+  }
+
+  /** The engine drops rooms in which it knows nobody, and with them the mode that their history gave them. */
+  function renewRooms(userId: UserId): void {
+    if (known.has(userId)) return
+    for (const room of truth.rowsOf(userId)) {
+      if (!truth.membersOf(room).some((member) => known.has(member))) truth.renew(room)
+    }
+  }
+
+  /** The rows change, and the engine hears of it at once: how soon is the shell's promise, and tested there. */
+  function changeRow(step: Extract<Step, { do: 'join' | 'part' }>): void {
+    const userId = userAt(step.user)
+    const room: TrueRoom =
+      step.group === undefined
+        ? { kind: 'conversation', id: `conversation-${step.conversation ?? 0}` as ConversationId }
+        : { kind: 'group', id: `group-${step.group}` as GroupId }
+    const isNew = !truth.membersOf(room).some((member) => known.has(member))
+    if (step.do === 'join') truth.addRow(userId, room)
+    else truth.removeRow(userId, room)
+    if (isNew) truth.renew(room)
+    apply({ type: 'memberships', userId, memberships: memberships(truth.rowsOf(userId)) })
+    apply({ type: 'sizes', sizes: memberships([room]) })
+  }
+
+  function end(step: Extract<Step, { do: 'lose' | 'disconnect' | 'leave' | 'logOut' | 'kick' | 'expire' }>): void {
+    const sessionId = sessionAt(step.session)
+    const client = sessionId && clients.get(sessionId)
+    if (!client) return
+    const { userId } = client
+    switch (step.do) {
+      case 'lose':
+        clients.delete(sessionId)
+        truth.lose(sessionId)
+        apply({ type: 'lost', sessionId })
+        return
+      case 'expire':
+        truth.lose(sessionId)
+        apply({ type: 'expires', sessionId, at: truth.now })
+        apply({ type: 'wake' })
+        strictEqual(clients.has(sessionId), false, 'the end of a token closes the connection')
+        return
+      case 'disconnect':
+        clients.delete(sessionId)
+        if (settings.leaveGraceMs === 0) truth.end(sessionId)
+        else truth.lose(sessionId, settings.leaveGraceMs)
+        apply({ type: 'disconnected', sessionId })
+        return
+      case 'leave':
+        truth.end(sessionId)
+        apply({ type: 'leave', sessionId, scope: 'session' })
+        return
+      case 'logOut':
+        truth.endDevice(sessionId)
+        apply({ type: 'leave', sessionId, scope: 'device' })
+        return
+      case 'kick':
+        truth.end(sessionId)
+        apply({ type: 'kick', userId, sessionId })
+    }
+  }
+
+  function perform(step: Step): void {
+    switch (step.do) {
+      case 'connect':
+        connect(step)
+        return
+      case 'lose':
+      case 'disconnect':
+      case 'leave':
+      case 'logOut':
+      case 'kick':
+      case 'expire':
+        end(step)
+        return
+      case 'reload': {
+        const sessionId = sessionAt(step.session)
+        const client = sessionId && clients.get(sessionId)
+        if (!client) return
+        const { user, device, client: program } = client.hello
+        end({ do: 'lose', session: step.session })
+        wait(step.ms)
+        connect({
+          do: 'connect',
+          user,
+          ...(device !== undefined && { device }),
+          ...(step.isSameProgram && program !== undefined && { client: program }),
+        })
+        return
+      }
+      case 'keepTyping':
+        for (let time = 0; time < step.times; time++) {
+          perform({ do: 'type', session: step.session, conversation: step.conversation })
+          checkTyping()
+          wait(settings.typingRepeatMs)
+        }
+        return
+      case 'background': {
+        const sessionId = sessionAt(step.session)
+        if (!sessionId) return
+        truth.background(sessionId, step.graceMs)
+        apply({ type: 'background', sessionId, graceMs: step.graceMs })
+        return
+      }
+      case 'type':
+      case 'stopTyping': {
+        const sessionId = sessionAt(step.session)
+        if (!sessionId) return
+        const conversationId = `conversation-${step.conversation}` as ConversationId
+        truth.type(sessionId, conversationId, step.do === 'type')
+        apply({ type: 'typing', sessionId, conversationId, typing: step.do === 'type' })
+        return
+      }
+      case 'hostStopTyping':
+        for (const session of truth.sessions) if (session.userId === userAt(step.user)) session.typing = undefined
+        apply({ type: 'stopTyping', userId: userAt(step.user) })
+        return
+      case 'join':
+      case 'part':
+        changeRow(step)
+        return
+      case 'contribute': {
+        const userId = userAt(step.user)
+        renewRooms(userId)
+        const devices = Array.from({ length: step.devices }, (_, index) => `elsewhere-${index}`)
+        truth.contribute(`node-${step.node}`, userId, devices)
+        apply({ type: 'contribution', node: `node-${step.node}`, epoch: '1', seq: ++seq, userId, devices })
+        // What a shell does when the engine wants somebody.
+        apply({ type: 'memberships', userId, memberships: memberships(truth.rowsOf(userId)) })
+        return
+      }
+      case 'loseNode':
+        truth.loseNode(`node-${step.node}`)
+        apply({ type: 'nodeLost', node: `node-${step.node}`, epoch: '1' })
+        return
+      case 'block':
+      case 'unblock': {
+        const sessionId = sessionAt(step.session)
+        const client = sessionId && clients.get(sessionId)
+        if (client) client.isBlocked = step.do === 'block'
+        deliver()
+        return
+      }
+      case 'wait':
+        wait(step.ms)
+    }
+  }
+
+  /** Each deadline at its own moment, so that what happens between two of them is seen. */
+  function wait(ms: number): void {
+    const end = truth.now + ms
+    for (let at = engine.nextDeadline(); at !== undefined && at <= end; at = engine.nextDeadline()) {
+      truth.now = Math.max(truth.now, at)
+      apply({ type: 'wake' })
+      checkPresence()
+      checkTyping()
+    }
+    truth.now = end
+  }
+
+  function checkPresence(): void {
+    for (const userId of known) deepStrictEqual(engine.get(userId), truth.presenceOf(userId), `presence of ${userId}`)
+  }
+
+  function checkTyping(): void {
+    const expected = new Set<string>()
+    for (const session of truth.sessions) {
+      const lease = session.typing
+      if (lease && truth.now < lease.endsAt) expected.add(`${session.userId} in ${lease.conversationId}`)
+    }
+    deepStrictEqual([...typing].sort(), [...expected].sort(), 'who types')
+  }
+
+  /** When nothing changes any more, every client that reads knows the truth: all of it, and nothing else. */
+  function checkPictures(): void {
+    for (const client of clients.values()) {
+      if (client.isBlocked) continue
+      deepStrictEqual(plain(client.picture), plain(expectedPicture(client)), `the picture of ${client.userId}`)
+    }
+  }
+
+  function expectedPicture({ userId }: Client): Picture {
+    const picture = emptyPicture()
+    picture.devices = truth.devicesOf(userId)
+    for (const room of truth.rowsOf(userId)) {
+      const members = truth.membersOf(room)
+      const online = members.filter((member) => truth.presenceOf(member).online)
+      if (truth.isCounted(room)) {
+        picture.occupancy.set(`${room.kind} ${room.id}`, { members: members.length, online: online.length })
+      } else {
+        const counts = room.kind === 'group' ? picture.users : new Map<string, number>()
+        for (const member of online) counts.set(member, truth.presenceOf(member).count)
+        if (room.kind === 'conversation') picture.conversations.set(room.id, counts)
+      }
+      if (room.kind === 'group') continue
+      const typists = truth.typists(room.id).filter((typist) => typist !== userId)
+      if (typists.length > 0) picture.typing.set(room.id, new Set(typists))
+    }
+    return picture
+  }
+
+  for (const step of history) {
+    perform(step)
+    checkPresence()
+    checkTyping()
+  }
+  for (const client of clients.values()) client.isBlocked = false
+  deliver()
+  // The slots and windows of what has just happened; again, if meanwhile a grace or a lease has ended.
+  for (let before = -1; before !== changes; ) {
+    before = changes
+    wait(settings.windowMs + settings.occupancyWindowMs + 10)
+  }
+  checkPresence()
+  checkPictures()
+  checkOnceAll(engine.sizes())
+  return tally
+
+  /** After every grace, lease and memory nothing is left of anybody who is not connected. */
+  function checkOnceAll(sizes: ReturnType<typeof engine.sizes>): void {
+    strictEqual(sizes.sessions, truth.sessions.filter((s) => s.lostAt === undefined || truth.now < s.graceEndsAt).length)
+    wait(settings.reattachGraceMs + settings.offlineMemoryMs + settings.typingLeaseMs + 60_000)
+    checkPresence()
+    checkPictures()
+    const here = [...known].filter((userId) => truth.presenceOf(userId).online)
+    strictEqual(engine.sizes().users, here.length, 'whoever is gone is forgotten')
+    strictEqual(engine.sizes().offline, 0)
+    strictEqual(engine.sizes().owed, 0)
+  }
+}
+
+function userAt(index: number): UserId {
+  return `user-${index}` as UserId
+}
+
+/** Comparable: sorted, and without what is empty. A room that was left keeps its last number: hosts drop it. */
+function plain(picture: Picture) {
+  const sorted = <Value>(map: ReadonlyMap<string, Value>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
+  return {
+    users: sorted(picture.users),
+    conversations: sorted(picture.conversations)
+      .map(([id, counts]) => [id, sorted(counts)] as const)
+      .filter(([, counts]) => counts.length > 0),
+    typing: sorted(picture.typing)
+      .map(([id, typists]) => [id, [...typists].sort()] as const)
+      .filter(([, typists]) => typists.length > 0),
+    occupancy: sorted(picture.occupancy),
+    devices: picture.devices,
+  }
+}

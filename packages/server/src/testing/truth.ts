@@ -1,0 +1,188 @@
+/**
+ * The truth beside the engine: what must be so, computed anew each time from what happened, as plainly and
+ * slowly as it can be said. It shares no code with the engine, or both would be wrong together.
+ */
+import type { ConversationId, GroupId, SessionId, UserId } from '@vigie/protocol'
+import type { Presence, Settings } from '../core/index.js'
+
+export interface TrueSession {
+  readonly id: SessionId
+  readonly userId: UserId
+  /** Equal for the sessions of one device. */
+  readonly device: string
+  readonly isAnonymous: boolean
+  readonly clientId: string | undefined
+  /** Undefined while the connection is there. */
+  lostAt: number | undefined
+  graceEndsAt: number
+  backgroundGraceMs: number | undefined
+  /** Where it types, and until when unless it is repeated. */
+  typing: { readonly conversationId: ConversationId; readonly endsAt: number } | undefined
+}
+
+export type TrueRoom =
+  | { readonly kind: 'group'; readonly id: GroupId }
+  | { readonly kind: 'conversation'; readonly id: ConversationId }
+
+export interface Truth {
+  now: number
+  readonly sessions: TrueSession[]
+  connect(session: {
+    id: SessionId
+    userId: UserId
+    deviceId: string | undefined
+    clientId: string | undefined
+  }): void
+  lose(id: SessionId, graceMs?: number): void
+  end(id: SessionId): void
+  endDevice(id: SessionId): void
+  type(id: SessionId, conversationId: ConversationId, isStart: boolean): void
+  background(id: SessionId, graceMs: number): void
+  contribute(node: string, userId: UserId, devices: readonly string[]): void
+  loseNode(node: string): void
+  addRow(userId: UserId, room: TrueRoom): void
+  removeRow(userId: UserId, room: TrueRoom): void
+  rowsOf(userId: UserId): TrueRoom[]
+  membersOf(room: TrueRoom): UserId[]
+  /** Nobody who is known was in it, so how it came to its size is not known either. */
+  renew(room: TrueRoom): void
+  /** Names or count; it depends on how the room came to its size. */
+  isCounted(room: TrueRoom): boolean
+  presenceOf(userId: UserId): Presence
+  devicesOf(userId: UserId): number
+  isLive(id: SessionId): boolean
+  typists(conversationId: ConversationId): UserId[]
+}
+
+export function createTruth(settings: Settings): Truth {
+  const sessions: TrueSession[] = []
+  const rows: { userId: UserId; room: TrueRoom }[] = []
+  const counted = new Set<string>()
+  const nodes = new Map<string, { devices: Map<UserId, readonly string[]>; endsAt: number }>()
+
+  const keyOf = (room: TrueRoom) => `${room.kind} ${room.id}`
+  const find = (id: SessionId) => sessions.find((session) => session.id === id)
+  const remove = (session: TrueSession) => sessions.splice(sessions.indexOf(session), 1)
+  const counts = (session: TrueSession) => session.lostAt === undefined || truth.now < session.graceEndsAt
+
+  function settleMode(room: TrueRoom): void {
+    const members = truth.membersOf(room).length
+    if (members > settings.namesMax) counted.add(keyOf(room))
+    else if (members <= settings.namesMax * 0.8) counted.delete(keyOf(room))
+  }
+
+  function localDevices(userId: UserId): Set<string> {
+    return new Set(sessions.filter((s) => s.userId === userId && counts(s)).map((s) => s.device))
+  }
+
+  const truth: Truth = {
+    now: 0,
+    sessions,
+    connect({ id, userId, deviceId, clientId }) {
+      const mine = sessions.filter((session) => session.userId === userId && counts(session))
+      const lost = mine.filter((s) => s.lostAt !== undefined).sort((a, b) => (a.lostAt ?? 0) - (b.lostAt ?? 0))
+      const replaced = clientId === undefined ? undefined : mine.find((session) => session.clientId === clientId)
+      const adopted = deviceId === undefined ? lost.find((session) => session.isAnonymous) : undefined
+      const older = replaced ?? adopted
+      if (older) remove(older)
+      else if (mine.length >= settings.sessionsPerUserMax) {
+        if (!lost[0]) return
+        remove(lost[0])
+      }
+      const anonymousDevice = older?.isAnonymous ? older.device : `anonymous ${id}`
+      sessions.push({
+        id,
+        userId,
+        device: deviceId === undefined ? anonymousDevice : `named ${deviceId}`,
+        isAnonymous: deviceId === undefined,
+        clientId,
+        lostAt: undefined,
+        graceEndsAt: 0,
+        backgroundGraceMs: undefined,
+        typing: undefined,
+      })
+    },
+    lose(id, graceMs = settings.graceMs) {
+      const session = find(id)
+      if (!session) return
+      session.lostAt = truth.now
+      session.graceEndsAt = truth.now + (session.backgroundGraceMs ?? graceMs)
+      session.typing = undefined
+    },
+    end(id) {
+      const session = find(id)
+      if (session) remove(session)
+    },
+    endDevice(id) {
+      const session = find(id)
+      if (!session) return
+      for (const other of [...sessions]) {
+        if (other.userId === session.userId && other.device === session.device) remove(other)
+      }
+    },
+    type(id, conversationId, isStart) {
+      const session = find(id)
+      if (!session) return
+      const isMember = truth.rowsOf(session.userId).some((room) => room.kind === 'conversation' && room.id === conversationId)
+      if (!isMember) return
+      session.backgroundGraceMs = undefined
+      if (isStart) session.typing = { conversationId, endsAt: truth.now + settings.typingLeaseMs }
+      else if (session.typing?.conversationId === conversationId) session.typing = undefined
+    },
+    background(id, graceMs) {
+      const session = find(id)
+      if (!session) return
+      session.backgroundGraceMs = graceMs
+      session.typing = undefined
+    },
+    contribute(node, userId, devices) {
+      const known = nodes.get(node) ?? { devices: new Map<UserId, readonly string[]>(), endsAt: Infinity }
+      nodes.set(node, known)
+      if (truth.now >= known.endsAt) known.devices.clear()
+      known.endsAt = Infinity
+      known.devices.set(userId, devices)
+    },
+    loseNode(node) {
+      const known = nodes.get(node)
+      if (known?.endsAt === Infinity) known.endsAt = truth.now + settings.reattachGraceMs
+    },
+    addRow(userId, room) {
+      if (!rows.some((row) => row.userId === userId && keyOf(row.room) === keyOf(room))) rows.push({ userId, room })
+      settleMode(room)
+    },
+    removeRow(userId, room) {
+      const index = rows.findIndex((row) => row.userId === userId && keyOf(row.room) === keyOf(room))
+      if (index >= 0) rows.splice(index, 1)
+      settleMode(room)
+      for (const session of sessions) {
+        if (session.userId !== userId || room.kind !== 'conversation') continue
+        if (session.typing?.conversationId === room.id) session.typing = undefined
+      }
+    },
+    rowsOf: (userId) => rows.filter((row) => row.userId === userId).map((row) => row.room),
+    membersOf: (room) => rows.filter((row) => keyOf(row.room) === keyOf(room)).map((row) => row.userId),
+    renew(room) {
+      if (truth.membersOf(room).length > settings.namesMax) counted.add(keyOf(room))
+      else counted.delete(keyOf(room))
+    },
+    isCounted: (room) => counted.has(keyOf(room)),
+    presenceOf(userId) {
+      const devices = localDevices(userId)
+      for (const node of nodes.values()) {
+        if (truth.now >= node.endsAt) continue
+        for (const device of node.devices.get(userId) ?? []) devices.add(`remote ${device}`)
+      }
+      return { online: devices.size > 0, count: devices.size }
+    },
+    devicesOf: (userId) => localDevices(userId).size,
+    isLive: (id) => find(id)?.lostAt === undefined && find(id) !== undefined,
+    typists(conversationId) {
+      const typing = sessions.filter((session) => {
+        const lease = session.typing
+        return lease?.conversationId === conversationId && truth.now < lease.endsAt
+      })
+      return [...new Set(typing.map((session) => session.userId))]
+    },
+  }
+  return truth
+}

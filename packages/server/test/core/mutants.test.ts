@@ -1,0 +1,118 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import fc from 'fast-check'
+import ts from 'typescript'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { createEngine } from '../../src/core/index.js'
+import { play } from '../../src/testing/history.js'
+import { histories, worldSettings } from '../support/histories.js'
+
+/** Each is a mistake that somebody could make in the engine; 300 random histories must notice it. */
+const MUTANTS = [
+  {
+    name: 'grace ignored',
+    file: 'sessions.ts',
+    from: 'const ownGraceMs = session.backgroundGraceMs ?? graceMs',
+    to: 'const ownGraceMs = 0 * (session.backgroundGraceMs ?? graceMs)',
+  },
+  {
+    name: 'count kept as a counter',
+    file: 'presence.ts',
+    from: 'const after = derivePresence(user)',
+    to: `const derived = derivePresence(user)
+  const step = user.sessions.size > (user as any).seen ? 1 : user.sessions.size < (user as any).seen ? -1 : 0
+  ;(user as any).seen = user.sessions.size
+  const count = before.count === 0 ? derived.count : before.count + step
+  const after = { online: count > 0, count }`,
+  },
+  {
+    name: 'no check at write time',
+    file: 'outbox.ts',
+    from: 'const view = subject ? viewOf(session.user, subject) : NO_VIEW',
+    to: 'const view = toldView ?? (subject ? viewOf(session.user, subject) : NO_VIEW)',
+  },
+  {
+    name: 'lease not renewed',
+    file: 'typing.ts',
+    from: 'world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)\n  if (session.typing) return',
+    to: 'if (session.typing) return\n  world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)',
+  },
+  {
+    name: 'retraction forgotten',
+    file: 'outbox.ts',
+    from: 'events.push(goneConversation(userId, id))',
+    to: 'void goneConversation',
+  },
+  {
+    name: 'typing not ended by a loss',
+    file: 'sessions.ts',
+    from: '  endTyping(world, session)\n  user.live.delete(session)',
+    to: '  user.live.delete(session)',
+  },
+  {
+    name: 'no adoption',
+    file: 'sessions.ts',
+    from: "if (deviceId !== undefined) return undefined\n  return oldestLost(user, (session) => session.isAnonymous)",
+    to: 'return deviceId === undefined ? undefined : undefined',
+  },
+  {
+    name: 'there and back is told',
+    file: 'outbox.ts',
+    from: 'const before = hasSeen ? told : OFFLINE',
+    to: 'const before = hasSeen ? { ...told, count: -1 } : OFFLINE',
+  },
+  {
+    name: 'a lost node counts for ever',
+    file: 'presence.ts',
+    from: 'node.isLost = true\n  world.deadlines.set(',
+    to: 'node.isLost = true\n  if (world.now < 0) world.deadlines.set(',
+  },
+]
+
+const core = fileURLToPath(new URL('../../src/core/', import.meta.url))
+const cache = fileURLToPath(new URL('../../node_modules/.cache/mutants/', import.meta.url))
+
+/** The engine with one passage exchanged, compiled by itself beside the real one. */
+async function loadMutant(mutant?: (typeof MUTANTS)[number]): Promise<typeof createEngine> {
+  const name = mutant?.name.replaceAll(' ', '-') ?? 'none'
+  const folder = join(cache, `${name}-${process.pid}`)
+  await mkdir(folder, { recursive: true })
+  for (const file of await readdir(core)) {
+    if (!file.endsWith('.ts')) continue
+    let source = await readFile(join(core, file), 'utf8')
+    if (file === mutant?.file) {
+      expect(source.split(mutant.from).length, `"${mutant.from}" stands once in ${file}`).toBe(2)
+      source = source.replace(mutant.from, mutant.to)
+    }
+    const { outputText } = ts.transpileModule(source, {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+    })
+    await writeFile(join(folder, file.replace(/\.ts$/, '.mjs')), outputText.replaceAll(/(from '\.[^']*)\.js'/g, "$1.mjs'"))
+  }
+  const loaded = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'index.mjs')).href)) as {
+    createEngine: typeof createEngine
+  }
+  return loaded.createEngine
+}
+
+function check(create: typeof createEngine): fc.RunDetails<unknown> {
+  return fc.check(
+    fc.property(histories, (history) => {
+      play(history, create, worldSettings)
+    }),
+    { numRuns: 300, endOnFailure: true },
+  )
+}
+
+describe('300 random histories notice', () => {
+  afterAll(() => rm(cache, { recursive: true, force: true }))
+
+  it.each(MUTANTS)('$name', async (mutant) => {
+    expect(check(await loadMutant(mutant)).failed).toBe(true)
+  })
+
+  it('nothing in the engine as it is, loaded the same way', async () => {
+    expect(check(await loadMutant()).failed).toBe(false)
+  })
+})
