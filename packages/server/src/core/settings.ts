@@ -192,7 +192,7 @@ export function resolveSettings(input: Partial<Settings> = {}): Settings {
   const resolved: Record<string, number> = {}
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const row: SettingRow = SETTINGS[name]
-    const value = input[name] ?? row.default
+    const value = input[name] === undefined ? row.default : input[name]
     const isWhole = row.unit === 'share' || Number.isInteger(value)
     if (typeof value !== 'number' || !(value >= row.min && value <= row.max) || !isWhole) {
       const kind = row.unit === 'share' ? 'a number' : 'a whole number'

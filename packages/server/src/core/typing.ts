@@ -79,6 +79,11 @@ export function tellCrowd(world: World, room: Room): void {
 
 function tellOccupancy(world: World, room: Room): boolean {
   const { told } = room.crowd
+  if (room.viewers.size === 0) {
+    // Nobody holds a number: the next who comes sets it.
+    room.crowd.told = undefined
+    return false
+  }
   const current = crowdOf(room)
   const { occupancyShare } = world.settings
   if (told && !hasMoved(told.online, current.online, occupancyShare) && !hasMoved(told.members, current.members, occupancyShare)) {

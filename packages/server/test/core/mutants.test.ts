@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { createEngine } from '../../src/core/index.js'
-import { play } from '../../src/testing/history.js'
+import { play, type History } from "../../src/testing/history.js"
 import { histories, worldSettings } from '../support/histories.js'
 
 /** Each is a mistake that somebody could make in the engine; 300 random histories must notice it. */
@@ -96,7 +96,7 @@ async function loadMutant(mutant?: (typeof MUTANTS)[number]): Promise<typeof cre
   return loaded.createEngine
 }
 
-function check(create: typeof createEngine): fc.RunDetails<unknown> {
+function check(create: typeof createEngine): fc.RunDetails<[History]> {
   return fc.check(
     fc.property(histories, (history) => {
       play(history, create, worldSettings)

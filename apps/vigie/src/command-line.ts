@@ -1,0 +1,217 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
+import { isId } from '@vigie/protocol'
+import { migrationSql } from '@vigie/server/postgres'
+import { describeConfig, loadConfig, type Config } from './config.js'
+import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
+import { demoSecret } from './demo/secret.js'
+import { createLog } from './log.js'
+import { errorMessage, OperatorError } from './operator-error.js'
+import { startServer, type RunningServer } from './serve.js'
+import { createTokens, parseTtl } from './token.js'
+import { VERSION } from './version.js'
+
+const CONFIG_FILE = 'vigie.config.json'
+
+const common = {
+  config: {
+    type: 'string',
+    description: `Read options from this file instead of ${CONFIG_FILE}.`,
+    valueHint: 'file',
+  },
+  demo: { type: 'boolean', description: 'The same as VIGIE_DEMO=1.' },
+} as const satisfies ArgsDef
+
+const serve = defineCommand({
+  meta: { name: 'vigie serve', description: 'Start the server.' },
+  args: common,
+  run: async ({ args }) => {
+    await serveUntilSignalled(configFrom(args))
+  },
+})
+
+const token = defineCommand({
+  meta: { name: 'vigie token', description: 'Print a token for a user, signed as this server accepts it.' },
+  args: {
+    userId: { type: 'positional', description: 'Whose token it is.', required: true },
+    ttl: {
+      type: 'string',
+      description: 'How long it is valid, such as 90s, 15m, 30d.',
+      default: '12h',
+      valueHint: 'time',
+    },
+    ...common,
+  },
+  run: async ({ args }) => {
+    const config = configFrom(args)
+    const secret = config.jwtSecret ?? (config.demo ? await demoSecret(config.dataDir) : undefined)
+    if (secret === undefined) {
+      throw new OperatorError('A token needs a secret to sign it with: set VIGIE_JWT_SECRET, or use --demo.')
+    }
+    if (!isId(args.userId)) {
+      throw new OperatorError('The user id must have 1 to 128 characters and no control characters.')
+    }
+    print(createTokens(secret, config).sign(args.userId, parseTtl(args.ttl)))
+  },
+})
+
+const migrate = defineCommand({
+  meta: { name: 'vigie migrate', description: 'Bring the schema `vigie` of the database up to date.' },
+  args: {
+    print: { type: 'boolean', description: 'Print the SQL instead, for a migration tool of your own.' },
+    ...common,
+  },
+  run: async ({ args }) => {
+    const config = configFrom(args)
+    if (args.print === true) {
+      print(migrationSql(migrationOptions(config)))
+      return
+    }
+    const database = await openDatabase(config, createLog(config.logLevel))
+    try {
+      await migrateDatabase(database.sql, config)
+    } finally {
+      await database.close()
+    }
+    print(`The schema is up to date in ${database.place}.`)
+  },
+})
+
+const config = defineCommand({
+  meta: { name: 'vigie config', description: 'Print every option in force, and where its value came from.' },
+  args: common,
+  run: ({ args }) => {
+    print(describeConfig(configFrom(args)))
+  },
+})
+
+const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
+  Object.entries({ serve, token, migrate, config } as unknown as Record<string, CommandDef>),
+)
+
+const vigie = defineCommand({
+  meta: {
+    name: 'vigie',
+    version: VERSION,
+    description: 'Presence for chat: who is online, and who is typing.',
+  },
+  subCommands: Object.fromEntries(COMMANDS),
+})
+
+/** Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done. */
+export async function runCommandLine(words: readonly string[]): Promise<void> {
+  try {
+    await run(words)
+  } catch (error) {
+    const isOurs = !(error instanceof OperatorError)
+    process.stderr.write(
+      `vigie: ${isOurs && error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)}\n`,
+    )
+    process.exitCode = 1
+  }
+}
+
+async function run([name = '--help', ...rest]: readonly string[]): Promise<void> {
+  if (name === '--version' || name === '-v') {
+    print(VERSION)
+    return
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    await showUsage(vigie)
+    return
+  }
+  const command = COMMANDS.get(name)
+  if (command === undefined) {
+    throw new OperatorError(`There is no command "${name}"; there are ${[...COMMANDS.keys()].join(', ')}.`)
+  }
+  if (rest.includes('--help') || rest.includes('-h')) {
+    await showUsage(command)
+    return
+  }
+  refuseUnknownWords(name, command, rest)
+  await runCommand(command, { rawArgs: rest })
+}
+
+/** citty lets unknown flags and further words pass; a misspelt `--dmeo` would then start another server than meant. */
+function refuseUnknownWords(name: string, { args = {} }: CommandDef, words: readonly string[]): void {
+  const definitions = new Map(Object.entries(args as ArgsDef))
+  let positionalsLeft = [...definitions.values()].filter(({ type }) => type === 'positional').length
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? ''
+    if (!word.startsWith('-')) {
+      if (--positionalsLeft < 0)
+        throw new OperatorError(`vigie ${name} does not know what to do with "${word}".`)
+      continue
+    }
+    const [flag = '', value] = word.split('=', 2)
+    const definition = definitions.get(flag.replace(/^--/u, ''))
+    if (definition === undefined || definition.type === 'positional') {
+      throw new OperatorError(`vigie ${name} has no option ${flag}; vigie ${name} --help lists those it has.`)
+    }
+    if (definition.type === 'string' && value === undefined && words[++index] === undefined) {
+      throw new OperatorError(`${flag} needs a value.`)
+    }
+  }
+  if (positionalsLeft > 0)
+    throw new OperatorError(`vigie ${name} needs a user id, such as vigie ${name} alice.`)
+}
+
+function configFrom(args: {
+  readonly config?: string | undefined
+  readonly demo?: boolean | undefined
+}): Config {
+  const path = args.config ?? CONFIG_FILE
+  const isThere = existsSync(path)
+  if (!isThere && args.config !== undefined) throw new OperatorError(`There is no file ${path}.`)
+  return loadConfig({
+    env: process.env,
+    ...(isThere && { file: { path, text: readFileSync(path, 'utf8') } }),
+    demo: args.demo === true,
+  })
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
+/** Resolves when a signal has ended the server. */
+async function serveUntilSignalled(settled: Config): Promise<void> {
+  const stop = new AbortController()
+  const stopped = new Promise<void>((resolve) => {
+    stop.signal.addEventListener('abort', () => {
+      resolve()
+    })
+  })
+  const onSignal = () => {
+    // Whoever asks twice wants the end now. The embedded database survives that: the next start recovers it.
+    if (stop.signal.aborted) process.exit(130)
+    stop.abort()
+  }
+  for (const signal of SIGNALS) process.on(signal, onSignal)
+  try {
+    const server = await startServer(settled, createLog(settled.logLevel), stop.signal)
+    print(welcome(server, settled))
+    await stopped
+    await server.close()
+  } catch (error) {
+    if (!stop.signal.aborted || error instanceof OperatorError) throw error
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, onSignal)
+  }
+}
+
+function welcome({ url, data }: RunningServer, { demo, demoBots }: Config): string {
+  const bots = demoBots === 0 ? '' : ` Meanwhile ${demoBots} simulated colleagues come, go and type.`
+  return [
+    '',
+    `  Vigie ${VERSION} is on the lookout at ${url}`,
+    ...(demo ? [`  Open it in two windows and be two people.${bots}`] : []),
+    '',
+    `  Data   ${data}`,
+    `  Health ${url}/healthz`,
+    '  Stop   Ctrl+C',
+    '',
+  ].join('\n')
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

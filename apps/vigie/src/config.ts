@@ -1,0 +1,276 @@
+import { isIPv4 } from 'node:net'
+import { resolveSettings, type Settings } from '@vigie/server'
+import { errorMessage, OperatorError } from './operator-error.js'
+import { OPTIONS, SERVER_OPTIONS, variableOf, type Option, type ServerValues } from './options.js'
+
+/** What is in force. */
+export interface Config extends ServerValues {
+  /** The numbers of the engine. */
+  readonly settings: Settings
+  /** Where each value came from, by option name. */
+  readonly sources: ReadonlyMap<string, Source>
+}
+
+/** Weakest first. */
+export type Source = 'default' | 'file' | 'environment' | 'command line'
+
+export interface ConfigInput {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** `vigie.config.json`, if there is one. */
+  readonly file?: { readonly path: string; readonly text: string }
+  /** `--demo`: the same as `VIGIE_DEMO=1`. */
+  readonly demo?: boolean
+}
+
+interface Found {
+  readonly value: unknown
+  readonly source: Source
+}
+
+/**
+ * Command line beats environment beats file beats default. An empty variable counts as not set: that is how
+ * compose files write "nothing".
+ * @throws OperatorError one sentence: the name, the value (never a secret), what it may be. Unknown `VIGIE_…`
+ * variables and unknown keys of the file are refused too: a misspelt option would be silently without effect.
+ *
+ * @example
+ * const config = loadConfig({ env: process.env })
+ * config.port // 8080
+ */
+export function loadConfig({ env, file, demo = false }: ConfigInput): Config {
+  const written = readFile(file)
+  refuseUnknownVariables(env)
+  const found = new Map<string, Found>()
+  for (const [name, option] of OPTIONS) {
+    found.set(name, find(name, option, { env, written, filePath: file?.path ?? '' }))
+  }
+  if (demo) found.set('demo', { value: true, source: 'command line' })
+  const valueOf = (name: string): unknown => found.get(name)?.value
+  const values = Object.fromEntries(Object.keys(SERVER_OPTIONS).map((name) => [name, valueOf(name)]))
+  const config: Config = {
+    // Each value has passed the kind of its own row, which is where ServerValues takes its type from.
+    ...(values as unknown as ServerValues),
+    settings: settingsOf(valueOf),
+    sources: new Map([...found].map(([name, { source }]) => [name, source])),
+  }
+  refuseImpossible(config)
+  return config
+}
+
+/**
+ * What only `vigie serve` needs to hold.
+ * @throws OperatorError
+ */
+export function requireTokenCheck(config: Config): void {
+  if (config.jwtSecret !== undefined || config.jwksUrl !== undefined || config.demo) return
+  throw new OperatorError(
+    'Nothing says how tokens are checked; set VIGIE_JWT_SECRET or VIGIE_JWKS_URL, or try the demo with --demo.',
+  )
+}
+
+/** One line for each option: name, value, where it came from. Secrets are masked. */
+export function describeConfig(config: Config): string {
+  const rows = [...OPTIONS].map(([name, option]) => [
+    variableOf(name),
+    printable(option, valueIn(config, name)),
+    config.sources.get(name) ?? 'default',
+  ])
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+/** Whether only this machine can reach `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
+
+type ConfigValue = ServerValues[keyof ServerValues]
+
+function valueIn({ settings, sources: _, ...values }: Config, name: string): ConfigValue {
+  return new Map<string, ConfigValue>([...Object.entries(settings), ...Object.entries(values)]).get(name)
+}
+
+function find(
+  name: string,
+  option: Option,
+  from: { env: ConfigInput['env']; written: ReadonlyMap<string, unknown>; filePath: string },
+): Found {
+  const variable = variableOf(name)
+  const text = from.env[variable]
+  if (text !== undefined && text !== '') {
+    return { value: accept(variable, option, text), source: 'environment' }
+  }
+  if (from.written.has(name)) {
+    return { value: accept(`"${name}" in ${from.filePath}`, option, from.written.get(name)), source: 'file' }
+  }
+  return { value: option.default, source: 'default' }
+}
+
+function accept(label: string, option: Option, raw: unknown): unknown {
+  const value = option.kind.parse(raw)
+  if (value !== undefined) return value
+  // A malformed address may hold its password anywhere, so it is hidden whole.
+  const shown = option.secret === undefined ? JSON.stringify(raw) : 'a value that is not shown'
+  throw new OperatorError(`${label} is ${shown}; it must be ${option.kind.expects}.`)
+}
+
+function readFile(file: ConfigInput['file']): ReadonlyMap<string, unknown> {
+  if (file === undefined) return new Map()
+  let content: unknown
+  try {
+    content = JSON.parse(file.text)
+  } catch (error) {
+    // V8 quotes the text around the mistake, and the text may hold a secret.
+    const place = /line \d+ column \d+/u.exec(errorMessage(error))?.[0]
+    throw new OperatorError(`${file.path} is not valid JSON${place === undefined ? '' : ` (${place})`}.`, {
+      cause: error,
+    })
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw new OperatorError(`${file.path} must hold one JSON object, such as { "graceMs": 5000 }.`)
+  }
+  const written = new Map(Object.entries(content))
+  for (const name of written.keys()) {
+    if (!OPTIONS.has(name)) {
+      throw new OperatorError(
+        `"${name}" in ${file.path} is no option${suggestion(name, [...OPTIONS.keys()])}.`,
+      )
+    }
+  }
+  return written
+}
+
+function refuseUnknownVariables(env: ConfigInput['env']): void {
+  const known = [...OPTIONS.keys()].map(variableOf)
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith('VIGIE_') && !known.includes(variable)) {
+      throw new OperatorError(`${variable} is no variable of Vigie${suggestion(variable, known)}.`)
+    }
+  }
+}
+
+/** The known name that shares the longest beginning or end with a misspelt one; nothing when all are far. */
+function suggestion(wrong: string, known: readonly string[]): string {
+  const letters = (name: string) => name.replaceAll('_', '').toLowerCase()
+  const score = (name: string) => common(letters(name), letters(wrong))
+  const best = known.reduce((a, b) => (score(b) > score(a) ? b : a))
+  return score(best) >= letters(best).length / 2 ? `; the nearest is ${best}` : ''
+}
+
+function common(a: string, b: string): number {
+  let start = 0
+  while (start < a.length && a[start] === b[start]) start++
+  let end = 0
+  while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end++
+  return start + end - Math.abs(a.length - b.length)
+}
+
+function settingsOf(valueOf: (name: string) => unknown): Settings {
+  const input = Object.fromEntries([...OPTIONS.keys()].filter(isSetting).map((name) => [name, valueOf(name)]))
+  try {
+    return resolveSettings(input)
+  } catch (error) {
+    throw new OperatorError(withVariables(errorMessage(error)), { cause: error })
+  }
+}
+
+function isSetting(name: string): boolean {
+  return !Object.hasOwn(SERVER_OPTIONS, name)
+}
+
+/** The library speaks of `graceMs`; whoever sets `VIGIE_GRACE_MS` should not have to guess. */
+function withVariables(sentence: string): string {
+  return sentence.replace(/\b[a-z]+[A-Za-z]+\b/gu, (word) =>
+    OPTIONS.has(word) && isSetting(word) ? `${word} (${variableOf(word)})` : word,
+  )
+}
+
+/** Combinations that cannot work. Each sentence says why. */
+function refuseImpossible(config: Config): void {
+  const { graceMs } = config.settings
+  // A grace of 0 is a decision (no grace at all); one that is merely too short is a mistake.
+  if (graceMs > 0 && graceMs < config.clientReconnectMs) {
+    throw new OperatorError(
+      `VIGIE_GRACE_MS is ${graceMs} and VIGIE_CLIENT_RECONNECT_MS ${config.clientReconnectMs}; ` +
+        'a client that tries again only after the grace is seen leaving each time.',
+    )
+  }
+  if (config.pingTimeoutMs > config.pingIntervalMs) {
+    throw new OperatorError(
+      `VIGIE_PING_TIMEOUT_MS is ${config.pingTimeoutMs} and VIGIE_PING_INTERVAL_MS ${config.pingIntervalMs}; ` +
+        'dead connections would look alive for longer than they are ever asked: swap the two.',
+    )
+  }
+  if (config.jwtSecret !== undefined && config.jwksUrl !== undefined) {
+    throw new OperatorError(
+      'VIGIE_JWT_SECRET and VIGIE_JWKS_URL are both set; tokens are checked with one of them.',
+    )
+  }
+  refuseAlgorithms(config)
+  if (config.demo) refuseDemo(config)
+}
+
+function refuseAlgorithms({ jwtAlgorithms = [], jwksUrl }: Config): void {
+  const wantsSecret = jwksUrl === undefined
+  const misfit = jwtAlgorithms.find((algorithm) => algorithm.startsWith('HS') !== wantsSecret)
+  if (misfit === undefined) return
+  throw new OperatorError(
+    wantsSecret
+      ? `VIGIE_JWT_ALGORITHMS has ${misfit}, which needs public keys: set VIGIE_JWKS_URL.`
+      : `VIGIE_JWT_ALGORITHMS has ${misfit}, which needs a secret, but VIGIE_JWKS_URL holds public keys; ` +
+          'whoever can read those could sign tokens.',
+  )
+}
+
+function refuseDemo(config: Config): void {
+  if (!isLoopback(config.host)) {
+    throw new OperatorError(
+      `VIGIE_DEMO is 1 and HOST is "${config.host}"; the demo lets anybody sign in as anybody, ` +
+        'so it runs on a loopback address only, such as 127.0.0.1.',
+    )
+  }
+  if (config.jwksUrl !== undefined) {
+    throw new OperatorError(
+      'VIGIE_DEMO is 1 and VIGIE_JWKS_URL is set; the demo signs its own tokens with a secret.',
+    )
+  }
+  if (!hasDefaultTables(config)) {
+    throw new OperatorError(
+      'VIGIE_DEMO is 1 and tables of your own are named; the demo would write its people into them.',
+    )
+  }
+}
+
+/** Whether both tables have the names that Vigie creates them under. */
+export function hasDefaultTables(config: Config): boolean {
+  return TABLE_OPTIONS.every((name) => config[name] === SERVER_OPTIONS[name].default)
+}
+
+const TABLE_OPTIONS = [
+  ...(['groupsTable', 'groupsGroupColumn', 'groupsUserColumn'] as const),
+  ...(['conversationsTable', 'conversationsConversationColumn', 'conversationsUserColumn'] as const),
+]
+
+function printable(option: Option, value: ConfigValue): string {
+  if (value === undefined) return '(not set)'
+  if (option.secret === true) return '(secret)'
+  if (option.secret === 'url') return withoutPassword(String(value))
+  if (typeof value === 'boolean') return value ? '1' : '0'
+  return typeof value === 'object' ? value.join(',') : String(value)
+}
+
+/** An address of a database as it may be shown. */
+export function withoutPassword(address: string): string {
+  const shown = new URL(address)
+  if (shown.password !== '') shown.password = '***'
+  // libpq also takes a password (or a path to keys) as a parameter; nobody needs the parameters to recognise it.
+  shown.search = ''
+  return shown.href
+}

@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { Hono, type Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import * as v from 'valibot'
+import type { Tokens } from '../token.js'
+import type { Person, World } from './world.js'
+
+/** Long enough for a day of trying things out. */
+const TOKEN_TTL_MS = 12 * 3_600_000
+const BODY_MAX_BYTES = 4_096
+/** In a package the page lies beside `dist`; in the repository it is an example. */
+const PAGE_FOLDERS = ['../../public/', '../../../../examples/plain-html/']
+const PAGE_FILES: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
+  ['/', ['index.html', 'text/html; charset=utf-8']],
+  ['/app.js', ['app.js', 'text/javascript; charset=utf-8']],
+  ['/style.css', ['style.css', 'text/css; charset=utf-8']],
+])
+
+const loginSchema = v.strictObject({ userId: v.string() })
+
+/** The page, who one can be, signing in, and what the page shows. */
+export function demoRoutes(world: World, tokens: Tokens): Hono {
+  const routes = new Hono()
+  const people = new Map(world.people.map((person) => [person.userId, person]))
+  routes.get('/demo/users', (context) =>
+    context.json(world.people.map(({ userId, name }) => ({ userId, name }))),
+  )
+  routes.post('/demo/login', bodyLimit({ maxSize: BODY_MAX_BYTES, onError: badLogin }), async (context) => {
+    const body = v.safeParse(loginSchema, await jsonOf(context))
+    if (!body.success) return badLogin(context)
+    const person = people.get(body.output.userId)
+    if (person === undefined) return refuse(context, 404, 'unknown_user', 'The demo has no such person.')
+    return context.json({ token: tokens.sign(person.userId, TOKEN_TTL_MS) })
+  })
+  routes.get('/demo/world', (context) => {
+    const userId = tokens.userOf(/^Bearer (.+)$/u.exec(context.req.header('authorization') ?? '')?.[1] ?? '')
+    const person = userId === undefined ? undefined : people.get(userId)
+    if (person === undefined) return refuse(context, 401, 'token_invalid', 'Sign in first.')
+    return context.json(worldOf(world, person))
+  })
+  for (const [path, [file, type]] of PAGE_FILES) {
+    routes.get(path, async (context) => context.body(await readPage(file), 200, { 'Content-Type': type }))
+  }
+  return routes
+}
+
+/** What one person may see: their own groups and conversations. Of those in count mode, no list of members. */
+export function worldOf(world: World, me: Person) {
+  const names = new Map([...world.people, ...world.colleagues].map(({ userId, name }) => [userId, name]))
+  const isMine = ({ members }: { readonly members: readonly string[] }) => members.includes(me.userId)
+  const shown = (members: readonly string[]) => {
+    const known = members.flatMap((userId) => ({ userId, name: names.get(userId) ?? userId }))
+    // The silent staff make a room a crowd: of a crowd nobody is told names, so the page needs none.
+    return { size: members.length, members: members.length > names.size ? [] : known }
+  }
+  const otherThanMe = (members: readonly string[]) =>
+    names.get(members.find((id) => id !== me.userId) ?? '') ?? ''
+  return {
+    me: { userId: me.userId, name: me.name },
+    groups: world.groups
+      .filter(isMine)
+      .map(({ groupId, title, members }) => ({ groupId, title, ...shown(members) })),
+    conversations: world.conversations.filter(isMine).map(({ conversationId, title, kind, members }) => ({
+      conversationId,
+      title: kind === 'direct' ? otherThanMe(members) : title,
+      kind,
+      ...shown(members),
+    })),
+  }
+}
+
+function refuse(context: Context, status: 400 | 401 | 404, code: string, message: string) {
+  return context.json({ error: { code, message } }, status)
+}
+
+function badLogin(context: Context) {
+  return refuse(context, 400, 'invalid_payload', 'The body must be { "userId": "…" } and nothing else.')
+}
+
+async function jsonOf(context: Context): Promise<unknown> {
+  try {
+    return await context.req.json()
+  } catch {
+    // Not JSON: the schema refuses `undefined` with the same answer as any other wrong body.
+    return undefined
+  }
+}
+
+function readPage(file: string): Promise<string> {
+  const folder = PAGE_FOLDERS.map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) =>
+    existsSync(path),
+  )
+  return readFile(`${folder ?? ''}${file}`, 'utf8')
+}

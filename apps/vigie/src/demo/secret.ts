@@ -1,0 +1,21 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errorCode } from '../operator-error.js'
+
+const FILE = 'demo-secret'
+
+/**
+ * The demo's own secret, kept in the data folder so that open pages survive a restart. Readable by its owner only.
+ * Two servers that start at once agree: whoever finds the file already made reads it.
+ */
+export async function demoSecret(dataDir: string): Promise<string> {
+  const path = join(dataDir, FILE)
+  await mkdir(dataDir, { recursive: true })
+  try {
+    await writeFile(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
+  return await readFile(path, 'utf8')
+}

@@ -1,0 +1,146 @@
+import { SETTINGS, type SettingName } from '@vigie/server'
+import { flag, list, oneOf, origin, share, text, url, whole, type Kind, type Parsed } from './option-kinds.js'
+
+/**
+ * One option of the server. Its key is its name in `vigie.config.json`; {@link variableOf} makes the name of the
+ * environment variable from it.
+ */
+export interface Option<T = unknown> {
+  readonly kind: Kind<T>
+  /** `undefined`: not set unless somebody sets it. */
+  readonly default: T | undefined
+  /** One sentence for `docs/configuration.md`. */
+  readonly meaning: string
+  /** `true`: never printed. `url`: printed without its password. */
+  readonly secret?: true | 'url'
+}
+
+/** Largest token that `presence:token` may carry, plus room for its frame: a smaller limit would cut sessions off. */
+const MESSAGE_MIN_BYTES = 10_240
+/** A colleague who cannot come is no colleague. `demo/world.ts` has this many. */
+export const BOTS_MAX = 20
+
+const ALGORITHMS = [
+  ...['HS256', 'HS384', 'HS512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA'],
+] as const
+
+/** Every option that is not a number of the engine ({@link SETTINGS}). */
+export const SERVER_OPTIONS = {
+  host: option(text, '127.0.0.1', 'The address to listen on; 0.0.0.0 for all.'),
+  port: option(whole(0, 65_535), 8_080, 'The port to listen on; 0 takes a free one and prints it.'),
+  databaseUrl: {
+    ...option(
+      url('postgres:', 'postgresql:'),
+      undefined,
+      'PostgreSQL 14 or later. Without it Vigie brings its own.',
+    ),
+    secret: 'url',
+  },
+  dataDir: option(text, '.vigie', 'Where the embedded PostgreSQL and the demo keep their data.'),
+  migrate: option(flag, true, 'Whether `vigie serve` brings the schema up to date when it starts.'),
+  jwtSecret: {
+    ...option(text, undefined, 'The secret that tokens are signed with (HS256 and its larger kin).'),
+    secret: true,
+  },
+  jwksUrl: option(
+    url('https:', 'http:'),
+    undefined,
+    'Where the public keys are that tokens are checked with, instead of a secret.',
+  ),
+  jwtIssuer: option(text, undefined, 'The `iss` that a token must have.'),
+  jwtAudience: option(text, undefined, 'The `aud` that a token must have.'),
+  jwtAlgorithms: option(
+    list(oneOf(...ALGORITHMS), `one of ${ALGORITHMS.join(', ')}`),
+    undefined,
+    'The algorithms that a token may be signed with.',
+  ),
+  jwtUserClaim: option(text, 'sub', 'The claim of a token that names the user.'),
+  corsOrigins: option(
+    list(origin, origin.expects),
+    undefined,
+    'Other origins whose pages may connect; * for all. None unless set.',
+  ),
+  logLevel: option(
+    oneOf('debug', 'info', 'warn', 'error'),
+    'info',
+    'The least important log line that is written.',
+  ),
+  pingIntervalMs: option(
+    whole(50, 300_000),
+    15_000,
+    'How often each connection is asked for a sign of life.',
+  ),
+  pingTimeoutMs: option(
+    whole(50, 300_000),
+    5_000,
+    'How long the answer to that may take before the connection is lost.',
+  ),
+  clientReconnectMs: option(
+    whole(0, 60_000),
+    1_000,
+    'After how long your clients connect again (`reconnectionDelay`); `graceMs` may not be shorter.',
+  ),
+  maxMessageBytes: option(
+    whole(MESSAGE_MIN_BYTES, 10_485_760),
+    16_384,
+    'The largest message that a client may send.',
+  ),
+  acceptBacklog: option(
+    whole(1, 65_535),
+    4_096,
+    'How many connections may wait in the system to be accepted.',
+  ),
+  groupsTable: option(text, 'group_users', 'The table of who is in which group; `schema.table` works.'),
+  groupsGroupColumn: option(text, 'group_id', 'Its column that names the group.'),
+  groupsUserColumn: option(text, 'user_id', 'Its column that names the user.'),
+  conversationsTable: option(text, 'conversation_users', 'The table of who is in which conversation.'),
+  conversationsConversationColumn: option(text, 'conversation_id', 'Its column that names the conversation.'),
+  conversationsUserColumn: option(text, 'user_id', 'Its column that names the user.'),
+  demo: option(flag, false, 'Fills a demo world and lets anybody on this machine sign in to it.'),
+  demoBots: option(whole(0, BOTS_MAX), BOTS_MAX, 'How many simulated colleagues the demo has.'),
+} as const satisfies Record<string, Option>
+
+type ServerOptions = typeof SERVER_OPTIONS
+type Unset<O> = O extends { readonly default: infer D } ? (undefined extends D ? undefined : never) : never
+/** The value of each server option. */
+export type ServerValues = {
+  readonly [Name in keyof ServerOptions]: Parsed<ServerOptions[Name]['kind']> | Unset<ServerOptions[Name]>
+}
+
+/** Every option there is, by its name in the file: the server's, then one for each row of {@link SETTINGS}. */
+export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
+  ...Object.entries(SERVER_OPTIONS),
+  ...(Object.keys(SETTINGS) as SettingName[]).map((name): [string, Option] => [name, settingOption(name)]),
+])
+
+/** Names that other software reads too, so they have no prefix. */
+const COMMON_VARIABLES: ReadonlySet<string> = new Set(['host', 'port', 'databaseUrl'])
+
+/**
+ * The environment variable of an option.
+ * @example variableOf('graceMs') // 'VIGIE_GRACE_MS'
+ */
+export function variableOf(name: string): string {
+  const snake = name.replace(/[A-Z]/gu, (letter) => `_${letter}`).toUpperCase()
+  return COMMON_VARIABLES.has(name) ? snake : `VIGIE_${snake}`
+}
+
+function option<T>(
+  kind: Kind<T>,
+  defaultValue: T,
+  meaning: string,
+): { kind: Kind<T>; default: T; meaning: string }
+function option<T>(
+  kind: Kind<T>,
+  defaultValue: undefined,
+  meaning: string,
+): { kind: Kind<T>; default: undefined; meaning: string }
+function option<T>(kind: Kind<T>, defaultValue: T | undefined, meaning: string): Option<T> {
+  return { kind, default: defaultValue, meaning }
+}
+
+function settingOption(name: SettingName): Option<number> {
+  const { min, max, unit, meaning, default: defaultValue } = SETTINGS[name]
+  return { kind: unit === 'share' ? share(min, max) : whole(min, max), default: defaultValue, meaning }
+}

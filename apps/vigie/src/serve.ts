@@ -1,0 +1,219 @@
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { Socket as NetSocket } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { Server } from 'socket.io'
+import { attachPresence, type Log } from '@vigie/server'
+import { requireTokenCheck, type Config } from './config.js'
+import { migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
+import { startBots } from './demo/bots.js'
+import { demoRoutes } from './demo/routes.js'
+import { writeWorld } from './demo/rows.js'
+import { demoSecret } from './demo/secret.js'
+import { createWorld } from './demo/world.js'
+import { createHttp } from './http.js'
+import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { createTokens } from './token.js'
+import { VERSION } from './version.js'
+
+export interface RunningServer {
+  /** As a browser on this machine opens it. */
+  readonly url: string
+  /** Where the data is, for people. */
+  readonly data: string
+  /** Drains and ends everything that was started, last first. May be called twice; both wait for the end. */
+  close(): Promise<void>
+}
+
+/** 256 bits, as RFC 7518 asks for HS256. */
+const SECRET_MIN_BYTES = 32
+/** A token that ends is a lost line: often enough it should be a scene, not an accident. */
+const BOT_TOKEN_TTL_MS = 12 * 3_600_000
+
+/**
+ * Starts the whole server. If a step fails, or `signal` is raised between two, what was started is ended again.
+ * @throws OperatorError for what the operator can put right.
+ */
+export async function startServer(config: Config, log: Log, signal?: AbortSignal): Promise<RunningServer> {
+  const ending = createEnding(log)
+  try {
+    return await start(config, log, { ending, checkpoint: () => signal?.throwIfAborted() })
+  } catch (error) {
+    await ending.run()
+    throw error
+  }
+}
+
+interface Course {
+  readonly ending: Ending
+  readonly checkpoint: () => void
+}
+
+async function start(config: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
+  requireTokenCheck(config)
+  const secret = config.jwtSecret ?? (config.demo ? await demoSecret(config.dataDir) : undefined)
+  warnOfWeakSecret(secret, log)
+
+  const database = await openDatabase(config, log)
+  ending.add('database', () => database.close())
+  checkpoint()
+  if (config.migrate) await migrateDatabase(database.sql, config)
+  const demo = config.demo && secret !== undefined ? await openDemo(config, database, secret) : undefined
+  checkpoint()
+
+  const http = createHttp({ isReachable: database.isReachable, version: VERSION, routes: demo?.routes })
+  const answer = getRequestListener(http.fetch)
+  const server = createServer((request, response) => void answer(request, response))
+  const io = createIo(server, config)
+  ending.add('connections', drain(io, server))
+  const presence = attachPresence(io, {
+    ...config.settings,
+    memberships: openMemberships(database.sql, config, log),
+    auth: authOptions(config, secret),
+    rooms: false,
+    log,
+  })
+  ending.add('presence', () => presence.close())
+  await readyOrSentence(presence.ready)
+  checkpoint()
+
+  const port = await listen(server, config)
+  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
+  if (demo !== undefined && config.demoBots > 0) {
+    const bots = startBots({
+      url: reachable(url),
+      world: demo.world,
+      count: config.demoBots,
+      sign: (userId) => demo.tokens.sign(userId, BOT_TOKEN_TTL_MS),
+      typingRepeatMs: config.settings.typingRepeatMs,
+      log,
+    })
+    ending.add('bots', () => {
+      bots.close()
+    })
+  }
+  // Ends first: whoever comes meanwhile is refused at the door and tries again. Nobody waits for it here, because
+  // it is done only when the last connection is.
+  ending.add('listening', () => {
+    server.close()
+  })
+  return { url: reachable(url), data: database.place, close: ending.run }
+}
+
+async function openDemo(config: Config, database: Database, secret: string) {
+  const world = createWorld()
+  const tokens = createTokens(secret, config)
+  try {
+    await writeWorld(database.sql, world)
+  } catch (error) {
+    throw new OperatorError(`The demo's people could not be written: ${errorMessage(error)}.`, {
+      cause: error,
+    })
+  }
+  return { world, tokens, routes: demoRoutes(world, tokens) }
+}
+
+async function readyOrSentence(ready: Promise<void>): Promise<void> {
+  try {
+    await ready
+  } catch (error) {
+    throw new OperatorError(errorMessage(error), { cause: error })
+  }
+}
+
+function createIo(server: HttpServer, config: Config): Server {
+  return new Server(server, {
+    pingInterval: config.pingIntervalMs,
+    pingTimeout: config.pingTimeoutMs,
+    maxHttpBufferSize: config.maxMessageBytes,
+    ...(config.corsOrigins !== undefined && {
+      cors: { origin: config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins] },
+    }),
+  })
+}
+
+function authOptions(config: Config, secret: string | undefined) {
+  return {
+    ...(secret !== undefined && { secret }),
+    ...(config.jwksUrl !== undefined && { jwksUrl: config.jwksUrl }),
+    ...(config.jwtIssuer !== undefined && { issuer: config.jwtIssuer }),
+    ...(config.jwtAudience !== undefined && { audience: config.jwtAudience }),
+    ...(config.jwtAlgorithms !== undefined && { algorithms: [...config.jwtAlgorithms] }),
+    userClaim: config.jwtUserClaim,
+  }
+}
+
+function warnOfWeakSecret(secret: string | undefined, log: Log): void {
+  if (secret !== undefined && Buffer.byteLength(secret) < SECRET_MIN_BYTES) {
+    log.warn(`VIGIE_JWT_SECRET is shorter than ${SECRET_MIN_BYTES} bytes: it can be guessed from one token`)
+  }
+}
+
+const LISTEN_REASONS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'something listens there already; stop it, or choose another PORT'],
+  ['EACCES', 'this user may not use that port; choose one above 1023'],
+  ['EADDRNOTAVAIL', 'this machine does not have that address; correct HOST'],
+  ['ENOTFOUND', 'there is no such address; correct HOST'],
+])
+
+/** The real port: `PORT=0` takes a free one. */
+async function listen(server: HttpServer, { host, port, acceptBacklog }: Config): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      const reason = LISTEN_REASONS.get(errorCode(error)) ?? errorMessage(error)
+      reject(new OperatorError(`Vigie cannot listen on ${host}, port ${port}: ${reason}.`, { cause: error }))
+    })
+    server.listen({ host, port, backlog: acceptBacklog }, resolve)
+  })
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : port
+}
+
+/** 0.0.0.0 is a place to listen, not one to go to. */
+function reachable(url: string): string {
+  return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+}
+
+/** How long a client has for the closing handshake before its line is cut. */
+const DRAIN_MS = 2_000
+
+/** Closes transports without the packet that would tell clients to stay away: they come back to the next server. */
+function drain(io: Server, server: HttpServer): () => Promise<void> {
+  const lines = new Set<NetSocket>()
+  server.on('connection', (line: NetSocket) => {
+    lines.add(line)
+    line.once('close', () => lines.delete(line))
+  })
+  return async () => {
+    const cut = setTimeout(() => {
+      for (const line of lines) line.destroy()
+    }, DRAIN_MS)
+    const isClosed = io.close()
+    server.closeIdleConnections()
+    await isClosed
+    clearTimeout(cut)
+  }
+}
+
+interface Ending {
+  add(name: string, work: () => unknown): void
+  run(): Promise<void>
+}
+
+/** What has to be ended, last started first. One that fails is logged, and the others still end. */
+function createEnding(log: Log): Ending {
+  const steps: { name: string; work: () => unknown }[] = []
+  let isDone: Promise<void> | undefined
+  async function runAll(): Promise<void> {
+    for (const { name, work } of steps.reverse()) {
+      try {
+        await work()
+      } catch (error) {
+        log.error('a part did not end well', { part: name, error })
+      }
+    }
+  }
+  return {
+    add: (name, work) => steps.push({ name, work }),
+    run: () => (isDone ??= runAll()),
+  }
+}

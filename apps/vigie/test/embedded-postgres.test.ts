@@ -1,0 +1,177 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { startEmbeddedPostgres } from '../src/embedded-postgres.js'
+import { runnableBinaries } from '../src/embedded-postgres/binaries.js'
+import { unprivileged } from '../src/embedded-postgres/run-as.js'
+
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+let dataDir = ''
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'vigie-embedded-'))
+})
+afterEach(async () => {
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+const start = (folder = dataDir, port?: number) =>
+  startEmbeddedPostgres({
+    dataDir: folder,
+    log,
+    settings: { fsync: 'off' },
+    ...(port !== undefined && { port }),
+  })
+
+async function query(url: string, text: string): Promise<readonly Record<string, unknown>[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 2 })
+  try {
+    return [...(await sql.unsafe(text))]
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+async function serverPid(cluster: string): Promise<number> {
+  return Number((await readFile(join(cluster, 'postmaster.pid'), 'utf8')).split('\n')[0])
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+it('keeps its rows and its password over a restart', async () => {
+  const first = await start()
+  await query(first.url, `CREATE TABLE kept AS SELECT 'row' AS value`)
+  await first.close()
+  await using second = await start()
+  expect(await query(second.url, 'SELECT value FROM kept')).toEqual([{ value: 'row' }])
+  expect(new URL(second.url).password).toBe(new URL(first.url).password)
+  expect((await stat(join(dataDir, 'postgres-password'))).mode & 0o777).toBe(0o600)
+})
+
+it('leaves no process behind, and may be closed twice', async () => {
+  const server = await start()
+  const pid = await serverPid(server.folder)
+  await Promise.all([server.close(), server.close()])
+  await server.close()
+  expect(isAlive(pid)).toBe(false)
+})
+
+it('lets nobody in without the password, and listens on this machine only', async () => {
+  await using server = await start()
+  const url = new URL(server.url)
+  url.password = 'guess'
+  await expect(query(url.href, 'SELECT 1')).rejects.toThrow('password authentication failed')
+  const settings = await query(server.url, `SHOW listen_addresses`)
+  expect(settings).toEqual([{ listen_addresses: '127.0.0.1' }])
+})
+
+it('refuses a folder that a living Vigie has, and takes it when that one has ended', async () => {
+  const first = await start()
+  await expect(start()).rejects.toThrow(/^Another Vigie is running on .*; stop it, or set VIGIE_DATA_DIR/)
+  await first.close()
+  await (await start()).close()
+})
+
+it('stops the server that a killed Vigie left running, and loses no row', async () => {
+  const before = await start()
+  await query(before.url, `CREATE TABLE kept AS SELECT 'row' AS value`)
+  await before.close()
+  const runAs = await unprivileged(before.folder)
+  const { postgres: program } = await runnableBinaries(runAs, log)
+  const settings = [
+    '-p',
+    new URL(before.url).port,
+    '-c',
+    'listen_addresses=127.0.0.1',
+    '-c',
+    'unix_socket_directories=',
+  ]
+  const leftover = spawn(program, ['-D', before.folder, ...settings], {
+    ...runAs,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  await said(leftover, 'ready to accept connections')
+  const hasEnded = once(leftover, 'exit')
+  await using after = await start()
+  await hasEnded
+  expect(await query(after.url, 'SELECT value FROM kept')).toEqual([{ value: 'row' }])
+})
+
+it('leaves another program alone that has the number of the old server by now', async () => {
+  const { folder, close } = await start()
+  await close()
+  const other = spawn('sleep', ['60'], { ...(await unprivileged(folder)) })
+  await once(other, 'spawn')
+  await writeFile(join(folder, 'postmaster.pid'), `${other.pid}\n${folder}\n1\n1\n\n127.0.0.1\n\nready\n`)
+  await using again = await start()
+  expect(await query(again.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+  expect(other.exitCode ?? other.signalCode).toBeNull()
+  other.kill()
+})
+
+it('makes a cluster anew that was never finished', async () => {
+  await mkdir(join(dataDir, 'postgres.new'))
+  await writeFile(join(dataDir, 'postgres.new', 'PG_VERSION'), '18\n')
+  await mkdir(join(dataDir, 'postgres'))
+  await using server = await start()
+  expect(await query(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+})
+
+it('is started again on the same port when it was killed', async () => {
+  await using server = await start()
+  await query(server.url, `CREATE TABLE kept AS SELECT 'row' AS value`)
+  const pid = await serverPid(server.folder)
+  process.kill(pid, 'SIGKILL')
+  const answer = () => query(server.url, 'SELECT value FROM kept')
+  await expect.poll(() => answer().catch(() => []), { timeout: 20_000 }).toEqual([{ value: 'row' }])
+  expect(await serverPid(server.folder)).not.toBe(pid)
+}, 30_000)
+
+it('says in one sentence that its port is taken', async () => {
+  await using first = await start()
+  const other = await mkdtemp(join(tmpdir(), 'vigie-embedded-'))
+  const port = Number(new URL(first.url).port)
+  await expect(start(other, port)).rejects.toThrow(
+    /^The embedded PostgreSQL on .* does not start: could not create any TCP\/IP sockets\.$/,
+  )
+  await rm(other, { recursive: true })
+})
+
+it('works in a folder that only its owner may enter', async () => {
+  const closed = join(dataDir, 'closed')
+  await mkdir(closed, { mode: 0o700 })
+  const server = await start(join(closed, 'data'))
+  expect(await query(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+  await server.close()
+  if (!server.folder.startsWith(dataDir)) await rm(join(server.folder, '..'), { recursive: true })
+})
+
+it('opens a closed data folder of its own so far that its server may pass', async () => {
+  await chmod(dataDir, 0o700)
+  await using server = await start()
+  expect(server.folder).toBe(join(dataDir, 'postgres'))
+})
+
+function said(child: ChildProcess, words: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.stderr?.on('data', (chunk: Buffer) => {
+      text += String(chunk)
+      if (text.includes(words)) resolve()
+    })
+    child.once('exit', () => {
+      reject(new Error(text))
+    })
+  })
+}

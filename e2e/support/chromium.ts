@@ -1,0 +1,86 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import chromiumPackage from '@sparticuz/chromium'
+import { chromium, type Browser } from 'playwright-core'
+
+/**
+ * Ours, and not the package's own `args`: those switch web security off. No sandbox, because CI runs as root;
+ * the rest keeps the browser from talking to anybody but the server under test.
+ */
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url))
+
+interface Executable {
+  readonly executablePath: string
+  readonly env?: Record<string, string>
+}
+
+/**
+ * A headless Chromium: `$CHROMIUM_PATH`, else the system's, else the one inside an npm package.
+ *
+ * @example
+ * await using browser = await launchBrowser()
+ */
+export async function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ ...(await findExecutable()), args: ARGUMENTS, headless: true })
+}
+
+async function findExecutable(): Promise<Executable> {
+  const told = process.env.CHROMIUM_PATH
+  if (told !== undefined && told !== '') return { executablePath: told }
+  const system = '/usr/bin/chromium'
+  if (existsSync(system)) return { executablePath: system }
+  const folder = await unpack()
+  return {
+    executablePath: join(folder, 'chromium'),
+    env: { ...(process.env as Record<string, string>), FONTCONFIG_FILE: join(folder, 'fonts.conf') },
+  }
+}
+
+/**
+ * Unpacks the package's browser into `node_modules/.cache`, under its final name only once it is whole: the
+ * package itself writes to the system's temporary folder, where a run that was killed leaves half a browser to
+ * all later ones.
+ */
+async function unpack(): Promise<string> {
+  const manifest = await readFile(join(MODULES, '@sparticuz/chromium/package.json'), 'utf8')
+  const { version } = JSON.parse(manifest) as { version: string }
+  const folder = join(MODULES, '.cache', `chromium-${version}`)
+  if (existsSync(folder)) return folder
+
+  await mkdir(join(MODULES, '.cache'), { recursive: true })
+  const half = await mkdtemp(`${folder}-`)
+  await withTemporaryFolder(half, () => chromiumPackage.executablePath())
+  // A machine may have no fonts at all; a page without letters cannot be looked at.
+  const fonts = `<include ignore_missing="yes">/etc/fonts/fonts.conf</include><dir>${join(folder, 'fonts')}</dir>`
+  await writeFile(join(half, 'fonts.conf'), `<?xml version="1.0"?><fontconfig>${fonts}</fontconfig>`)
+  try {
+    await rename(half, folder)
+  } catch (error) {
+    // Another process was faster: its browser is as good. Anything else is an error.
+    await rm(half, { recursive: true })
+    if (!existsSync(folder)) throw error
+  }
+  return folder
+}
+
+/** The package asks `os.tmpdir()` where to write, and takes no other answer. */
+async function withTemporaryFolder<T>(folder: string, action: () => Promise<T>): Promise<T> {
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = folder
+  try {
+    return await action()
+  } finally {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  }
+}

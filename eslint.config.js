@@ -1,0 +1,196 @@
+import tseslint from 'typescript-eslint'
+
+/**
+ * The linter holds what a reader would otherwise have to check by eye: layers, names, and types at the edges.
+ * Layout is Prettier's, so no rule here speaks of it.
+ */
+
+/** Imports that a layer may not have; `regex` matches the module's name as it is written. */
+const layer = (regex, message) => ['error', { patterns: [{ regex, message }] }]
+
+/** File names are kebab-case, so that a name reads the same on every file system. */
+const kebabCase = {
+  create: (context) => ({
+    Program(node) {
+      const name = context.physicalFilename.split(/[\\/]/u).at(-1)
+      if (!/^[a-z0-9]+([-.][a-z0-9]+)*$/u.test(name)) {
+        context.report({ node, message: `File names are kebab-case; this is ${name}.` })
+      }
+    },
+  }),
+}
+
+const noDefaultExport = {
+  selector: 'ExportDefaultDeclaration',
+  message: 'Named exports only: a name that is the same everywhere can be searched for.',
+}
+const noExportAll = {
+  selector: 'ExportAllDeclaration',
+  message: 'The public surface is a list written by hand.',
+}
+const noExportedDefaultName = {
+  selector: 'ExportSpecifier[exported.name="default"]',
+  message: noDefaultExport.message,
+}
+/** `setTimeout(resolve, 50)`: somebody hopes that 50 ms are enough. A timeout that rejects is another thing. */
+const noSleep = {
+  selector: 'CallExpression[callee.name="setTimeout"][arguments.0.type="Identifier"]',
+  message: 'No sleeps in tests: wait for the event, or move the clock.',
+}
+const noTimersModule = {
+  selector: 'ImportDeclaration[source.value=/^(node:)?timers/]',
+  message: noSleep.message,
+}
+const noClock = (name) => ({
+  name,
+  message: 'Time is an argument here; a test that waits proves nothing about order.',
+})
+const surface = [noDefaultExport, noExportedDefaultName, noExportAll]
+
+export default tseslint.config(
+  {
+    ignores: ['**/dist/', '**/node_modules/', '**/.vigie/', '**/coverage/', '**/test-results/', '**/.cache/'],
+  },
+  { linterOptions: { reportUnusedDisableDirectives: 'error', reportUnusedInlineConfigs: 'error' } },
+  {
+    files: ['**/*.{js,ts}'],
+    plugins: { vigie: { rules: { 'kebab-case': kebabCase } } },
+    rules: {
+      'vigie/kebab-case': 'error',
+      eqeqeq: 'error',
+      'no-constant-binary-expression': 'error',
+      'no-control-regex': 'error',
+      'no-empty': 'error',
+      'no-fallthrough': 'error',
+      'no-self-compare': 'error',
+      // `for (const first of set) return first` is how one takes the first of an iterable.
+      'no-unreachable-loop': ['error', { ignore: ['ForOfStatement'] }],
+      'no-useless-rename': 'error',
+      'no-var': 'error',
+      'object-shorthand': 'error',
+      'prefer-const': 'error',
+      'preserve-caught-error': 'error',
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/consistent-type-exports': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/no-import-type-side-effects': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true, requireDefaultForNonUnion: false },
+      ],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // Objects here are made by functions and use no `this`, so their methods may be handed on.
+      '@typescript-eslint/unbound-method': 'off',
+      // Asks for the `!` that `no-non-null-assertion` refuses.
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      '@typescript-eslint/consistent-indexed-object-style': 'off',
+      // There are no enums here; those of others are numbers on a wire.
+      '@typescript-eslint/no-unsafe-enum-assignment': 'off',
+      // A port's method is `async` so that what it throws is a rejection, also where an adapter awaits nothing.
+      '@typescript-eslint/require-await': 'off',
+      // `() => {}` says "nothing to do" as well as a comment in it would.
+      '@typescript-eslint/no-empty-function': 'off',
+      // A generic that appears once still names the brand that a caller gets back (`shortId<DeviceId>()`).
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off',
+      'no-restricted-syntax': ['error', ...surface],
+    },
+  },
+  {
+    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'],
+    rules: {
+      'max-params': ['error', 4],
+      'max-lines': ['error', { max: 500, skipComments: true, skipBlankLines: true }],
+    },
+  },
+  { files: ['packages/**/*.ts'], rules: { 'no-console': 'error' } },
+
+  // The layers, inside out (ARCHITECTURE.md has the picture).
+  {
+    files: ['packages/protocol/src/**/*.ts'],
+    rules: { 'no-restricted-imports': layer('^(?!valibot$|\\./)', '`protocol` knows nothing but valibot.') },
+  },
+  {
+    files: ['packages/server/src/core/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '^(?!@vigie/protocol$|\\./)',
+        '`core` knows `@vigie/protocol` and itself only.',
+      ),
+    },
+  },
+  {
+    files: ['packages/server/src/socketio/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '^\\.\\./(?!core/)|^@vigie/server',
+        '`socketio` knows `core`, and no adapter.',
+      ),
+    },
+  },
+  {
+    files: ['packages/server/src/{memory,postgres}/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '^\\.\\./(?!core/)|^@vigie/server|^socket\\.io',
+        'An adapter knows the ports of `core`, and neither another adapter nor Socket.IO.',
+      ),
+    },
+  },
+  {
+    files: ['packages/server/src/testing/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '/(socketio|postgres)/|^@vigie/server|^vitest',
+        '`testing` is published: it knows `core` and `memory`, and no test runner.',
+      ),
+    },
+  },
+  {
+    files: ['apps/*/src/**/*.ts', 'examples/*/src/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer('/packages/', 'Use the packages as their users do: `@vigie/…`.'),
+    },
+  },
+
+  // Tests.
+  {
+    files: ['test/**/*.ts', '**/test/**/*.ts', 'e2e/**/*.ts'],
+    rules: {
+      // What a test believes about a payload is checked by running it; an `any` written down is still refused.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  {
+    files: ['packages/*/test/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...surface, noSleep, noTimersModule] },
+  },
+  {
+    files: ['packages/protocol/test/**/*.ts', 'packages/server/test/core/**/*.ts'],
+    rules: {
+      'no-restricted-globals': ['error', ...['setTimeout', 'setInterval', 'setImmediate'].map(noClock)],
+    },
+  },
+
+  // Vitest reads the default export of its configuration and of a global set-up.
+  { files: ['vitest*.config.ts', 'test/global-*.ts'], rules: { 'no-restricted-syntax': 'off' } },
+)

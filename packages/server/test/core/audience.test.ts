@@ -1,0 +1,269 @@
+import { describe, expect, it } from 'vitest'
+import { story } from '../support/story.js'
+
+describe('a transition', () => {
+  it('is told once to whoever shares three groups, and once per shared conversation', () => {
+    const s = story({
+      ann: { groups: ['g1', 'g2', 'g3'], conversations: ['c1', 'c2'] },
+      bob: { groups: ['g1', 'g2', 'g3'], conversations: ['c1', 'c2', 'private'] },
+    })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.hear(ann)
+    s.connect('bob')
+    expect(s.hear(ann)).toEqual(['bob 1', 'bob 1 in c1', 'bob 1 in c2'])
+  })
+
+  it('is not told to strangers', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] }, eve: { groups: ['other'], conversations: ['x'] } })
+    const eve = s.connect('eve')
+    s.hear(eve)
+    s.connect('bob')
+    s.wait(1_000)
+    expect(s.hear(eve)).toEqual([])
+  })
+
+  it('is told to the own sessions of the user, as to others', () => {
+    const s = story({ bob: { groups: ['g'], conversations: ['c'] } })
+    const phone = s.connect('bob', { device: 'phone' })
+    s.wait(100)
+    s.hear(phone)
+    s.connect('bob', { device: 'laptop' })
+    expect(s.hear(phone)).toEqual(['bob 2', 'bob 2 in c', 'devices phone laptop'])
+  })
+
+  it('that is undone before anybody heard of it is never told', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } }, { windowMs: 20 })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.hear(ann)
+    const bob = s.connect('bob')
+    expect(s.hear(ann)).toEqual(['bob 1'])
+    s.disconnect(bob)
+    s.connect('bob')
+    s.wait(100)
+    expect(s.hear(ann)).toEqual([])
+  })
+})
+
+describe('a first picture', () => {
+  it('names who is online, who types, and who went offline lately', () => {
+    const s = story({
+      ann: { groups: ['g'], conversations: ['c'] },
+      bob: { groups: ['g'], conversations: ['c'] },
+      eve: { groups: ['g'] },
+    })
+    const bob = s.connect('bob')
+    s.disconnect(s.connect('eve'))
+    s.type(bob, 'c')
+    const ann = s.connect('ann', { device: 'phone' })
+    expect(s.hear(ann)).toEqual([
+      'bob 1',
+      'eve 0',
+      'ann 1',
+      'bob 1 in c',
+      'ann 1 in c',
+      'bob types in c',
+      'devices phone',
+    ])
+  })
+
+  it('names nobody who went offline before offlineMemoryMs', () => {
+    const s = story({ ann: { groups: ['g'] }, eve: { groups: ['g'] } }, { offlineMemoryMs: 1_000 })
+    s.disconnect(s.connect('eve'))
+    s.wait(1_000)
+    const ann = s.connect('ann', { device: 'phone' })
+    expect(s.hear(ann)).toEqual(['ann 1', 'devices phone'])
+  })
+
+  it('remembers at most offlineMemoryMax people, the latest', () => {
+    const s = story(
+      { ann: { groups: ['g'] }, eve: { groups: ['g'] }, joe: { groups: ['g'] } },
+      { offlineMemoryMax: 1 },
+    )
+    s.disconnect(s.connect('eve'))
+    s.disconnect(s.connect('joe'))
+    const ann = s.connect('ann', { device: 'phone' })
+    expect(s.hear(ann)).toEqual(['joe 0', 'ann 1', 'devices phone'])
+  })
+})
+
+describe('a row', () => {
+  it('that goes takes both out of each other’s sight, once, and for good', () => {
+    const s = story({ ann: { groups: ['g'], conversations: ['c'] }, bob: { groups: ['g'], conversations: ['c'] } })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    s.hear(bob)
+    s.rows('bob', {})
+    expect(s.hear(ann)).toEqual(['bob 0', 'bob 0 in c'])
+    expect(s.hear(bob)).toEqual(['ann 0', 'ann 0 in c', 'bob 0', 'bob 0 in c'])
+    s.disconnect(bob)
+    s.connect('bob')
+    s.wait(1_000)
+    expect(s.hear(ann)).toEqual([])
+  })
+
+  it('that goes leaves what another row still allows', () => {
+    const s = story({ ann: { groups: ['g'], conversations: ['c'] }, bob: { groups: ['g'], conversations: ['c'] } })
+    const ann = s.connect('ann')
+    s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    s.rows('bob', { groups: ['g'] })
+    expect(s.hear(ann)).toEqual(['bob 0 in c'])
+  })
+
+  it('that goes while a transition waits to be written lets nothing of it out', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } })
+    const ann = s.connect('ann')
+    s.block(ann)
+    s.connect('bob')
+    s.unblock(ann)
+    s.wait(100)
+    s.hear(ann)
+    s.block(ann)
+    s.connect('bob', { device: 'second' })
+    s.rows('bob', {})
+    s.unblock(ann)
+    expect(s.hear(ann)).toEqual(['bob 0'])
+  })
+
+  it('that comes shows both to each other', () => {
+    const s = story({ ann: { conversations: ['c'] }, bob: {} })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    s.hear(bob)
+    s.rows('bob', { conversations: ['c'] })
+    expect(s.hear(ann)).toEqual(['bob 1 in c'])
+    expect(s.hear(bob)).toEqual(['ann 1 in c', 'bob 1 in c'])
+  })
+
+  it('that goes ends the typing of whoever loses it, and hides that of others', () => {
+    const s = story({ ann: { conversations: ['c'] }, bob: { conversations: ['c'] } })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.type(ann, 'c')
+    s.type(bob, 'c')
+    s.wait(100)
+    s.hear(ann)
+    s.hear(bob)
+    s.rows('bob', {})
+    expect(s.hear(ann)).toEqual(['bob stops in c', 'bob 0 in c'])
+    expect(s.hear(bob)).toEqual(['ann stops in c', 'ann 0 in c', 'bob 0 in c'])
+  })
+})
+
+describe('somebody who reads slowly', () => {
+  it('is owed one entry per person, however often they came and went, and then the truth', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] }, joe: { groups: ['g'] } })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.hear(ann)
+    s.block(ann)
+    for (let i = 0; i < 1_000; i++) {
+      s.disconnect(s.connect('bob'))
+      s.disconnect(s.connect('joe'))
+      s.wait(7)
+    }
+    s.connect('joe')
+    expect(s.engine.sizes().owed).toBe(2)
+    s.unblock(ann)
+    expect(s.hear(ann)).toEqual(['joe 1'])
+  })
+
+  it('still hears that somebody went who has been forgotten meanwhile', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } }, { offlineMemoryMs: 1_000 })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    s.block(ann)
+    s.disconnect(bob)
+    s.wait(5_000)
+    s.unblock(ann)
+    expect(s.hear(ann)).toEqual(['bob 0'])
+  })
+})
+
+describe('the slots of a session', () => {
+  it('write at once after a quiet window, and then at most once per window', () => {
+    const people = Object.fromEntries(['ann', 'b', 'c', 'd', 'e'].map((name) => [name, { groups: ['g'] }]))
+    const s = story(people, { windowMs: 20 })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.hear(ann)
+    s.connect('b')
+    expect(s.hear(ann)).toEqual(['b 1'])
+    for (const name of ['c', 'd', 'e']) {
+      s.wait(2)
+      s.connect(name)
+      expect(s.hear(ann)).toEqual([])
+    }
+    s.wait(20)
+    expect(s.hear(ann)).toEqual(['c 1', 'd 1', 'e 1'])
+  })
+})
+
+describe('a group above namesMax', () => {
+  const crowd = (size: number) => ({ groups: { all: size } })
+
+  it('tells its members a number, and no names', () => {
+    const s = story({ ann: crowd(500), bob: crowd(500) }, { namesMax: 250 })
+    const ann = s.connect('ann', { device: 'phone' })
+    expect(s.hear(ann)).toEqual(['all: 1 of 500', 'devices phone'])
+    s.wait(2_000)
+    s.connect('bob')
+    expect(s.hear(ann)).toEqual(['all: 2 of 500'])
+  })
+
+  it('tells it at most once in occupancyWindowMs', () => {
+    const people = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`p${i}`, crowd(500)]))
+    const s = story(people, { occupancyWindowMs: 1_000 })
+    const first = s.connect('p0', { device: 'x' })
+    s.wait(1_000)
+    s.hear(first)
+    for (let i = 1; i < 20; i++) {
+      s.wait(40)
+      s.connect(`p${i}`)
+    }
+    expect(s.hear(first)).toEqual(['all: 2 of 500'])
+    s.wait(1_000)
+    expect(s.hear(first)).toEqual(['all: 20 of 500'])
+  })
+
+  it('says nothing of a move below occupancyShare', () => {
+    const people = Object.fromEntries(Array.from({ length: 22 }, (_, i) => [`p${i}`, crowd(500)]))
+    const s = story(people, { occupancyShare: 0.1 })
+    const sessions = Array.from({ length: 20 }, (_, i) => s.connect(`p${i}`, { device: 'x' }))
+    const first = sessions[0] ?? ''
+    s.wait(5_000)
+    s.hear(first)
+    s.connect('p20')
+    s.wait(5_000)
+    expect(s.hear(first)).toEqual([])
+    s.connect('p21')
+    s.wait(5_000)
+    expect(s.hear(first)).toEqual(['all: 22 of 500'])
+  })
+
+  it('goes back to names only at 80 % of it', () => {
+    const s = story({ ann: crowd(250), bob: crowd(250) }, { namesMax: 250 })
+    const ann = s.connect('ann')
+    s.connect('bob')
+    s.wait(2_000)
+    s.hear(ann)
+    s.size('group', 'all', 251)
+    s.wait(2_000)
+    expect(s.hear(ann)).toEqual(['ann 0', 'bob 0', 'all: 2 of 251'])
+    s.size('group', 'all', 201)
+    s.wait(2_000)
+    expect(s.hear(ann)).toEqual(['all: 2 of 201'])
+    s.size('group', 'all', 200)
+    s.wait(2_000)
+    expect(s.hear(ann)).toEqual(['ann 1', 'bob 1', 'all: 0 of 0'])
+  })
+})

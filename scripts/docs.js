@@ -1,0 +1,90 @@
+/**
+ * Writes the documents that are made from tables: `docs/errors.md` from the error table, `docs/configuration.md`
+ * from the options. Run after a build: `npm run build && npm run docs`. `scripts/check.js` compares.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { argv } from 'node:process'
+import { fileURLToPath } from 'node:url'
+
+const root = new URL('../', import.meta.url)
+const made = (source) =>
+  `<!-- Made by scripts/docs.js from ${source}. Change the table, then run \`npm run docs\`. -->`
+
+/** A cell must not end its row. */
+const cell = (text) => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ')
+const row = (cells) => `| ${cells.map(cell).join(' | ')} |`
+const table = (head, rows) => [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n')
+const code = (text) => `\`${text}\``
+
+/** Imports a built module, or says how to build it. */
+async function built(path) {
+  const url = new URL(path, root)
+  if (!existsSync(url)) throw new Error(`${path} is missing: run \`npm run build\` first.`)
+  return import(url)
+}
+
+async function errorsDocument() {
+  const { ERRORS } = await built('packages/protocol/dist/errors.js')
+  return [
+    made('packages/protocol/src/errors.ts'),
+    '# Errors',
+    'Every refusal and every close has a code. It is `error.code` in an acknowledgement `{ ok: false, error }`, `data.code` in a `connect_error`, and `code` in `presence:closed`, the last event before the server ends a session for good.',
+    '`retry` says what a client does next: `now`: connect again at once; `backoff`: again, later and later; `never`: not with what it has.',
+    table(
+      ['code', 'retry', 'what happened', 'what the client does'],
+      Object.entries(ERRORS).map(([name, error]) => [code(name), error.retry, error.meaning, error.next]),
+    ),
+  ].join('\n\n')
+}
+
+async function configurationDocument() {
+  const { SETTINGS } = await built('packages/server/dist/core/settings.js')
+  const { OPTIONS, variableOf } = await built('apps/vigie/dist/options.js')
+  const rows = [...OPTIONS].map(([name, option]) => [
+    code(name),
+    code(variableOf(name)),
+    shown(option.default),
+    option.kind.expects,
+    option.meaning,
+  ])
+  const isOfEngine = ([name]) => Object.hasOwn(SETTINGS, name.slice(1, -1))
+  const head = ['option', 'variable', 'default', 'may be', 'meaning']
+  return [
+    made('apps/vigie/src/options.ts and packages/server/src/core/settings.ts'),
+    '# Configuration',
+    'One table, three places: a variable of the environment, a key of `vigie.config.json` (the option), and for the engine also an option of `attachPresence(io, { graceMs: 5000 })`. The environment beats the file, the file beats the default; `vigie config` prints what is in force and where it came from. A wrong value, a name that does not exist and a combination that cannot work stop the start with one sentence. A name that ends in `Ms` is a duration in milliseconds.',
+    '## The server',
+    'In `vigie serve` only.',
+    table(
+      head,
+      rows.filter((cells) => !isOfEngine(cells)),
+    ),
+    '## The engine',
+    'In `vigie serve` and in the library.',
+    table(head, rows.filter(isOfEngine)),
+  ].join('\n\n')
+}
+
+/** A default as one writes it in the environment. */
+function shown(value) {
+  if (value === undefined) return ''
+  return code(typeof value === 'boolean' ? Number(value) : value)
+}
+
+/** Path of each document, relative to the repository, with what it must contain. */
+export async function documents() {
+  return new Map([
+    ['docs/errors.md', `${await errorsDocument()}\n`],
+    ['docs/configuration.md', `${await configurationDocument()}\n`],
+  ])
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [path, text] of await documents()) {
+    const target = fileURLToPath(new URL(path, root))
+    await mkdir(dirname(target), { recursive: true })
+    await writeFile(target, text)
+  }
+}

@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** Tests run on the sources; what needs the build (the command line, the packages) starts child processes. */
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@vigie\/protocol$/, replacement: source('packages/protocol/src/index.ts') },
+      { find: /^@vigie\/server$/, replacement: source('packages/server/src/socketio/index.ts') },
+      { find: /^@vigie\/server\/(\w+)$/, replacement: source('packages/server/src/$1/index.ts') },
+    ],
+  },
+  test: {
+    globalSetup: ['./test/global-postgres.ts'],
+    include: [
+      'packages/*/test/**/*.test.ts',
+      'apps/*/test/**/*.test.ts',
+      'examples/*/test/**/*.test.ts',
+      'e2e/*.test.ts',
+    ],
+  },
+})
