@@ -12,7 +12,8 @@ export const ERRORS = {
   },
   token_invalid: {
     retry: 'never',
-    meaning: 'The token is malformed, wrongly signed, of another issuer, audience or algorithm, or not valid yet.',
+    meaning:
+      'The token is malformed, wrongly signed, of another issuer, audience or algorithm, or not valid yet.',
     next: 'Get a new token, then connect.',
   },
   token_expired: {
@@ -77,7 +78,8 @@ export const ERRORS = {
   },
   not_member: {
     retry: 'never',
-    meaning: 'The user is not in this conversation, or there is no such conversation: the answer is the same.',
+    meaning:
+      'The user is not in this conversation, or there is no such conversation: the answer is the same.',
     next: 'Forget the conversation.',
   },
   rate_limited: {

@@ -59,8 +59,7 @@ export interface PresenceServerEvents {
 /** The answer to a client's message, where it asked for one. */
 export type Acknowledgement = (answer: Answer) => void
 export type Answer =
-  | { readonly ok: true }
-  | { readonly ok: false; readonly error: Pick<ErrorPayload, 'code' | 'message'> }
+  { readonly ok: true } | { readonly ok: false; readonly error: Pick<ErrorPayload, 'code' | 'message'> }
 
 /** `typing:start`, `typing:stop`. */
 export interface TypingRequest {

@@ -9,7 +9,8 @@ export const TOKEN_MAX_LENGTH = 8_192
 export const BACKGROUND_GRACE_MAX_MS = 60_000
 
 const conversationId = v.custom<ConversationId>((value) => isId(value), 'is not an id')
-const shortId = <Id extends string>() => v.custom<Id>((value) => isId(value, LABEL_MAX_LENGTH), 'is not an id')
+const shortId = <Id extends string>() =>
+  v.custom<Id>((value) => isId(value, LABEL_MAX_LENGTH), 'is not an id')
 
 /**
  * The schema of each event that a client may send. Fields that are not named here are refused: a misspelt
@@ -21,8 +22,13 @@ export const clientSchemas = {
   'presence:background': v.strictObject({
     graceMs: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(BACKGROUND_GRACE_MAX_MS)),
   }),
-  'presence:leave': v.optional(v.strictObject({ scope: v.exactOptional(v.picklist(['session', 'device'])) }), {}),
-  'presence:token': v.strictObject({ token: v.pipe(v.string(), v.minLength(1), v.maxLength(TOKEN_MAX_LENGTH)) }),
+  'presence:leave': v.optional(
+    v.strictObject({ scope: v.exactOptional(v.picklist(['session', 'device'])) }),
+    {},
+  ),
+  'presence:token': v.strictObject({
+    token: v.pipe(v.string(), v.minLength(1), v.maxLength(TOKEN_MAX_LENGTH)),
+  }),
 } satisfies Record<keyof PresenceClientEvents, v.GenericSchema>
 
 /** The name of an event that a client may send. */
@@ -45,7 +51,10 @@ export type ParsedAuth = v.InferOutput<typeof authSchema>
  * Checks what a client sent as the payload of `name`.
  * @throws PresenceError `invalid_payload`, naming the first field that is wrong.
  */
-export function parseClientEvent<Name extends ClientEventName>(name: Name, payload: unknown): ClientPayload<Name> {
+export function parseClientEvent<Name extends ClientEventName>(
+  name: Name,
+  payload: unknown,
+): ClientPayload<Name> {
   const result = v.safeParse(clientSchemas[name], payload, { abortEarly: true })
   if (!result.success) throw new PresenceError('invalid_payload', describe(name, result.issues[0]))
   return result.output

@@ -70,7 +70,8 @@ export function createEngine(settings: Settings): Engine {
     },
     nextDeadline: () => world.deadlines.next(),
     get: (userId) => world.users.get(userId)?.presence ?? OFFLINE,
-    online: (conversationId) => [...(world.conversations.get(conversationId)?.online ?? [])].map((user) => user.id),
+    online: (conversationId) =>
+      [...(world.conversations.get(conversationId)?.online ?? [])].map((user) => user.id),
     isMember: (userId, conversationId) => world.users.get(userId)?.conversations.has(conversationId) ?? false,
     session(sessionId) {
       const session = world.sessions.get(sessionId)
@@ -238,4 +239,3 @@ function owedEntries(world: World): number {
   }
   return entries
 }
-

@@ -89,7 +89,8 @@ export interface Presence {
 }
 
 /** Why the shell ends a connection. What it tells the client, and how, is the shell's table. */
-export type CloseReason = 'replaced' | 'left' | Extract<ErrorCode, 'kicked' | 'logged_out' | 'token_expired' | 'too_many_sessions'>
+export type CloseReason =
+  'replaced' | 'left' | Extract<ErrorCode, 'kicked' | 'logged_out' | 'token_expired' | 'too_many_sessions'>
 
 export type Effect =
   /** The session is owed something and its slot has come: call `take` when its transport can be written. */
@@ -98,7 +99,12 @@ export type Effect =
   /** The input was refused and changed nothing. */
   | { readonly type: 'refused'; readonly code: ErrorCode }
   /** A transition. */
-  | { readonly type: 'presence'; readonly userId: UserId; readonly before: Presence; readonly after: Presence }
+  | {
+      readonly type: 'presence'
+      readonly userId: UserId
+      readonly before: Presence
+      readonly after: Presence
+    }
   | {
       readonly type: 'typing'
       readonly userId: UserId

@@ -119,7 +119,8 @@ function settleMode(world: World, room: Room): void {
   if (mode === room.mode) return
   for (const session of sessionsIn(room)) {
     for (const subject of room.users) noteView(world, session, subject)
-    for (const typist of new Set([...room.typing.keys(), ...room.crowd.shown])) oweTyping(world, session, room, typist)
+    for (const typist of new Set([...room.typing.keys(), ...room.crowd.shown]))
+      oweTyping(world, session, room, typist)
     oweOccupancy(world, session, room)
   }
   room.mode = mode

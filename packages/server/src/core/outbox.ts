@@ -143,7 +143,7 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   if (owed.picture) drawPicture(session, events)
   else {
     writeTyping(world, session, false, events)
-    for (const [userId, entry] of owed.presence) writePresence(world, session, userId, entry, events)
+    for (const userId of owed.presence.keys()) writePresence(world, session, userId, events)
     writeTyping(world, session, true, events)
     writeOccupancy(world, session, events)
     if (owed.devices) writeDevices(session, events)
@@ -173,20 +173,19 @@ function drawPicture(session: Session, events: PresenceEvent[]): void {
   writeDevices(session, events)
 }
 
-function writePresence(
-  world: World,
-  session: Session,
-  userId: UserId,
-  { told, view: toldView }: OwedPresence,
-  events: PresenceEvent[],
-): void {
+function writePresence(world: World, session: Session, userId: UserId, events: PresenceEvent[]): void {
+  const entry = session.owed.presence.get(userId)
+  if (!entry) return
+  const { told, view: toldView } = entry
   const subject = world.users.get(userId)
   const now = subject?.presence ?? OFFLINE
   const view = subject ? viewOf(session.user, subject) : NO_VIEW
   const seen = toldView ?? view
-  if (differs(told, seen.group, now, view.group)) events.push(subject && view.group ? updateOf(subject) : goneUpdate(userId))
+  if (differs(told, seen.group, now, view.group))
+    events.push(subject && view.group ? updateOf(subject) : goneUpdate(userId))
   for (const id of view.conversations) {
-    if (subject && differs(told, seen.conversations.has(id), now, true)) events.push(conversationOf(subject, id))
+    if (subject && differs(told, seen.conversations.has(id), now, true))
+      events.push(conversationOf(subject, id))
   }
   for (const id of seen.conversations) {
     if (told.online && !view.conversations.has(id)) events.push(goneConversation(userId, id))
@@ -249,7 +248,10 @@ function updateOf(subject: User): PresenceEvent {
 function conversationOf(subject: User, conversationId: ConversationId): PresenceEvent {
   let event = subject.events.conversations.get(conversationId)
   if (!event) {
-    event = { name: 'presence:conversation', payload: { userId: subject.id, ...subject.presence, conversationId } }
+    event = {
+      name: 'presence:conversation',
+      payload: { userId: subject.id, ...subject.presence, conversationId },
+    }
     subject.events.conversations.set(conversationId, event)
   }
   return event
@@ -262,7 +264,9 @@ function typingEvent(convId: ConversationId, userId: UserId, isStart: boolean): 
 
 function occupancyOf(name: RoomName, { members, online }: Crowd): PresenceEvent {
   const payload =
-    name.kind === 'group' ? { groupId: name.id, members, online } : { conversationId: name.id, members, online }
+    name.kind === 'group'
+      ? { groupId: name.id, members, online }
+      : { conversationId: name.id, members, online }
   return { name: 'presence:occupancy', payload }
 }
 

@@ -19,7 +19,8 @@ import { touchCrowd } from './typing.js'
 export function derivePresence(user: User): Presence {
   const devices = new Set<string>()
   for (const session of user.sessions) devices.add(session.device)
-  for (const contribution of user.remote.values()) for (const device of contribution.devices) devices.add(device)
+  for (const contribution of user.remote.values())
+    for (const device of contribution.devices) devices.add(device)
   return devices.size === 0 ? OFFLINE : { online: true, count: devices.size }
 }
 

@@ -5,15 +5,7 @@
  * Next: presence.ts
  */
 import type { Input } from './inputs.js'
-import {
-  closeSession,
-  deviceIdOf,
-  deviceKey,
-  roomsOf,
-  type Session,
-  type User,
-  type World,
-} from './model.js'
+import { closeSession, deviceIdOf, deviceKey, roomsOf, type Session, type User, type World } from './model.js'
 import { emptyOwed } from './outbox.js'
 import { endTyping } from './typing.js'
 
@@ -99,7 +91,10 @@ export function lose(world: World, session: Session, graceMs = world.settings.gr
   session.lostAt = world.now
   const ownGraceMs = session.backgroundGraceMs ?? graceMs
   const isMass = isMassLoss(world, session)
-  world.deadlines.set(session, world.now + (isMass ? Math.max(ownGraceMs, world.settings.reattachGraceMs) : ownGraceMs))
+  world.deadlines.set(
+    session,
+    world.now + (isMass ? Math.max(ownGraceMs, world.settings.reattachGraceMs) : ownGraceMs),
+  )
 }
 
 /**

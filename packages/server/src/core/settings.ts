@@ -114,7 +114,8 @@ export const SETTINGS = {
     min: 1,
     max: 10_000,
     unit: 'count',
-    meaning: 'Above this many members a group or conversation is in count mode; at 80 % of it, back in names mode.',
+    meaning:
+      'Above this many members a group or conversation is in count mode; at 80 % of it, back in names mode.',
   },
   sessionsPerUserMax: {
     default: 100,
@@ -149,7 +150,8 @@ export const SETTINGS = {
     min: 1,
     max: 100_000,
     unit: 'count',
-    meaning: 'Messages of one name that a session may send at once; as many refusals are answered, then none.',
+    meaning:
+      'Messages of one name that a session may send at once; as many refusals are answered, then none.',
   },
   readBatchMs: {
     default: 25,
@@ -192,7 +194,7 @@ export function resolveSettings(input: Partial<Settings> = {}): Settings {
   const resolved: Record<string, number> = {}
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
     const row: SettingRow = SETTINGS[name]
-    const value = input[name] === undefined ? row.default : input[name]
+    const value = input[name] ?? row.default
     const isWhole = row.unit === 'share' || Number.isInteger(value)
     if (typeof value !== 'number' || !(value >= row.min && value <= row.max) || !isWhole) {
       const kind = row.unit === 'share' ? 'a number' : 'a whole number'

@@ -6,7 +6,7 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
-import { type Lease, type Room, type Session, type User, type World } from './model.js'
+import type { Lease, Room, Session, User, World } from './model.js'
 import { crowdOf, oweOccupancy, oweTyping } from './outbox.js'
 
 /** A start, or its repetition, which only renews the lease: others never hear of a repetition. */
@@ -86,7 +86,11 @@ function tellOccupancy(world: World, room: Room): boolean {
   }
   const current = crowdOf(room)
   const { occupancyShare } = world.settings
-  if (told && !hasMoved(told.online, current.online, occupancyShare) && !hasMoved(told.members, current.members, occupancyShare)) {
+  if (
+    told &&
+    !hasMoved(told.online, current.online, occupancyShare) &&
+    !hasMoved(told.members, current.members, occupancyShare)
+  ) {
     return false
   }
   room.crowd.told = current
@@ -107,7 +111,9 @@ function showTypists(world: World, room: Room): boolean {
     if (next.size >= world.settings.occupancyTypistsMax) break
     next.add(typist)
   }
-  const changed = [...next].filter((typist) => !shown.has(typist)).concat([...shown].filter((typist) => !next.has(typist)))
+  const changed = [...next]
+    .filter((typist) => !shown.has(typist))
+    .concat([...shown].filter((typist) => !next.has(typist)))
   for (const typist of changed) oweTypingToRoom(world, room, typist)
   room.crowd.shown = next
   return changed.length > 0

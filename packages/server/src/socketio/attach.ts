@@ -4,7 +4,14 @@
  *   socket event → inbound → engine (sessions → presence → audience → outbox) → outbound → socket
  */
 import { EventEmitter } from 'node:events'
-import { PresenceError, type ConversationId, type DeviceId, type GroupId, type SessionId, type UserId } from '@vigie/protocol'
+import {
+  PresenceError,
+  type ConversationId,
+  type DeviceId,
+  type GroupId,
+  type SessionId,
+  type UserId,
+} from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect, type Presence } from '../core/index.js'
 import { createAuthenticate } from './authenticate.js'
@@ -21,7 +28,11 @@ export interface PresenceListeners {
   readonly online: (event: { readonly userId: string; readonly count: number }) => void
   /** A user has gone offline: the last of their devices, after its grace. */
   readonly offline: (event: { readonly userId: string }) => void
-  readonly typing: (event: { readonly userId: string; readonly conversationId: string; readonly typing: boolean }) => void
+  readonly typing: (event: {
+    readonly userId: string
+    readonly conversationId: string
+    readonly typing: boolean
+  }) => void
 }
 
 /** Presence on one Socket.IO namespace. */
@@ -127,7 +138,11 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         else notify('offline', { userId: effect.userId })
         return
       case 'typing':
-        notify('typing', { userId: effect.userId, conversationId: effect.conversationId, typing: effect.typing })
+        notify('typing', {
+          userId: effect.userId,
+          conversationId: effect.conversationId,
+          typing: effect.typing,
+        })
         return
       case 'rooms':
         keepRooms(effect.userId, effect.sessionIds)
@@ -174,7 +189,10 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     }
   }
 
-  function notify<Name extends keyof PresenceListeners>(name: Name, event: Parameters<PresenceListeners[Name]>[0]): void {
+  function notify<Name extends keyof PresenceListeners>(
+    name: Name,
+    event: Parameters<PresenceListeners[Name]>[0],
+  ): void {
     for (const listener of emitter.listeners(name) as ((event: unknown) => void)[]) {
       try {
         listener(event)
@@ -236,6 +254,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
 }
 
 function asNamespace(io: Attachable): Namespace {
-  return 'engine' in io || !('adapter' in io) ? (io as unknown as Server).of('/') : (io as unknown as Namespace)
+  return 'engine' in io || !('adapter' in io)
+    ? (io as unknown as Server).of('/')
+    : (io as unknown as Namespace)
 }
-

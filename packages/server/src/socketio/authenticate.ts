@@ -61,7 +61,13 @@ const SECRET_ALGORITHMS = ['HS256']
 const KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
 /** The algorithms are always named: a token does not choose how it is checked. */
-function createVerify({ secret, jwksUrl, algorithms, issuer, audience }: JwtOptions): (token: string) => unknown {
+function createVerify({
+  secret,
+  jwksUrl,
+  algorithms,
+  issuer,
+  audience,
+}: JwtOptions): (token: string) => unknown {
   const shared = {
     algorithms: (algorithms ?? (secret === undefined ? KEY_ALGORITHMS : SECRET_ALGORITHMS)) as Algorithm[],
     ...(issuer !== undefined && { allowedIss: issuer }),
@@ -74,7 +80,11 @@ function createVerify({ secret, jwksUrl, algorithms, issuer, audience }: JwtOpti
   return createVerifier({
     ...shared,
     key: ({ header }: { header: Record<string, string | undefined> }) =>
-      keys.getPublicKey({ domain: origin, alg: header['alg'] ?? '', ...(header['kid'] !== undefined && { kid: header['kid'] }) }),
+      keys.getPublicKey({
+        domain: origin,
+        alg: header['alg'] ?? '',
+        ...(header['kid'] !== undefined && { kid: header['kid'] }),
+      }),
   })
 }
 
@@ -91,7 +101,8 @@ function tokenOf(socket: Socket): string {
 
 function translate(error: unknown): PresenceError {
   if (error instanceof TokenError) {
-    if (error.code === TOKEN_ERROR_CODES.expired) return new PresenceError('token_expired', undefined, { cause: error })
+    if (error.code === TOKEN_ERROR_CODES.expired)
+      return new PresenceError('token_expired', undefined, { cause: error })
     // The issuer's keys could not be had: that is not the client's fault.
     if (error.code === TOKEN_ERROR_CODES.keyFetchingError) {
       return new PresenceError('unavailable', undefined, { cause: error })

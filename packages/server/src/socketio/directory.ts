@@ -49,7 +49,13 @@ interface Pinned<Value> {
 
 const NONE: UserMemberships = { groups: [], conversations: [] }
 
-export function createDirectory({ memberships, settings, log, onUser, onSizes }: DirectoryOptions): Directory {
+export function createDirectory({
+  memberships,
+  settings,
+  log,
+  onUser,
+  onSizes,
+}: DirectoryOptions): Directory {
   const users = new Map<UserId, Pinned<UserMemberships>>()
   const groups = new Map<GroupId, Pinned<number>>()
   const conversations = new Map<ConversationId, Pinned<number>>()
@@ -65,7 +71,9 @@ export function createDirectory({ memberships, settings, log, onUser, onSizes }:
   }, batching)
   const sizeLoader = new DataLoader<SizeKey, number>(async (keys) => {
     const sizes = await readSizes(memberships, keys)
-    return keys.map(({ kind, id }) => (kind === 'group' ? sizes.groups.get(id) : sizes.conversations.get(id)) ?? 0)
+    return keys.map(
+      ({ kind, id }) => (kind === 'group' ? sizes.groups.get(id) : sizes.conversations.get(id)) ?? 0,
+    )
   }, batching)
 
   function bounded(userId: UserId, rows: UserMemberships): UserMemberships {
@@ -89,7 +97,9 @@ export function createDirectory({ memberships, settings, log, onUser, onSizes }:
   async function holdSizes(rows: UserMemberships): Promise<void> {
     const sizes = [
       ...rows.groups.map((id) => hold(groups, id, () => createSize({ kind: 'group', id }))),
-      ...rows.conversations.map((id) => hold(conversations, id, () => createSize({ kind: 'conversation', id }))),
+      ...rows.conversations.map((id) =>
+        hold(conversations, id, () => createSize({ kind: 'conversation', id })),
+      ),
     ]
     const results = await Promise.allSettled(
       sizes.filter((size) => size.value === undefined).map((size) => size.load()),
@@ -175,7 +185,8 @@ export function createDirectory({ memberships, settings, log, onUser, onSizes }:
     },
     invalidate(stale) {
       if (stale === 'all') {
-        for (const pinned of [users, groups, conversations]) for (const { fresh } of pinned.values()) fresh.invalidate()
+        for (const pinned of [users, groups, conversations])
+          for (const { fresh } of pinned.values()) fresh.invalidate()
         return
       }
       for (const id of stale.users) users.get(id)?.fresh.invalidate()
@@ -192,7 +203,9 @@ export function createDirectory({ memberships, settings, log, onUser, onSizes }:
   }
 }
 
-type SizeKey = { readonly kind: 'group'; readonly id: GroupId } | { readonly kind: 'conversation'; readonly id: ConversationId }
+type SizeKey =
+  | { readonly kind: 'group'; readonly id: GroupId }
+  | { readonly kind: 'conversation'; readonly id: ConversationId }
 
 function readSizes(memberships: Memberships, keys: readonly SizeKey[]): Promise<RoomSizes> {
   const groups: GroupId[] = []

@@ -14,9 +14,10 @@ import {
   type ErrorCode,
   type ParsedAuth,
   type SessionId,
+  type UserId,
 } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { KnownMemberships, Log, Settings } from '../core/index.js'
+import type { Input, KnownMemberships, Log, Settings } from '../core/index.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from './directory.js'
 import type { Outbound } from './outbound.js'
@@ -42,6 +43,13 @@ export interface Inbound {
   checkTokens(): void
   /** From now on connections pass unseen: a middleware cannot be removed. */
   close(): void
+}
+
+/** Who a message comes from. */
+interface Sender {
+  readonly socket: Socket
+  readonly sessionId: SessionId
+  readonly userId: UserId
 }
 
 /** A connection that was let in but is not a session yet. */
@@ -152,7 +160,7 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     outbound.open(sessionId, socket)
-    listen(socket, sessionId, verified)
+    listen({ socket, sessionId, userId: verified.userId })
     runtime.accept({
       type: 'connect',
       sessionId,
@@ -176,15 +184,18 @@ export function createInbound(options: InboundOptions): Inbound {
     })
   }
 
-  function listen(socket: Socket, sessionId: SessionId, verified: Verified): void {
+  function listen(sender: Sender): void {
+    const { socket, sessionId, userId } = sender
     for (const name of CLIENT_EVENTS) {
       const handled = createBucket(settings.eventsPerSecond, settings.eventsBurst)
       const refused = createBucket(settings.eventsPerSecond, settings.eventsBurst)
       socket.on(name, (...args: unknown[]) => {
         const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
         if (handled.take(runtime.now())) {
-          void handle(socket, sessionId, verified, name, args).then((error) => {
-            acknowledge?.(error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true })
+          void handle(sender, name, args).then((error) => {
+            acknowledge?.(
+              error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
+            )
           })
         } else if (acknowledge && refused.take(runtime.now())) {
           const { code, message } = new PresenceError('rate_limited')
@@ -196,20 +207,18 @@ export function createInbound(options: InboundOptions): Inbound {
       outbound.close(sessionId)
       tokenEnds.delete(sessionId)
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
-      runtime.accept(endOf(sessionId, verified, reason))
+      runtime.accept(endOf(sessionId, userId, reason))
     })
   }
 
   async function handle(
-    socket: Socket,
-    sessionId: SessionId,
-    verified: Verified,
+    sender: Sender,
     name: ClientEventName,
     args: readonly unknown[],
   ): Promise<PresenceError | undefined> {
     try {
       if (args.length > 1) throw new PresenceError('invalid_payload', `${name} has one payload.`)
-      const code = await perform(socket, sessionId, verified, name, args[0])
+      const code = await perform(sender, name, args[0])
       return code && new PresenceError(code)
     } catch (error) {
       return asPresenceError(error)
@@ -217,17 +226,21 @@ export function createInbound(options: InboundOptions): Inbound {
   }
 
   function perform(
-    socket: Socket,
-    sessionId: SessionId,
-    verified: Verified,
+    sender: Sender,
     name: ClientEventName,
     payload: unknown,
   ): ErrorCode | undefined | Promise<undefined> {
+    const { sessionId } = sender
     switch (name) {
       case 'typing:start':
       case 'typing:stop': {
         const { convId } = parseClientEvent(name, payload)
-        return runtime.accept({ type: 'typing', sessionId, conversationId: convId, typing: name === 'typing:start' })
+        return runtime.accept({
+          type: 'typing',
+          sessionId,
+          conversationId: convId,
+          typing: name === 'typing:start',
+        })
       }
       case 'presence:background': {
         const { graceMs } = parseClientEvent(name, payload)
@@ -240,18 +253,18 @@ export function createInbound(options: InboundOptions): Inbound {
         return undefined
       }
       case 'presence:token':
-        return renew(socket, sessionId, verified, parseClientEvent(name, payload).token)
+        return renew(sender, parseClientEvent(name, payload).token)
     }
   }
 
   /** The token moves to where every check looks for it, and back should it be refused. */
-  async function renew(socket: Socket, sessionId: SessionId, verified: Verified, token: string): Promise<undefined> {
+  async function renew({ socket, sessionId, userId }: Sender, token: string): Promise<undefined> {
     const auth = socket.handshake.auth as { token?: unknown }
     const earlier = auth.token
     auth.token = token
     try {
       const renewed = await authenticate(socket)
-      if (renewed.userId !== verified.userId) throw new PresenceError('token_other_user')
+      if (renewed.userId !== userId) throw new PresenceError('token_other_user')
       if (renewed.expiresAt === undefined) tokenEnds.delete(sessionId)
       else if (socket.connected) tokenEnds.set(sessionId, renewed.expiresAt)
       runtime.accept({ type: 'expires', sessionId, at: toEngineTime(renewed.expiresAt) })
@@ -279,15 +292,15 @@ export function createInbound(options: InboundOptions): Inbound {
 }
 
 /** What the server sees of the end of a connection, and what it means. */
-function endOf(sessionId: SessionId, { userId }: Verified, reason: string) {
+function endOf(sessionId: SessionId, userId: UserId, reason: string): Input {
   switch (reason) {
     case 'client namespace disconnect':
-      return { type: 'disconnected', sessionId } as const
+      return { type: 'disconnected', sessionId }
     case 'server namespace disconnect':
-      return { type: 'kick', userId, sessionId } as const
+      return { type: 'kick', userId, sessionId }
     case 'server shutting down':
-      return { type: 'lost', sessionId, isDrain: true } as const
+      return { type: 'lost', sessionId, isDrain: true }
     default:
-      return { type: 'lost', sessionId } as const
+      return { type: 'lost', sessionId }
   }
 }

@@ -61,7 +61,8 @@ export interface RoomPrefixes {
 export interface Options {
   readonly settings: Settings
   readonly memberships: Memberships
-  readonly identify: { readonly jwt: JwtOptions } | { readonly authenticate: NonNullable<PresenceOptions['authenticate']> }
+  readonly identify:
+    { readonly jwt: JwtOptions } | { readonly authenticate: NonNullable<PresenceOptions['authenticate']> }
   readonly rooms: RoomPrefixes | undefined
   readonly emit: boolean
   readonly log: Log

@@ -72,7 +72,8 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
   }
 
   function write(connection: Connection, namespace: string, events: readonly PresenceEvent[]): void {
-    const isFramed = encode.isText && connection.transport.name === 'websocket' && !connection.transport.perMessageDeflate
+    const isFramed =
+      encode.isText && connection.transport.name === 'websocket' && !connection.transport.perMessageDeflate
     if (isFramed) {
       // One buffer: of a longer list, ws writes only the first.
       const frames = Buffer.concat(events.map((event) => encode.frame(event, namespace)))
@@ -131,7 +132,9 @@ function createEncode(server: Server) {
     const cache = cacheOf(byNamespace, namespace)
     let encoded = cache.get(event)
     if (!encoded) {
-      encoded = server.encoder.encode({ type: EVENT, nsp: namespace, data: [event.name, event.payload] }) as (string | Buffer)[]
+      encoded = server.encoder.encode({ type: EVENT, nsp: namespace, data: [event.name, event.payload] }) as (
+        string | Buffer
+      )[]
       cache.set(event, encoded)
     }
     return encoded
@@ -139,7 +142,7 @@ function createEncode(server: Server) {
 
   return {
     /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
-    isText: typeof server.encoder.encode({ type: EVENT, nsp: '/', data: ['x'] } as never)[0] === 'string',
+    isText: typeof server.encoder.encode({ type: EVENT, nsp: '/', data: ['x'] })[0] === 'string',
     packets,
     frame(event: PresenceEvent, namespace: string): Buffer {
       const cache = cacheOf(framesByNamespace, namespace)

@@ -24,7 +24,7 @@ export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper
       for (const room of joined) ours.add(room)
       for (const room of left) ours.delete(room)
       if (joined.length > 0) await socket.join(joined)
-      await Promise.all(left.map((room) => socket.leave(room)))
+      for (const room of left) await socket.leave(room)
     },
   }
 }

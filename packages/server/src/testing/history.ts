@@ -4,14 +4,14 @@
  */
 import { deepStrictEqual, notDeepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
-import {
-  type createEngine,
-  type Effect,
-  type Input,
-  type KnownMemberships,
-  type Presence,
-  type PresenceEvent,
-  type Settings,
+import type {
+  createEngine,
+  Effect,
+  Input,
+  KnownMemberships,
+  Presence,
+  PresenceEvent,
+  Settings,
 } from '../core/index.js'
 import { emptyPicture, fold, type Picture } from './picture.js'
 import { createTruth, type TrueRoom } from './truth.js'
@@ -23,11 +23,21 @@ export type Step =
   /** The connection is lost, and the same program, or the page loaded anew, is back after `ms`. */
   | { readonly do: 'reload'; readonly session: number; readonly ms: number; readonly isSameProgram: boolean }
   /** Types and repeats it, as a client does, `times` times. */
-  | { readonly do: 'keepTyping'; readonly session: number; readonly conversation: number; readonly times: number }
+  | {
+      readonly do: 'keepTyping'
+      readonly session: number
+      readonly conversation: number
+      readonly times: number
+    }
   | { readonly do: 'background'; readonly session: number; readonly graceMs: number }
   | { readonly do: 'type' | 'stopTyping'; readonly session: number; readonly conversation: number }
   | { readonly do: 'hostStopTyping'; readonly user: number }
-  | { readonly do: 'join' | 'part'; readonly user: number; readonly group?: number; readonly conversation?: number }
+  | {
+      readonly do: 'join' | 'part'
+      readonly user: number
+      readonly group?: number
+      readonly conversation?: number
+    }
   | { readonly do: 'contribute'; readonly node: number; readonly user: number; readonly devices: number }
   | { readonly do: 'loseNode'; readonly node: number }
   /** The client stops reading, or reads again. */
@@ -49,7 +59,10 @@ interface Client {
 }
 
 /** How often each kind of thing was seen, so that a test can tell that histories reach what they are for. */
-export type Tally = Record<'transitions' | 'events' | 'retractions' | 'typing' | 'occupancy' | 'adopted' | 'refused', number>
+export type Tally = Record<
+  'transitions' | 'events' | 'retractions' | 'typing' | 'occupancy' | 'adopted' | 'refused',
+  number
+>
 
 /**
  * Plays a history.
@@ -59,7 +72,15 @@ export function play(history: History, create: typeof createEngine, settings: Se
   const engine = create(settings)
   const truth = createTruth(settings)
   const clients = new Map<SessionId, Client>()
-  const tally: Tally = { transitions: 0, events: 0, retractions: 0, typing: 0, occupancy: 0, adopted: 0, refused: 0 }
+  const tally: Tally = {
+    transitions: 0,
+    events: 0,
+    retractions: 0,
+    typing: 0,
+    occupancy: 0,
+    adopted: 0,
+    refused: 0,
+  }
   const known = new Set<UserId>()
   let made = 0
   let seq = 0
@@ -70,7 +91,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
 
   const sessionAt = (index: number) => [...clients.keys()][index % Math.max(1, clients.size)]
 
-  function apply(input: Input): readonly Effect[] {
+  function apply(input: Input, delivery: 'now' | 'later' = 'now'): readonly Effect[] {
     const before = new Map([...known].map((userId) => [userId, engine.get(userId)]))
     const effects = engine.apply(input, truth.now)
     const first = new Map<UserId, Presence>()
@@ -88,7 +109,11 @@ export function play(history: History, create: typeof createEngine, settings: Se
           changes++
           tally.transitions++
           if (!first.has(effect.userId)) first.set(effect.userId, effect.before)
-          deepStrictEqual(effect.before, before.get(effect.userId) ?? { online: false, count: 0 }, 'transitions are a chain')
+          deepStrictEqual(
+            effect.before,
+            before.get(effect.userId) ?? { online: false, count: 0 },
+            'transitions are a chain',
+          )
           before.set(effect.userId, effect.after)
           strictEqual(effect.after.online, effect.after.count > 0, 'online is count > 0')
           break
@@ -115,7 +140,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     for (const [userId, presence] of first) {
       notDeepStrictEqual(engine.get(userId), presence, `${userId} blinked: there and back at one moment`)
     }
-    deliver()
+    if (delivery === 'now') deliver()
     return effects
   }
 
@@ -133,7 +158,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
     const isNews = fold(client.picture, event)
     // The first picture may name people who are offline; after it, what changes nothing is not sent.
     // Numbers of a crowd may be there and back in a window that the client did not read in.
-    if (client.isFresh && event.name !== 'presence:occupancy') ok(isNews, `${client.userId} was told what it knew: ${JSON.stringify(event)}`)
+    if (client.isFresh && event.name !== 'presence:occupancy')
+      ok(isNews, `${client.userId} was told what it knew: ${JSON.stringify(event)}`)
     if (event.name.startsWith('typing')) tally.typing++
     if (event.name === 'presence:occupancy') tally.occupancy++
     checkAllowed(client, event)
@@ -156,7 +182,9 @@ export function play(history: History, create: typeof createEngine, settings: Se
     const both = (room: TrueRoom, other: UserId) => truth.membersOf(room).includes(other)
     switch (event.name) {
       case 'presence:update':
-        return mine.some((room) => room.kind === 'group' && !truth.isCounted(room) && both(room, event.payload.userId))
+        return mine.some(
+          (room) => room.kind === 'group' && !truth.isCounted(room) && both(room, event.payload.userId),
+        )
       case 'presence:conversation':
         return mine.some(
           (room) =>
@@ -172,7 +200,10 @@ export function play(history: History, create: typeof createEngine, settings: Se
           mine.some((room) => room.id === event.payload.convId && both(room, event.payload.userId))
         )
       case 'presence:occupancy':
-        return mine.some((room) => truth.isCounted(room) && room.id === (event.payload.groupId ?? event.payload.conversationId))
+        return mine.some(
+          (room) =>
+            truth.isCounted(room) && room.id === (event.payload.groupId ?? event.payload.conversationId),
+        )
       case 'presence:devices':
         return true
     }
@@ -237,11 +268,14 @@ export function play(history: History, create: typeof createEngine, settings: Se
     if (step.do === 'join') truth.addRow(userId, room)
     else truth.removeRow(userId, room)
     if (isNew) truth.renew(room)
+    // Two readings of one change: nobody is told between them.
+    apply({ type: 'sizes', sizes: memberships([room]) }, 'later')
     apply({ type: 'memberships', userId, memberships: memberships(truth.rowsOf(userId)) })
-    apply({ type: 'sizes', sizes: memberships([room]) })
   }
 
-  function end(step: Extract<Step, { do: 'lose' | 'disconnect' | 'leave' | 'logOut' | 'kick' | 'expire' }>): void {
+  function end(
+    step: Extract<Step, { do: 'lose' | 'disconnect' | 'leave' | 'logOut' | 'kick' | 'expire' }>,
+  ): void {
     const sessionId = sessionAt(step.session)
     const client = sessionId && clients.get(sessionId)
     if (!client) return
@@ -330,7 +364,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
         return
       }
       case 'hostStopTyping':
-        for (const session of truth.sessions) if (session.userId === userAt(step.user)) session.typing = undefined
+        for (const session of truth.sessions)
+          if (session.userId === userAt(step.user)) session.typing = undefined
         apply({ type: 'stopTyping', userId: userAt(step.user) })
         return
       case 'join':
@@ -377,7 +412,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
   }
 
   function checkPresence(): void {
-    for (const userId of known) deepStrictEqual(engine.get(userId), truth.presenceOf(userId), `presence of ${userId}`)
+    for (const userId of known)
+      deepStrictEqual(engine.get(userId), truth.presenceOf(userId), `presence of ${userId}`)
   }
 
   function checkTyping(): void {
@@ -393,7 +429,11 @@ export function play(history: History, create: typeof createEngine, settings: Se
   function checkPictures(): void {
     for (const client of clients.values()) {
       if (client.isBlocked) continue
-      deepStrictEqual(plain(client.picture), plain(expectedPicture(client)), `the picture of ${client.userId}`)
+      deepStrictEqual(
+        plain(client.picture),
+        plain(expectedPicture(client)),
+        `the picture of ${client.userId}`,
+      )
     }
   }
 
@@ -425,7 +465,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
   for (const client of clients.values()) client.isBlocked = false
   deliver()
   // The slots and windows of what has just happened; again, if meanwhile a grace or a lease has ended.
-  for (let before = -1; before !== changes; ) {
+  for (let before = -1; before !== changes;) {
     before = changes
     wait(settings.windowMs + settings.occupancyWindowMs + 10)
   }
@@ -436,7 +476,10 @@ export function play(history: History, create: typeof createEngine, settings: Se
 
   /** After every grace, lease and memory nothing is left of anybody who is not connected. */
   function checkOnceAll(sizes: ReturnType<typeof engine.sizes>): void {
-    strictEqual(sizes.sessions, truth.sessions.filter((s) => s.lostAt === undefined || truth.now < s.graceEndsAt).length)
+    strictEqual(
+      sizes.sessions,
+      truth.sessions.filter((s) => s.lostAt === undefined || truth.now < s.graceEndsAt).length,
+    )
     wait(settings.reattachGraceMs + settings.offlineMemoryMs + settings.typingLeaseMs + 60_000)
     checkPresence()
     checkPictures()

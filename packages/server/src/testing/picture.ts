@@ -22,7 +22,11 @@ export function fold(picture: Picture, event: PresenceEvent): boolean {
     case 'presence:update':
       return setCount(picture.users, event.payload.userId, event.payload.count)
     case 'presence:conversation':
-      return setCount(inner(picture.conversations, event.payload.conversationId, newCounts), event.payload.userId, event.payload.count)
+      return setCount(
+        inner(picture.conversations, event.payload.conversationId, newCounts),
+        event.payload.userId,
+        event.payload.count,
+      )
     case 'typing:start': {
       const typists = inner(picture.typing, event.payload.convId, newSet)
       const isNew = !typists.has(event.payload.userId)

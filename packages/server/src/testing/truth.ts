@@ -80,8 +80,11 @@ export function createTruth(settings: Settings): Truth {
     sessions,
     connect({ id, userId, deviceId, clientId }) {
       const mine = sessions.filter((session) => session.userId === userId && counts(session))
-      const lost = mine.filter((s) => s.lostAt !== undefined).sort((a, b) => (a.lostAt ?? 0) - (b.lostAt ?? 0))
-      const replaced = clientId === undefined ? undefined : mine.find((session) => session.clientId === clientId)
+      const lost = mine
+        .filter((s) => s.lostAt !== undefined)
+        .sort((a, b) => (a.lostAt ?? 0) - (b.lostAt ?? 0))
+      const replaced =
+        clientId === undefined ? undefined : mine.find((session) => session.clientId === clientId)
       const adopted = deviceId === undefined ? lost.find((session) => session.isAnonymous) : undefined
       const older = replaced ?? adopted
       if (older) remove(older)
@@ -123,7 +126,9 @@ export function createTruth(settings: Settings): Truth {
     type(id, conversationId, isStart) {
       const session = find(id)
       if (!session) return
-      const isMember = truth.rowsOf(session.userId).some((room) => room.kind === 'conversation' && room.id === conversationId)
+      const isMember = truth
+        .rowsOf(session.userId)
+        .some((room) => room.kind === 'conversation' && room.id === conversationId)
       if (!isMember) return
       session.backgroundGraceMs = undefined
       if (isStart) session.typing = { conversationId, endsAt: truth.now + settings.typingLeaseMs }
@@ -147,7 +152,8 @@ export function createTruth(settings: Settings): Truth {
       if (known?.endsAt === Infinity) known.endsAt = truth.now + settings.reattachGraceMs
     },
     addRow(userId, room) {
-      if (!rows.some((row) => row.userId === userId && keyOf(row.room) === keyOf(room))) rows.push({ userId, room })
+      if (!rows.some((row) => row.userId === userId && keyOf(row.room) === keyOf(room)))
+        rows.push({ userId, room })
       settleMode(room)
     },
     removeRow(userId, room) {

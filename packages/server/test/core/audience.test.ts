@@ -15,7 +15,11 @@ describe('a transition', () => {
   })
 
   it('is not told to strangers', () => {
-    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] }, eve: { groups: ['other'], conversations: ['x'] } })
+    const s = story({
+      ann: { groups: ['g'] },
+      bob: { groups: ['g'] },
+      eve: { groups: ['other'], conversations: ['x'] },
+    })
     const eve = s.connect('eve')
     s.hear(eve)
     s.connect('bob')
@@ -90,7 +94,10 @@ describe('a first picture', () => {
 
 describe('a row', () => {
   it('that goes takes both out of each other’s sight, once, and for good', () => {
-    const s = story({ ann: { groups: ['g'], conversations: ['c'] }, bob: { groups: ['g'], conversations: ['c'] } })
+    const s = story({
+      ann: { groups: ['g'], conversations: ['c'] },
+      bob: { groups: ['g'], conversations: ['c'] },
+    })
     const ann = s.connect('ann')
     const bob = s.connect('bob')
     s.wait(100)
@@ -106,7 +113,10 @@ describe('a row', () => {
   })
 
   it('that goes leaves what another row still allows', () => {
-    const s = story({ ann: { groups: ['g'], conversations: ['c'] }, bob: { groups: ['g'], conversations: ['c'] } })
+    const s = story({
+      ann: { groups: ['g'], conversations: ['c'] },
+      bob: { groups: ['g'], conversations: ['c'] },
+    })
     const ann = s.connect('ann')
     s.connect('bob')
     s.wait(100)

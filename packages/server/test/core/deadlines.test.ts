@@ -20,7 +20,8 @@ it('gives items in the order of their last deadlines, and of equal ones the firs
       const sorted = [...expected].sort(([, a], [, b]) => a.at - b.at || a.order - b.order)
       expect(deadlines.next()).toBe(sorted[0]?.[1].at)
       const taken: number[] = []
-      for (let item = deadlines.takeDue(50); item !== undefined; item = deadlines.takeDue(50)) taken.push(item)
+      for (let item = deadlines.takeDue(50); item !== undefined; item = deadlines.takeDue(50))
+        taken.push(item)
       expect(taken).toEqual(sorted.map(([item]) => item))
     }),
   )

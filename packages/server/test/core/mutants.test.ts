@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { createEngine } from '../../src/core/index.js'
-import { play, type History } from "../../src/testing/history.js"
+import { play, type History } from '../../src/testing/history.js'
 import { histories, worldSettings } from '../support/histories.js'
 
 /** Each is a mistake that somebody could make in the engine; 300 random histories must notice it. */
@@ -53,7 +53,7 @@ const MUTANTS = [
   {
     name: 'no adoption',
     file: 'sessions.ts',
-    from: "if (deviceId !== undefined) return undefined\n  return oldestLost(user, (session) => session.isAnonymous)",
+    from: 'if (deviceId !== undefined) return undefined\n  return oldestLost(user, (session) => session.isAnonymous)',
     to: 'return deviceId === undefined ? undefined : undefined',
   },
   {
@@ -86,9 +86,16 @@ async function loadMutant(mutant?: (typeof MUTANTS)[number]): Promise<typeof cre
       source = source.replace(mutant.from, mutant.to)
     }
     const { outputText } = ts.transpileModule(source, {
-      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+      compilerOptions: {
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.ESNext,
+        verbatimModuleSyntax: true,
+      },
     })
-    await writeFile(join(folder, file.replace(/\.ts$/, '.mjs')), outputText.replaceAll(/(from '\.[^']*)\.js'/g, "$1.mjs'"))
+    await writeFile(
+      join(folder, file.replace(/\.ts$/, '.mjs')),
+      outputText.replaceAll(/(from '\.[^']*)\.js'/g, "$1.mjs'"),
+    )
   }
   const loaded = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'index.mjs')).href)) as {
     createEngine: typeof createEngine

@@ -86,7 +86,12 @@ describe('a lost connection', () => {
 
   it('among many at once has the re-attach grace, and so have those just before it', () => {
     const people = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`p${i}`, { groups: ['g'] }]))
-    const s = story(people, { massLossMinSessions: 50, massLossShare: 0.1, graceMs: 5_000, reattachGraceMs: 15_000 })
+    const s = story(people, {
+      massLossMinSessions: 50,
+      massLossShare: 0.1,
+      graceMs: 5_000,
+      reattachGraceMs: 15_000,
+    })
     const sessions = Object.keys(people).map((name) => s.connect(name))
     for (const session of sessions.slice(0, 60)) {
       s.wait(10)

@@ -106,7 +106,9 @@ describe('typing ends for the others', () => {
 
 describe('in a conversation above namesMax', () => {
   it('at most occupancyTypistsMax people are seen to type at a time', () => {
-    const people = Object.fromEntries(['ann', 'b', 'c', 'd', 'e'].map((name) => [name, { conversations: { all: 900 } }]))
+    const people = Object.fromEntries(
+      ['ann', 'b', 'c', 'd', 'e'].map((name) => [name, { conversations: { all: 900 } }]),
+    )
     const s = story(people, { occupancyTypistsMax: 3 })
     const ann = s.connect('ann')
     const others = ['b', 'c', 'd', 'e'].map((name) => s.connect(name))

@@ -23,21 +23,28 @@ function step<Do extends Step['do']>(name: Do, fields: object = {}, optional: re
   return fc.record(record, { requiredKeys }) as unknown as fc.Arbitrary<Step>
 }
 
-const room = fc.oneof(
-  fc.record({ group: fc.nat(1) }),
-  fc.record({ conversation }),
-)
+const room = fc.oneof(fc.record({ group: fc.nat(1) }), fc.record({ conversation }))
 const row = (name: 'join' | 'part') =>
   fc.tuple(user, room).map(([who, where]): Step => ({ do: name, user: who, ...where }))
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: step('connect', { user, device: fc.nat(1), client: fc.nat(2) }, ['device', 'client']) },
+  {
+    weight: 8,
+    arbitrary: step('connect', { user, device: fc.nat(1), client: fc.nat(2) }, ['device', 'client']),
+  },
   { weight: 4, arbitrary: step('lose', { session }) },
   {
     weight: 4,
-    arbitrary: step('reload', { session, ms: fc.constantFrom(0, 30, 2_000, 6_000), isSameProgram: fc.boolean() }),
+    arbitrary: step('reload', {
+      session,
+      ms: fc.constantFrom(0, 30, 2_000, 6_000),
+      isSameProgram: fc.boolean(),
+    }),
   },
-  { weight: 2, arbitrary: step('keepTyping', { session, conversation, times: fc.integer({ min: 2, max: 5 }) }) },
+  {
+    weight: 2,
+    arbitrary: step('keepTyping', { session, conversation, times: fc.integer({ min: 2, max: 5 }) }),
+  },
   { weight: 1, arbitrary: step('disconnect', { session }) },
   { weight: 1, arbitrary: step('leave', { session }) },
   { weight: 1, arbitrary: step('logOut', { session }) },
@@ -55,11 +62,16 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: step('unblock', { session }) },
   {
     weight: 6,
-    arbitrary: step('wait', { ms: fc.constantFrom(0, 1, 10, 25, 500, 1_500, 3_000, 4_999, 5_000, 7_000, 70_000) }),
+    arbitrary: step('wait', {
+      ms: fc.constantFrom(0, 1, 10, 25, 500, 1_500, 3_000, 4_999, 5_000, 7_000, 70_000),
+    }),
   },
 )
 
 /** A world in which most already share something, and then whatever comes. */
 export const histories: fc.Arbitrary<History> = fc
-  .tuple(fc.array(row('join'), { minLength: 10, maxLength: 24 }), fc.array(anyStep, { minLength: 10, maxLength: 70 }))
+  .tuple(
+    fc.array(row('join'), { minLength: 10, maxLength: 24 }),
+    fc.array(anyStep, { minLength: 10, maxLength: 70 }),
+  )
   .map(([rows, steps]) => [...rows, ...steps])

@@ -66,7 +66,15 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
     engine,
     apply,
     /** A new connection; the name of its session. */
-    connect(user: string, { device, client, label, expiresInMs }: { device?: string; client?: string; label?: string; expiresInMs?: number } = {}) {
+    connect(
+      user: string,
+      {
+        device,
+        client,
+        label,
+        expiresInMs,
+      }: { device?: string; client?: string; label?: string; expiresInMs?: number } = {},
+    ) {
       const sessionId = `${user}/${++made}`
       apply({
         type: 'connect',
@@ -90,11 +98,25 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
     background: (session: string, graceMs: number) =>
       apply({ type: 'background', sessionId: session as SessionId, graceMs }),
     type: (session: string, conversation: string) =>
-      apply({ type: 'typing', sessionId: session as SessionId, conversationId: conversation as ConversationId, typing: true }),
+      apply({
+        type: 'typing',
+        sessionId: session as SessionId,
+        conversationId: conversation as ConversationId,
+        typing: true,
+      }),
     stopTyping: (session: string, conversation: string) =>
-      apply({ type: 'typing', sessionId: session as SessionId, conversationId: conversation as ConversationId, typing: false }),
+      apply({
+        type: 'typing',
+        sessionId: session as SessionId,
+        conversationId: conversation as ConversationId,
+        typing: false,
+      }),
     hostStopTyping: (user: string, conversation?: string) =>
-      apply({ type: 'stopTyping', userId: user as UserId, conversationId: conversation as ConversationId | undefined }),
+      apply({
+        type: 'stopTyping',
+        userId: user as UserId,
+        conversationId: conversation as ConversationId | undefined,
+      }),
     /** The rows of a user are these now. */
     rows(user: string, rows: StoryUser) {
       ;(people as Record<string, StoryUser>)[user] = rows
