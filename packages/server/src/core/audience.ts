@@ -14,9 +14,11 @@ export function announce(world: World, subject: User): void {
   }
 }
 
-/** The users with a live session here who share a group or conversation in names mode; each once. */
+/** The user, and those with a live session here who share a group or conversation in names mode; each once. */
 function* audienceOf(world: World, subject: User): Iterable<User> {
   const visit = ++world.visit
+  subject.visited = visit
+  yield subject
   for (const room of roomsOf(subject)) {
     if (room.mode !== 'names') continue
     for (const viewer of room.viewers) {
@@ -33,8 +35,8 @@ function* audienceOf(world: World, subject: User): Iterable<User> {
  */
 export function viewOf(viewer: User, subject: User): View {
   const conversations = new Set(shared(viewer.conversations, subject.conversations))
-  const firstGroup = shared(viewer.groups, subject.groups).next()
-  return { group: !firstGroup.done, conversations }
+  const isOwn = viewer === subject
+  return { group: isOwn || !shared(viewer.groups, subject.groups).next().done, conversations }
 }
 
 /** The rooms in names mode of both, by the shorter list. */

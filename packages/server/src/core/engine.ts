@@ -129,7 +129,7 @@ function perform(world: World, input: Input): void {
     case 'lost': {
       const session = world.sessions.get(input.sessionId)
       if (!session) return
-      lose(world, session, input.isDrain ? world.settings.reattachGraceMs : undefined)
+      lose(world, session, input.isDrain ? { atLeastMs: world.settings.reattachGraceMs } : {})
       settle(world, session.user)
       return
     }
@@ -137,7 +137,7 @@ function perform(world: World, input: Input): void {
       const session = world.sessions.get(input.sessionId)
       if (!session) return
       if (world.settings.leaveGraceMs === 0) removeSession(world, session)
-      else lose(world, session, world.settings.leaveGraceMs)
+      else lose(world, session, { graceMs: world.settings.leaveGraceMs })
       settle(world, session.user)
       return
     }
@@ -216,10 +216,11 @@ function performTyping(world: World, session: Session, room: Room | undefined, t
     refuse(world, 'not_member')
     return
   }
-  // Whoever types is not about to be frozen any more.
-  session.backgroundGraceMs = undefined
-  if (typing) startTyping(world, session, room)
-  else if (session.typing?.room === room) endTyping(world, session)
+  if (typing) {
+    // Whoever types is not about to be frozen any more.
+    session.backgroundGraceMs = undefined
+    startTyping(world, session, room)
+  } else if (session.typing?.room === room) endTyping(world, session)
 }
 
 function refuse(world: World, code: 'session_ended' | 'not_member'): void {

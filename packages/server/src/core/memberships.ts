@@ -63,15 +63,18 @@ function* names(memberships: KnownMemberships): Iterable<[RoomName, number]> {
 
 function noteRemoval(world: World, user: User, room: Room): void {
   if (room.name.kind === 'conversation') stopTyping(world, user, room)
-  // In count mode an end waits for the window; but whoever has no row is not named that long.
-  if (room.crowd.shown.has(user)) {
-    for (const session of sessionsIn(room)) oweTyping(world, session, room, user)
-  }
+  noteHidden(world, user, room)
   for (const typist of typistsOf(room)) {
     for (const session of user.live) oweTyping(world, session, room, typist)
   }
   if (room.mode === 'names') noteViews(world, user, room)
   else for (const session of user.live) oweOccupancy(world, session, room)
+}
+
+/** In count mode an end of typing waits for the window; but whoever goes is not named that long. */
+function noteHidden(world: World, user: User, room: Room): void {
+  if (!room.crowd.shown.has(user)) return
+  for (const session of sessionsIn(room)) oweTyping(world, session, room, user)
 }
 
 function noteAddition(world: World, user: User, room: Room): void {
@@ -135,6 +138,7 @@ export function forgetUser(world: World, user: User): void {
   world.deadlines.delete(user)
   const rooms = [...roomsOf(user)]
   for (const room of rooms) {
+    noteHidden(world, user, room)
     if (room.mode !== 'names') continue
     for (const session of sessionsIn(room)) {
       const entry = session.owed.presence.get(user.id)

@@ -23,9 +23,7 @@ export interface User {
   readonly conversations: Map<ConversationId, Room>
   /** As others were last told, or are about to be. */
   presence: Presence
-  /** The events that say `presence`, made when first needed. */
-  events: { update?: PresenceEvent; readonly conversations: Map<ConversationId, PresenceEvent> }
-  devices: { readonly key: string; readonly event: PresenceEvent }
+  devices: { readonly key: string; readonly event: PresenceEvent & { readonly name: 'presence:devices' } }
   /** Set while an audience is collected: a user in several shared rooms is visited once. */
   visited: number
 }
@@ -44,6 +42,8 @@ export interface Session {
   readonly since: number
   state: 'live' | 'lost'
   lostAt: number
+  /** The grace that it has for itself, once it is lost. */
+  graceMs: number
   /** The grace that the client asked for, should it be lost. */
   backgroundGraceMs: number | undefined
   typing: Lease | undefined
@@ -132,6 +132,20 @@ export interface View {
   readonly conversations: ReadonlySet<ConversationId>
 }
 
+/**
+ * Events that were made lately: the same fact for many recipients is one object, which is encoded once. Thrown
+ * away as a whole before long, or what everybody was ever told would stay in memory.
+ */
+export interface Wire {
+  readonly madeAt: number
+  readonly presence: Map<
+    User,
+    { update?: PresenceEvent; readonly conversations: Map<ConversationId, PresenceEvent> }
+  >
+  /** Whatever else is told to many, by what it says. */
+  readonly others: Map<string, PresenceEvent>
+}
+
 /** The whole state, with the clock and the effects of the input that is being applied. */
 export interface World {
   readonly settings: Settings
@@ -153,6 +167,11 @@ export interface World {
   /** Whether the last loss was part of a mass loss. */
   isMassLoss: boolean
   visit: number
+  wire: Wire
+}
+
+export function emptyWire(madeAt: number): Wire {
+  return { madeAt, presence: new Map(), others: new Map() }
 }
 
 export function createWorld(settings: Settings): World {
@@ -171,6 +190,7 @@ export function createWorld(settings: Settings): World {
     slots: new Map(),
     isMassLoss: false,
     visit: 0,
+    wire: emptyWire(0),
   }
 }
 
@@ -197,7 +217,6 @@ export function ensureUser(world: World, id: UserId): User {
     groups: new Map(),
     conversations: new Map(),
     presence: OFFLINE,
-    events: { conversations: new Map() },
     devices: { key: '', event: { name: 'presence:devices', payload: { count: 0, devices: [] } } },
     visited: 0,
   }

@@ -12,6 +12,7 @@ import type { ConversationId, UserId } from '@vigie/protocol'
 import { seesTyping, typistsOf, viewOf } from './audience.js'
 import type { Presence, PresenceEvent, RoomName } from './inputs.js'
 import {
+  emptyWire,
   findRoom,
   OFFLINE,
   roomsOf,
@@ -27,6 +28,8 @@ import {
 
 /** Slots are this coarse: sessions that are due within it are written together. */
 const SLOT_MS = 5
+/** How long an event is kept for further recipients: they hear of it within windows, not within minutes. */
+const WIRE_MS = 1_000
 
 export function emptyOwed(): Owed {
   return {
@@ -140,7 +143,8 @@ export function openSlot(world: World, at: number): void {
 export function take(world: World, session: Session): readonly PresenceEvent[] {
   const { owed } = session
   const events: PresenceEvent[] = []
-  if (owed.picture) drawPicture(session, events)
+  if (world.now - world.wire.madeAt >= WIRE_MS) world.wire = emptyWire(world.now)
+  if (owed.picture) drawPicture(world, session, events)
   else {
     writeTyping(world, session, false, events)
     for (const userId of owed.presence.keys()) writePresence(world, session, userId, events)
@@ -154,21 +158,22 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   return events
 }
 
-function drawPicture(session: Session, events: PresenceEvent[]): void {
+function drawPicture(world: World, session: Session, events: PresenceEvent[]): void {
   const viewer = session.user
-  const grouped = new Set<User>()
+  const grouped = new Set<User>([viewer])
   for (const room of viewer.groups.values()) {
     if (room.mode === 'names') for (const subject of room.users) grouped.add(subject)
   }
-  for (const subject of grouped) events.push(updateOf(subject))
+  for (const subject of grouped) events.push(updateOf(world, subject))
   for (const [id, room] of viewer.conversations) {
-    if (room.mode === 'names') for (const subject of room.users) events.push(conversationOf(subject, id))
+    if (room.mode === 'names')
+      for (const subject of room.users) events.push(conversationOf(world, subject, id))
     for (const typist of typistsOf(room)) {
-      if (seesTyping(viewer, room, typist)) events.push(typingEvent(id, typist.id, true))
+      if (seesTyping(viewer, room, typist)) events.push(typingEvent(world, 'typing:start', id, typist.id))
     }
   }
   for (const room of roomsOf(viewer)) {
-    if (room.mode === 'count') events.push(occupancyOf(room.name, toldCrowd(room)))
+    if (room.mode === 'count') events.push(occupancyOf(world, room.name, toldCrowd(room)))
   }
   writeDevices(session, events)
 }
@@ -182,13 +187,13 @@ function writePresence(world: World, session: Session, userId: UserId, events: P
   const view = subject ? viewOf(session.user, subject) : NO_VIEW
   const seen = toldView ?? view
   if (differs(told, seen.group, now, view.group))
-    events.push(subject && view.group ? updateOf(subject) : goneUpdate(userId))
+    events.push(subject && view.group ? updateOf(world, subject) : goneUpdate(world, userId))
   for (const id of view.conversations) {
     if (subject && differs(told, seen.conversations.has(id), now, true))
-      events.push(conversationOf(subject, id))
+      events.push(conversationOf(world, subject, id))
   }
   for (const id of seen.conversations) {
-    if (told.online && !view.conversations.has(id)) events.push(goneConversation(userId, id))
+    if (told.online && !view.conversations.has(id)) events.push(goneConversation(world, userId, id))
   }
 }
 
@@ -202,12 +207,25 @@ function differs(told: Presence, hasSeen: boolean, now: Presence, sees: boolean)
 }
 
 /** The last word about somebody who is out of sight. It says nothing of what that person really is. */
-function goneUpdate(userId: UserId): PresenceEvent {
-  return { name: 'presence:update', payload: { userId, ...OFFLINE } }
+function goneUpdate(world: World, userId: UserId): PresenceEvent {
+  return once(world, `gone ${userId}`, () => ({ name: 'presence:update', payload: { userId, ...OFFLINE } }))
 }
 
-function goneConversation(userId: UserId, conversationId: ConversationId): PresenceEvent {
-  return { name: 'presence:conversation', payload: { userId, ...OFFLINE, conversationId } }
+function goneConversation(world: World, userId: UserId, conversationId: ConversationId): PresenceEvent {
+  return once(world, `gone ${conversationId}\n${userId}`, () => ({
+    name: 'presence:conversation',
+    payload: { userId, ...OFFLINE, conversationId },
+  }))
+}
+
+/** Ids have no control characters, so a line break keeps two of them apart in a key. */
+function once(world: World, key: string, make: () => PresenceEvent): PresenceEvent {
+  let event = world.wire.others.get(key)
+  if (!event) {
+    event = make()
+    world.wire.others.set(key, event)
+  }
+  return event
 }
 
 /** Ends come before the presence of whoever typed, starts after it. */
@@ -217,7 +235,9 @@ function writeTyping(world: World, session: Session, isStart: boolean, events: P
     for (const [userId, told] of typists) {
       const typist = world.users.get(userId)
       const sees = room !== undefined && typist !== undefined && seesTyping(session.user, room, typist)
-      if (sees !== told && sees === isStart) events.push(typingEvent(conversationId, userId, sees))
+      if (sees !== told && sees === isStart) {
+        events.push(typingEvent(world, sees ? 'typing:start' : 'typing:stop', conversationId, userId))
+      }
     }
   }
 }
@@ -226,8 +246,8 @@ function writeTyping(world: World, session: Session, isStart: boolean, events: P
 function writeOccupancy(world: World, session: Session, events: PresenceEvent[]): void {
   for (const { name, told } of session.owed.occupancy.values()) {
     const room = findRoom(world, name)
-    if (room && seesOccupancy(session, room)) events.push(occupancyOf(name, toldCrowd(room)))
-    else if (told) events.push(occupancyOf(name, { members: 0, online: 0 }))
+    if (room && seesOccupancy(session, room)) events.push(occupancyOf(world, name, toldCrowd(room)))
+    else if (told) events.push(occupancyOf(world, name, NO_CROWD))
   }
 }
 
@@ -238,37 +258,55 @@ function writeDevices(session: Session, events: PresenceEvent[]): void {
   events.push(event)
 }
 
-function updateOf(subject: User): PresenceEvent {
-  return (subject.events.update ??= {
+function wireOf(world: World, subject: User) {
+  let wire = world.wire.presence.get(subject)
+  if (!wire) {
+    wire = { conversations: new Map() }
+    world.wire.presence.set(subject, wire)
+  }
+  return wire
+}
+
+function updateOf(world: World, subject: User): PresenceEvent {
+  return (wireOf(world, subject).update ??= {
     name: 'presence:update',
     payload: { userId: subject.id, ...subject.presence },
   })
 }
 
-function conversationOf(subject: User, conversationId: ConversationId): PresenceEvent {
-  let event = subject.events.conversations.get(conversationId)
+function conversationOf(world: World, subject: User, conversationId: ConversationId): PresenceEvent {
+  const { conversations } = wireOf(world, subject)
+  let event = conversations.get(conversationId)
   if (!event) {
     event = {
       name: 'presence:conversation',
       payload: { userId: subject.id, ...subject.presence, conversationId },
     }
-    subject.events.conversations.set(conversationId, event)
+    conversations.set(conversationId, event)
   }
   return event
 }
 
-function typingEvent(convId: ConversationId, userId: UserId, isStart: boolean): PresenceEvent {
-  const payload = { convId, userId }
-  return isStart ? { name: 'typing:start', payload } : { name: 'typing:stop', payload }
+function typingEvent(
+  world: World,
+  name: 'typing:start' | 'typing:stop',
+  convId: ConversationId,
+  userId: UserId,
+): PresenceEvent {
+  return once(world, `${name} ${convId}\n${userId}`, () => ({ name, payload: { convId, userId } }))
 }
 
-function occupancyOf(name: RoomName, { members, online }: Crowd): PresenceEvent {
-  const payload =
-    name.kind === 'group'
-      ? { groupId: name.id, members, online }
-      : { conversationId: name.id, members, online }
-  return { name: 'presence:occupancy', payload }
+function occupancyOf(world: World, name: RoomName, { members, online }: Crowd): PresenceEvent {
+  return once(world, `${name.kind} ${name.id}\n${online} of ${members}`, () => ({
+    name: 'presence:occupancy',
+    payload:
+      name.kind === 'group'
+        ? { groupId: name.id, members, online }
+        : { conversationId: name.id, members, online },
+  }))
 }
+
+const NO_CROWD: Crowd = { members: 0, online: 0 }
 
 /**
  * All members hear the same number, whenever they ask: one that came between would otherwise hold another, and

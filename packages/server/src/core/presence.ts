@@ -4,7 +4,7 @@
  * Out:  a transition, when what others see is no longer what it was
  * Next: audience.ts
  */
-import type { DeviceId } from '@vigie/protocol'
+import type { Device, DeviceId } from '@vigie/protocol'
 import { announce } from './audience.js'
 import type { Input, Presence } from './inputs.js'
 import { forgetOldest } from './memberships.js'
@@ -32,7 +32,7 @@ export function settle(world: World, user: User): void {
   if (isSamePresence(before, after)) return
   announce(world, user)
   user.presence = after
-  user.events = { conversations: new Map() }
+  world.wire.presence.delete(user)
   world.effects.push({ type: 'presence', userId: user.id, before, after })
   if (before.online !== after.online) settleOnline(world, user)
 }
@@ -58,19 +58,24 @@ function settleOnline(world: World, user: User): void {
   if (world.offline.size > world.settings.offlineMemoryMax) forgetOldest(world)
 }
 
-/** The user's own sessions hear of each device that comes, goes or changes its label. */
+/**
+ * The user's own sessions hear of each device that comes, goes or changes its label; not of a tab that closes or
+ * a page that loads anew: a device is there since its first session, however many have taken over since.
+ */
 function settleDevices(world: World, user: User): void {
-  const devices = new Map<string, { deviceId: DeviceId; since: number; label?: string }>()
+  const before = new Map(user.devices.event.payload.devices.map((device) => [device.deviceId, device]))
+  const devices = new Map<DeviceId, Device>()
   for (const session of user.sessions) {
-    const known = devices.get(session.device)
+    const deviceId = deviceIdOf(session)
+    const known = devices.get(deviceId) ?? before.get(deviceId)
     const label = session.label ?? known?.label
-    devices.set(session.device, {
-      deviceId: deviceIdOf(session),
+    devices.set(deviceId, {
+      deviceId,
       since: Math.min(session.since, known?.since ?? Infinity),
       ...(label !== undefined && { label }),
     })
   }
-  const list = [...devices.values()]
+  const list = [...devices.values()].sort((a, b) => a.since - b.since || (a.deviceId < b.deviceId ? -1 : 1))
   const key = JSON.stringify(list)
   if (key === user.devices.key) return
   user.devices = { key, event: { name: 'presence:devices', payload: { count: list.length, devices: list } } }

@@ -17,9 +17,9 @@ type Kick = Extract<Input, { type: 'kick' }>
  * (`clientId`), or takes over a lost one that, like itself, has no device id: a stock client's reload.
  */
 export function connect(world: World, user: User, input: Connect): Session | undefined {
-  const older = findReplaced(user, input) ?? findAdopted(user, input)
+  const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
   if (older) {
-    if (older.state === 'live') closeSession(world, older, 'replaced')
+    if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
   } else if (user.sessions.size >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
@@ -37,6 +37,7 @@ export function connect(world: World, user: User, input: Connect): Session | und
     since: older?.since ?? input.since,
     state: 'live',
     lostAt: 0,
+    graceMs: 0,
     backgroundGraceMs: undefined,
     typing: undefined,
     owed: emptyOwed(),
@@ -47,6 +48,12 @@ export function connect(world: World, user: User, input: Connect): Session | und
   if (user.live.size === 1) for (const room of roomsOf(user)) room.viewers.add(user)
   setTokenEnd(world, session, input.expiresAt)
   return session
+}
+
+/** With `allowRecovery` a connection comes back under its old name. */
+function findSame(world: World, { sessionId, userId }: Connect): Session | undefined {
+  const session = world.sessions.get(sessionId)
+  return session?.user.id === userId ? session : undefined
 }
 
 function findReplaced(user: User, { clientId }: Connect): Session | undefined {
@@ -83,18 +90,27 @@ export function setTokenEnd(world: World, session: Session, at: number | undefin
   else world.deadlines.set(session, at)
 }
 
-/** The connection is gone; the session counts until its grace is over. Typing is seen to end at once. */
-export function lose(world: World, session: Session, graceMs = world.settings.graceMs): void {
+/**
+ * The connection is gone; the session counts until its grace is over. Typing is seen to end at once. `atLeastMs`
+ * holds even for a client that asked for less.
+ */
+export function lose(
+  world: World,
+  session: Session,
+  { graceMs = world.settings.graceMs, atLeastMs = 0 } = {},
+): void {
   if (session.state !== 'live') return
   detach(world, session)
   session.state = 'lost'
   session.lostAt = world.now
-  const ownGraceMs = session.backgroundGraceMs ?? graceMs
+  const ownGraceMs = Math.max(session.backgroundGraceMs ?? graceMs, atLeastMs)
+  session.graceMs = ownGraceMs
   const isMass = isMassLoss(world, session)
-  world.deadlines.set(
-    session,
-    world.now + (isMass ? Math.max(ownGraceMs, world.settings.reattachGraceMs) : ownGraceMs),
-  )
+  world.deadlines.set(session, world.now + (isMass ? atLeastReattach(world, session) : ownGraceMs))
+}
+
+function atLeastReattach(world: World, { graceMs }: Session): number {
+  return Math.max(graceMs, world.settings.reattachGraceMs)
 }
 
 /**
@@ -102,7 +118,7 @@ export function lose(world: World, session: Session, graceMs = world.settings.gr
  * longer. The loss that tips the scale lengthens the grace of those just before it, too.
  */
 function isMassLoss(world: World, session: Session): boolean {
-  const { graceMs, reattachGraceMs, massLossShare, massLossMinSessions } = world.settings
+  const { graceMs, massLossShare, massLossMinSessions } = world.settings
   const recent = world.recentlyLost
   for (const earlier of recent) {
     if (earlier.lostAt + graceMs > world.now) break
@@ -112,9 +128,7 @@ function isMassLoss(world: World, session: Session): boolean {
   const total = world.sessions.size
   const isMass = total >= massLossMinSessions && recent.size > massLossShare * total
   if (isMass && !world.isMassLoss) {
-    for (const lost of recent) {
-      world.deadlines.set(lost, lost.lostAt + Math.max(lost.backgroundGraceMs ?? 0, reattachGraceMs))
-    }
+    for (const lost of recent) world.deadlines.set(lost, lost.lostAt + atLeastReattach(world, lost))
   }
   world.isMassLoss = isMass
   return isMass

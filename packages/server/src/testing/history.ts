@@ -182,6 +182,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     const both = (room: TrueRoom, other: UserId) => truth.membersOf(room).includes(other)
     switch (event.name) {
       case 'presence:update':
+        if (event.payload.userId === userId) return true
         return mine.some(
           (room) => room.kind === 'group' && !truth.isCounted(room) && both(room, event.payload.userId),
         )
@@ -440,6 +441,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
   function expectedPicture({ userId }: Client): Picture {
     const picture = emptyPicture()
     picture.devices = truth.devicesOf(userId)
+    picture.users.set(userId, truth.presenceOf(userId).count)
     for (const room of truth.rowsOf(userId)) {
       const members = truth.membersOf(room)
       const online = members.filter((member) => truth.presenceOf(member).online)

@@ -130,9 +130,10 @@ export function createTruth(settings: Settings): Truth {
         .rowsOf(session.userId)
         .some((room) => room.kind === 'conversation' && room.id === conversationId)
       if (!isMember) return
-      session.backgroundGraceMs = undefined
-      if (isStart) session.typing = { conversationId, endsAt: truth.now + settings.typingLeaseMs }
-      else if (session.typing?.conversationId === conversationId) session.typing = undefined
+      if (isStart) {
+        session.backgroundGraceMs = undefined
+        session.typing = { conversationId, endsAt: truth.now + settings.typingLeaseMs }
+      } else if (session.typing?.conversationId === conversationId) session.typing = undefined
     },
     background(id, graceMs) {
       const session = find(id)

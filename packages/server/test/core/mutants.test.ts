@@ -13,8 +13,8 @@ const MUTANTS = [
   {
     name: 'grace ignored',
     file: 'sessions.ts',
-    from: 'const ownGraceMs = session.backgroundGraceMs ?? graceMs',
-    to: 'const ownGraceMs = 0 * (session.backgroundGraceMs ?? graceMs)',
+    from: 'const ownGraceMs = Math.max(session.backgroundGraceMs ?? graceMs, atLeastMs)',
+    to: 'const ownGraceMs = 0 * Math.max(session.backgroundGraceMs ?? graceMs, atLeastMs)',
   },
   {
     name: 'count kept as a counter',
@@ -41,7 +41,7 @@ const MUTANTS = [
   {
     name: 'retraction forgotten',
     file: 'outbox.ts',
-    from: 'events.push(goneConversation(userId, id))',
+    from: 'events.push(goneConversation(world, userId, id))',
     to: 'void goneConversation',
   },
   {

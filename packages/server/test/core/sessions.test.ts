@@ -106,6 +106,17 @@ describe('a lost connection', () => {
     expect(s.get('p60').online).toBe(true)
   })
 
+  it('keeps a longer grace that it had for itself, in a mass loss too', () => {
+    const people = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`p${i}`, { groups: ['g'] }]))
+    const s = story(people, { leaveGraceMs: 60_000, reattachGraceMs: 15_000 })
+    const sessions = Object.keys(people).map((name) => s.connect(name))
+    for (const session of sessions.slice(0, 30)) s.disconnect(session)
+    s.wait(59_999)
+    expect(s.get('p0').online).toBe(true)
+    s.wait(1)
+    expect(s.get('p0').online).toBe(false)
+  })
+
   it('on a drain has the re-attach grace', () => {
     const s = story(friends(), { graceMs: 5_000, reattachGraceMs: 15_000 })
     const bob = s.connect('bob')
@@ -149,8 +160,32 @@ describe('a device', () => {
     expect(s.hear(phone)).toContain('devices Pixel')
     s.wait(100)
     const laptop = s.connect('bob', { device: 'laptop', label: 'ThinkPad' })
-    expect(s.hear(phone)).toEqual(['bob 2 in c', 'devices Pixel ThinkPad'])
+    expect(s.hear(phone)).toEqual(['bob 2', 'bob 2 in c', 'devices Pixel ThinkPad'])
     expect(s.hear(laptop)).toContain('devices Pixel ThinkPad')
+  })
+})
+
+describe('the list of devices', () => {
+  it('does not change when a page loads anew, a tab closes, or a program comes back', () => {
+    const s = story(friends())
+    const phone = s.connect('bob', { device: 'phone' })
+    s.wait(100)
+    const anonymous = s.connect('bob')
+    const tab = s.connect('bob', { device: 'laptop' })
+    s.wait(100)
+    const other = s.connect('bob', { device: 'laptop' })
+    s.wait(100)
+    s.hear(phone)
+    s.lose(anonymous)
+    s.wait(100)
+    s.connect('bob')
+    s.disconnect(tab)
+    s.wait(100)
+    s.lose(other)
+    s.wait(100)
+    s.connect('bob', { device: 'laptop' })
+    s.wait(60_000)
+    expect(s.hear(phone)).toEqual([])
   })
 })
 

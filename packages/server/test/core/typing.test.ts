@@ -104,7 +104,32 @@ describe('typing ends for the others', () => {
   })
 })
 
+describe('going to the background', () => {
+  it('is not taken back by a stop, which a field that loses the focus sends', () => {
+    const { s, bob } = chat()
+    s.background(bob, 30_000)
+    s.stopTyping(bob, 'c')
+    s.lose(bob)
+    s.wait(29_999)
+    expect(s.get('bob').online).toBe(true)
+  })
+})
+
 describe('in a conversation above namesMax', () => {
+  it('typing ends for the others even if whoever typed is forgotten at once', () => {
+    const people = { ann: { conversations: { all: 900 } }, bob: { conversations: { all: 900 } } }
+    const s = story(people, { offlineMemoryMs: 0 })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(2_000)
+    s.type(bob, 'all')
+    s.wait(2_000)
+    s.hear(ann)
+    s.disconnect(bob)
+    s.wait(2_000)
+    expect(s.hear(ann)).toContain('bob stops in all')
+  })
+
   it('at most occupancyTypistsMax people are seen to type at a time', () => {
     const people = Object.fromEntries(
       ['ann', 'b', 'c', 'd', 'e'].map((name) => [name, { conversations: { all: 900 } }]),
