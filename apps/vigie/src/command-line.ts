@@ -171,6 +171,8 @@ function configFrom(args: {
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+/** Once everything is ended the process has this long to end by itself. */
+const LAST_WORDS_MS = 1_000
 
 /** Resolves when a signal has ended the server. */
 async function serveUntilSignalled(settled: Config): Promise<void> {
@@ -191,6 +193,8 @@ async function serveUntilSignalled(settled: Config): Promise<void> {
     print(welcome(server, settled))
     await stopped
     await server.close()
+    // A database that hangs never answers the driver's goodbye, and that connection would keep us here for ever.
+    setTimeout(() => process.exit(), LAST_WORDS_MS).unref()
   } catch (error) {
     if (!stop.signal.aborted || error instanceof OperatorError) throw error
   } finally {

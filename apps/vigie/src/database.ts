@@ -7,7 +7,10 @@ import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 
 /** The database that this server reads memberships from, whoever runs it. */
 export interface Database {
+  /** For what is done at start: a query waits as long as its connection does. */
   readonly sql: postgres.Sql
+  /** Holds the password: not for logs. */
+  readonly url: string
   /** Where it is, for people: no password. */
   readonly place: string
   /** Whether a query is answered now. Many may ask at once: they share one query. */
@@ -19,6 +22,8 @@ export interface Database {
 const CONNECT_TIMEOUT_S = 5
 const CHECK_TIMEOUT_MS = 2_000
 const CONNECTIONS_MAX = 10
+/** The driver's own pause grows to 20 s, and a database that is back should be seen to be. */
+const RECONNECT_S = 0.2
 
 /**
  * Connects to `DATABASE_URL`, or starts the embedded PostgreSQL.
@@ -29,20 +34,25 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
   const embedded =
     databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, log }) : undefined
   const url = databaseUrl ?? embedded?.url ?? ''
-  const sql = postgres(url, {
-    max: CONNECTIONS_MAX,
-    connect_timeout: CONNECT_TIMEOUT_S,
-    onnotice: (notice) => {
-      log.debug('PostgreSQL says', { notice: notice['message'] })
-    },
-  })
+  const connect = (max: number) =>
+    postgres(url, {
+      max,
+      connect_timeout: CONNECT_TIMEOUT_S,
+      backoff: () => RECONNECT_S,
+      onnotice: (notice) => {
+        log.debug('PostgreSQL says', { notice: notice['message'] })
+      },
+    })
+  const sql = connect(CONNECTIONS_MAX)
+  const check = createCheck(() => connect(1), log)
   const database: Database = {
     sql,
+    url,
     place:
       databaseUrl === undefined ? `${config.dataDir} (embedded PostgreSQL)` : withoutPassword(databaseUrl),
-    isReachable: createCheck(sql, log),
+    isReachable: check.isReachable,
     async close() {
-      await sql.end({ timeout: CONNECT_TIMEOUT_S })
+      await Promise.all([sql.end({ timeout: CONNECT_TIMEOUT_S }), check.close()])
       await embedded?.close()
     },
   }
@@ -71,9 +81,12 @@ export function migrationOptions(config: Config) {
   return { ...tables(config), createTables: hasDefaultTables(config) }
 }
 
-/** The library's memberships on this database. */
-export function openMemberships(sql: postgres.Sql, config: Config, log: Log) {
-  return postgresMemberships({ sql, ...tables(config), log })
+/**
+ * The library's memberships on this database. Not on our own client: the library's gives up connections that went
+ * silent, and a client that is handed in it may not touch.
+ */
+export function openMemberships({ url }: Database, config: Config, log: Log) {
+  return postgresMemberships({ sql: url, ...tables(config), log })
 }
 
 function tables(config: Config) {
@@ -92,15 +105,14 @@ function tables(config: Config) {
 }
 
 /**
- * Asks one question at a time: a host that swallows packets answers nothing for minutes, and a question for each
- * check would take every connection of the pool.
+ * Asks one question at a time, however many want to know. A connection that did not answer may be dead without
+ * anybody having said so, for many minutes: the next question takes a new one.
  */
-function createCheck(sql: postgres.Sql, log: Log): () => Promise<boolean> {
-  let question: Promise<unknown> | undefined
-  return async () => {
-    question ??= sql`select 1`.execute().finally(() => {
-      question = undefined
-    })
+function createCheck(connect: () => postgres.Sql, log: Log) {
+  let client = connect()
+  let question: Promise<boolean> | undefined
+
+  async function ask(): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -108,14 +120,30 @@ function createCheck(sql: postgres.Sql, log: Log): () => Promise<boolean> {
       }, CHECK_TIMEOUT_MS)
     })
     try {
-      await Promise.race([question, late])
+      await Promise.race([client`select 1`, late])
       return true
     } catch (error) {
       log.warn('The database cannot be reached.', { error })
+      giveUp(client)
+      client = connect()
       return false
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  function giveUp(silent: postgres.Sql): void {
+    silent.end({ timeout: 0 }).catch((error: unknown) => {
+      log.debug('A database connection did not end well.', { error })
+    })
+  }
+
+  return {
+    isReachable: () =>
+      (question ??= ask().finally(() => {
+        question = undefined
+      })),
+    close: () => client.end({ timeout: CONNECT_TIMEOUT_S }),
   }
 }
 

@@ -67,7 +67,7 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
   ending.add('connections', drain(io, server))
   const presence = attachPresence(io, {
     ...config.settings,
-    memberships: openMemberships(database.sql, config, log),
+    memberships: openMemberships(database, config, log),
     auth: authOptions(config, secret),
     rooms: false,
     log,

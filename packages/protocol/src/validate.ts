@@ -38,12 +38,12 @@ export const CLIENT_EVENTS = Object.keys(clientSchemas) as readonly ClientEventN
 /** The payload of an event once it has passed {@link parseClientEvent}. */
 export type ClientPayload<Name extends ClientEventName> = v.InferOutput<(typeof clientSchemas)[Name]>
 
-/** The fields of `auth` that are Vigie's. Others are the host's and pass. */
+/** The fields of `auth` that are Vigie's. Others are the host's and pass. `null` is absent, as in many languages. */
 export const authSchema = v.object({
-  protocol: v.exactOptional(v.number()),
-  deviceId: v.exactOptional(shortId<DeviceId>()),
-  clientId: v.exactOptional(shortId<ClientId>()),
-  label: v.exactOptional(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
+  protocol: v.nullish(v.number()),
+  deviceId: v.nullish(shortId<DeviceId>()),
+  clientId: v.nullish(shortId<ClientId>()),
+  label: v.nullish(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
 })
 export type ParsedAuth = v.InferOutput<typeof authSchema>
 
@@ -68,7 +68,7 @@ export function parseAuth(auth: unknown): ParsedAuth {
   const result = v.safeParse(authSchema, auth, { abortEarly: true })
   if (!result.success) throw new PresenceError('auth_invalid', describe('auth', result.issues[0]))
   const { protocol } = result.output
-  if (protocol !== undefined && !PROTOCOLS.some((spoken) => spoken === protocol)) {
+  if (protocol != null && !PROTOCOLS.some((spoken) => spoken === protocol)) {
     throw new PresenceError('protocol_unsupported', `Protocol ${String(protocol)} is not spoken here.`, {
       supported: PROTOCOLS,
     })

@@ -7,9 +7,9 @@
  * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
  */
 import type { ConversationId, SessionId, UserId } from '@vigie/protocol'
-import type { Effect, Input, Presence, PresenceEvent } from './inputs.js'
+import type { Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
 import { forgetUser, setMemberships, setSizes } from './memberships.js'
-import { createWorld, ensureUser, OFFLINE, type Room, type Session, type World } from './model.js'
+import { createWorld, ensureUser, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
 import { openSlot, owePicture, take } from './outbox.js'
 import { contribute, loseNode, removeNode, settle } from './presence.js'
 import { connect, expire, kick, leave, lose, removeSession, setTokenEnd } from './sessions.js'
@@ -32,6 +32,8 @@ export interface Engine {
   get(userId: UserId): Presence
   /** Who of a conversation is online, in any mode; empty when nobody known is in it. */
   online(conversationId: ConversationId): readonly UserId[]
+  /** The known members of a group or conversation: online, or remembered as offline. */
+  members(room: RoomName): readonly UserId[]
   isMember(userId: UserId, conversationId: ConversationId): boolean
   session(sessionId: SessionId): SessionView | undefined
   /** Sizes of everything that it keeps, for bounds and metrics. */
@@ -72,6 +74,7 @@ export function createEngine(settings: Settings): Engine {
     get: (userId) => world.users.get(userId)?.presence ?? OFFLINE,
     online: (conversationId) =>
       [...(world.conversations.get(conversationId)?.online ?? [])].map((user) => user.id),
+    members: (name) => Array.from(findRoom(world, name)?.users ?? [], (user) => user.id),
     isMember: (userId, conversationId) => world.users.get(userId)?.conversations.has(conversationId) ?? false,
     session(sessionId) {
       const session = world.sessions.get(sessionId)

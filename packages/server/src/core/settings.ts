@@ -167,6 +167,14 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'How long after a failed read of a connected user’s memberships it is tried again.',
   },
+  authenticateMs: {
+    default: 10_000,
+    min: 100,
+    max: 300_000,
+    unit: 'ms',
+    meaning:
+      'How long the check of a token may take; after it the connection is closed and comes back later.',
+  },
   tokenCheckMs: {
     default: 30_000,
     min: 100,

@@ -86,7 +86,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const { settings, memberships, log } = options
   const engine = createEngine(settings)
   const emitter = new EventEmitter()
-  const rooms = createRoomKeeper(options.rooms)
+  const rooms = createRoomKeeper(options.emit ? options.rooms : undefined)
   const outbound = createOutbound({
     server,
     take: (sessionId) => engine.take(sessionId, runtime.now()),
@@ -116,6 +116,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     outbound,
     rooms,
     log,
+    isShadow: !options.emit,
     ready,
   })
   const tokenTimer = setInterval(() => {
@@ -124,7 +125,19 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   tokenTimer.unref()
   logDeadLinkTime()
 
+  /**
+   * A disconnect runs the host's own handlers. One that throws must not take along what follows: a session that
+   * is due and is passed over would wait for ever.
+   */
   function perform(effect: Effect): void {
+    try {
+      carryOut(effect)
+    } catch (error) {
+      log.error('Something that presence asked for failed.', { effect: effect.type, error })
+    }
+  }
+
+  function carryOut(effect: Effect): void {
     switch (effect.type) {
       case 'due':
         outbound.offer(effect.sessionId)
@@ -160,7 +173,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   /** How a connection is ended decides whether a stock client comes back. */
   function closeSocket(sessionId: SessionId, why: CloseReason): void {
     const socket = outbound.socket(sessionId)
-    if (!socket) return
+    // In shadow mode the connection is not ours to end; but a kick is the host's own word.
+    if (!socket || (!options.emit && why !== 'kicked')) return
     switch (why) {
       case 'token_expired':
         socket.conn.close()
@@ -193,12 +207,11 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     name: Name,
     event: Parameters<PresenceListeners[Name]>[0],
   ): void {
-    for (const listener of emitter.listeners(name) as ((event: unknown) => void)[]) {
-      try {
-        listener(event)
-      } catch (error) {
+    for (const listener of emitter.listeners(name) as ((event: unknown) => unknown)[]) {
+      // An `async` listener fails by its promise, which would end the process if nobody looked.
+      void (async () => listener(event))().catch((error: unknown) => {
         log.error('A listener of the host failed.', { event: name, error })
-      }
+      })
     }
   }
 
@@ -242,8 +255,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       runtime.accept({ type: 'kick', userId: userId as UserId, deviceId: deviceId as DeviceId | undefined })
     },
     membershipsChanged({ users = [], groups = [], conversations = [] }) {
+      // Who was in a room that changed: rows of theirs have, too.
+      const members = [
+        ...groups.flatMap((id) => engine.members({ kind: 'group', id: id as GroupId })),
+        ...conversations.flatMap((id) => engine.members({ kind: 'conversation', id: id as ConversationId })),
+      ]
       directory.invalidate({
-        users: users as UserId[],
+        users: [...new Set([...(users as UserId[]), ...members])],
         groups: groups as GroupId[],
         conversations: conversations as ConversationId[],
       })
@@ -254,7 +272,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
 }
 
 function asNamespace(io: Attachable): Namespace {
-  return 'engine' in io || !('adapter' in io)
-    ? (io as unknown as Server).of('/')
-    : (io as unknown as Namespace)
+  // Not `engine`: a server that is attached to HTTP later has none yet.
+  return 'of' in io ? (io as unknown as Server).of('/') : (io as unknown as Namespace)
 }

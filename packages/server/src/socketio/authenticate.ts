@@ -1,5 +1,5 @@
-import { createVerifier, TOKEN_ERROR_CODES, TokenError, type Algorithm } from 'fast-jwt'
-import buildGetJwks from 'get-jwks'
+import { createVerifier, TOKEN_ERROR_CODES, type Algorithm } from 'fast-jwt'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { isId, PresenceError, TOKEN_MAX_LENGTH, type UserId } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
 import type { Identity, JwtOptions, Options } from './options.js'
@@ -19,6 +19,11 @@ export function createAuthenticate(identify: Options['identify']): Authenticate 
   return async (socket) => {
     const { userId, expiresAt } = await ask(socket)
     if (!isId(userId)) throw new PresenceError('token_without_user')
+    if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
+      throw new TypeError(
+        `The check of the token gave ${expiresAt} as expiresAt; it must be milliseconds since 1970.`,
+      )
+    }
     if (expiresAt !== undefined && expiresAt <= Date.now()) throw new PresenceError('token_expired')
     return { userId: userId as UserId, expiresAt }
   }
@@ -61,31 +66,31 @@ const SECRET_ALGORITHMS = ['HS256']
 const KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
 /** The algorithms are always named: a token does not choose how it is checked. */
-function createVerify({
-  secret,
-  jwksUrl,
-  algorithms,
-  issuer,
-  audience,
-}: JwtOptions): (token: string) => unknown {
-  const shared = {
-    algorithms: (algorithms ?? (secret === undefined ? KEY_ALGORITHMS : SECRET_ALGORITHMS)) as Algorithm[],
+function createVerify(options: JwtOptions): (token: string) => unknown {
+  const { secret, jwksUrl, algorithms, issuer, audience } = options
+  if (jwksUrl !== undefined) return createPublishedKeyVerify(jwksUrl, options)
+  return createVerifier({
+    key: secret ?? '',
+    algorithms: (algorithms ?? SECRET_ALGORITHMS) as Algorithm[],
     ...(issuer !== undefined && { allowedIss: issuer }),
     ...(audience !== undefined && { allowedAud: audience }),
+    // A token that lacks the claim would pass the two above.
+    requiredClaims: [...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
     cache: false,
-  }
-  if (jwksUrl === undefined) return createVerifier({ ...shared, key: secret ?? '' })
-  const { origin, pathname } = new URL(jwksUrl)
-  const keys = buildGetJwks({ jwksPath: pathname })
-  return createVerifier({
-    ...shared,
-    key: ({ header }: { header: Record<string, string | undefined> }) =>
-      keys.getPublicKey({
-        domain: origin,
-        alg: header['alg'] ?? '',
-        ...(header['kid'] !== undefined && { kid: header['kid'] }),
-      }),
   })
+}
+
+/** Keys are fetched again for a name that is not known, but not more often: anybody can make up names. */
+const KEYS_COOLDOWN_MS = 5_000
+
+function createPublishedKeyVerify(url: string, { algorithms, issuer, audience }: JwtOptions) {
+  const keys = createRemoteJWKSet(new URL(url), { cooldownDuration: KEYS_COOLDOWN_MS })
+  const checks = {
+    algorithms: [...(algorithms ?? KEY_ALGORITHMS)],
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  }
+  return async (token: string): Promise<unknown> => (await jwtVerify(token, keys, checks)).payload
 }
 
 /** `auth.token`, or an `Authorization: Bearer` header; never the URL, which ends up in logs. */
@@ -99,14 +104,15 @@ function tokenOf(socket: Socket): string {
   return token
 }
 
+/** The codes of both libraries for a token that was good once. */
+const EXPIRED: ReadonlySet<unknown> = new Set([TOKEN_ERROR_CODES.expired, 'ERR_JWT_EXPIRED'])
+/** What the token has to do with, in the library that fetches keys; anything else is the fetching. */
+const OF_THE_TOKEN = /^(FAST_JWT_|ERR_JW[ST]_|ERR_JOSE_|ERR_JWKS_(NO_MATCHING_KEY|MULTIPLE_MATCHING_KEYS))/
+
 function translate(error: unknown): PresenceError {
-  if (error instanceof TokenError) {
-    if (error.code === TOKEN_ERROR_CODES.expired)
-      return new PresenceError('token_expired', undefined, { cause: error })
-    // The issuer's keys could not be had: that is not the client's fault.
-    if (error.code === TOKEN_ERROR_CODES.keyFetchingError) {
-      return new PresenceError('unavailable', undefined, { cause: error })
-    }
-  }
-  return new PresenceError('token_invalid', undefined, { cause: error })
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (EXPIRED.has(code)) return new PresenceError('token_expired', undefined, { cause: error })
+  const isOfToken = OF_THE_TOKEN.test(code) && code !== 'ERR_JOSE_GENERIC'
+  // The issuer's keys could not be had: that is not the client's fault.
+  return new PresenceError(isOfToken ? 'token_invalid' : 'unavailable', undefined, { cause: error })
 }

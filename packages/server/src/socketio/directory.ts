@@ -67,6 +67,7 @@ export function createDirectory({
   }
   const userLoader = new DataLoader<UserId, UserMemberships>(async (ids) => {
     const found = await memberships.readUsers(ids)
+    onRead()
     return ids.map((id) => bounded(id, found.get(id) ?? NONE))
   }, batching)
   const sizeLoader = new DataLoader<SizeKey, number>(async (keys) => {
@@ -88,9 +89,17 @@ export function createDirectory({
     return { groups: kept, conversations: rows.conversations.slice(0, membershipsPerUserMax - kept.length) }
   }
 
-  const onError = (error: unknown, last: unknown) => {
-    if (last === undefined) log.debug('Memberships could not be read yet.', { error })
-    else log.warn('Memberships could not be read again; the last known ones stand until they can.', { error })
+  /** Said once for as long as the store is away: everybody's rows are read, and would say the same. */
+  let isAway = false
+  const onError = (error: unknown) => {
+    if (isAway) return
+    isAway = true
+    log.warn('Memberships cannot be read now; those known stand, and new connections try again.', { error })
+  }
+  const onRead = () => {
+    if (!isAway) return
+    isAway = false
+    log.info('Memberships can be read again.')
   }
 
   /** Holds the sizes of the rooms of `rows`, and waits for those that are not known yet. */

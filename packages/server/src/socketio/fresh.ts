@@ -16,13 +16,19 @@ interface FreshOptions<Value> {
   /** A value has come. */
   readonly onValue: (value: Value, before: Value | undefined) => void
   /** A read has failed; it is tried again after `retryMs`. */
-  readonly onError: (error: unknown, last: Value | undefined) => void
+  readonly onError: (error: unknown) => void
   readonly retryMs: number
 }
 
 /**
+ * A result that changed while it was read is thrown away so often; then it counts, and is read again at once. A
+ * room that changes all the time would otherwise keep everybody out, and those in it from hearing of it.
+ */
+const REPEATS_MAX = 3
+
+/**
  * A change that is announced while a read runs may or may not be in its result, so the result of such a read is
- * thrown away: a connection and a change of rows cannot cross.
+ * thrown away: a connection and a change of rows cannot cross. Reads follow one another, so none goes back.
  */
 export function createFresh<Value>({ read, onValue, onError, retryMs }: FreshOptions<Value>): Fresh<Value> {
   let value: Value | undefined
@@ -32,11 +38,11 @@ export function createFresh<Value>({ read, onValue, onError, retryMs }: FreshOpt
   let retryTimer: ReturnType<typeof setTimeout> | undefined
 
   async function readUntilFresh(): Promise<Value> {
-    for (;;) {
+    for (let repeats = 0; ; repeats++) {
       isStale = false
       const next = await read()
       // Written by invalidate() while this awaited.
-      if (isStale as boolean) continue
+      if ((isStale as boolean) && repeats < REPEATS_MAX) continue
       const before = value
       value = next
       if (!isClosed) onValue(next, before)
@@ -46,19 +52,32 @@ export function createFresh<Value>({ read, onValue, onError, retryMs }: FreshOpt
 
   function readOnce(): Promise<Value> {
     clearTimeout(retryTimer)
-    reading ??= readUntilFresh().finally(() => {
-      reading = undefined
-    })
+    retryTimer = undefined
+    reading ??= readUntilFresh()
+      .catch((error: unknown) => {
+        failed(error)
+        throw error
+      })
+      .finally(() => {
+        reading = undefined
+        if (isStale && value !== undefined && retryTimer === undefined && !isClosed) refresh()
+      })
     return reading
   }
 
+  /** Whoever asked for the read: a value that is stale is read again until that succeeds. */
+  function failed(error: unknown): void {
+    isStale = true
+    if (isClosed) return
+    onError(error)
+    clearTimeout(retryTimer)
+    retryTimer = setTimeout(refresh, retryMs)
+    retryTimer.unref()
+  }
+
   function refresh(): void {
-    readOnce().catch((error: unknown) => {
-      isStale = true
-      if (isClosed) return
-      onError(error, value)
-      clearTimeout(retryTimer)
-      retryTimer = setTimeout(refresh, retryMs)
+    readOnce().catch(() => {
+      // Told and tried again by `failed`.
     })
   }
 

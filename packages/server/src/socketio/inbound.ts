@@ -34,6 +34,8 @@ interface InboundOptions {
   readonly outbound: Outbound
   readonly rooms: RoomKeeper
   readonly log: Log
+  /** Shadow mode: nobody is refused, closed or answered. */
+  readonly isShadow: boolean
   /** Resolves when rows can be read and their changes are followed. */
   readonly ready: Promise<void>
 }
@@ -60,11 +62,15 @@ interface Admission {
 }
 
 export function createInbound(options: InboundOptions): Inbound {
-  const { namespace, settings, authenticate, directory, runtime, outbound, rooms, log, ready } = options
+  const { namespace, settings, authenticate, directory, runtime, outbound, rooms, log, isShadow, ready } =
+    options
   const admissions = new WeakMap<Socket, Admission>()
   /** Engine connections with a socket of this namespace, let in or on the way. */
   const taken = new WeakMap<object, Socket>()
+  /** Those of them that are still being checked. */
+  const admitting = new WeakSet<Socket>()
   const tokenEnds = new Map<SessionId, number>()
+  const renewals = new WeakMap<Socket, Promise<undefined>>()
   let pending = 0
   let isClosed = false
 
@@ -83,18 +89,34 @@ export function createInbound(options: InboundOptions): Inbound {
     )
   })
   namespace.on('connection', (socket) => {
-    if (!isClosed) open(socket)
+    if (isClosed) return
+    // `connectionStateRecovery` lets a socket past all middleware: it is checked now.
+    if (socket.recovered && !admissions.has(socket)) admitLate(socket)
+    else open(socket)
   })
+
+  function admitLate(socket: Socket): void {
+    admit(socket).then(
+      () => {
+        if (socket.connected) open(socket)
+      },
+      (error: unknown) => {
+        log.debug('A recovered connection was refused.', { error })
+        socket.conn.close()
+      },
+    )
+  }
 
   /** Keeps no state in the engine: a socket may be gone before it is connected, and then nobody says so. */
   async function admit(socket: Socket): Promise<void> {
     if (isTaken(socket)) throw new PresenceError('already_connected')
     if (pending >= settings.pendingMax) throw new PresenceError('overloaded')
     taken.set(socket.conn, socket)
+    admitting.add(socket)
     pending++
     try {
       const auth = parseAuth(socket.handshake.auth)
-      const verified = await authenticate(socket)
+      const verified = await withinDeadline(authenticate(socket))
       await ready.catch((error: unknown) => {
         throw new PresenceError('unavailable', undefined, { cause: error })
       })
@@ -108,17 +130,33 @@ export function createInbound(options: InboundOptions): Inbound {
       ;(socket.data as { userId?: string }).userId = verified.userId
       await rooms.keep(socket, verified.userId, memberships)
     } catch (error) {
-      taken.delete(socket.conn)
+      if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
       throw error
     } finally {
+      admitting.delete(socket)
       pending--
+    }
+  }
+
+  /** A check of the host that never answers would hold its place for ever. */
+  async function withinDeadline<Value>(work: Promise<Value>): Promise<Value> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new PresenceError('unavailable', 'The check of the token took longer than authenticateMs.'))
+      }, settings.authenticateMs)
+    })
+    try {
+      return await Promise.race([work, deadline])
+    } finally {
+      clearTimeout(timer)
     }
   }
 
   /** A second socket on the same connection would be a second session that no limit on sockets counts. */
   function isTaken(socket: Socket): boolean {
     const other = taken.get(socket.conn)
-    return other !== undefined && other !== socket && !other.disconnected
+    return other !== undefined && other !== socket && (admitting.has(other) || other.connected)
   }
 
   function releaseOnce(socket: Socket, { userId }: Verified): () => void {
@@ -136,8 +174,12 @@ export function createInbound(options: InboundOptions): Inbound {
   }
 
   /** A stock client tries again by itself only when its connection is closed under it. */
-  function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
+  function refuse(socket: Socket, error: PresenceError, next: (error?: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
+    if (isShadow) {
+      next()
+      return
+    }
     if (error.data.retry !== 'never') socket.conn.close()
     next(error)
   }
@@ -153,27 +195,41 @@ export function createInbound(options: InboundOptions): Inbound {
     // Let in before Vigie was attached, or past its middleware: it is not a session.
     if (!admission) return
     const { verified, auth, release } = admission
+    // A handler of the host that was registered first has ended it already, and its end will not be told again.
+    if (!socket.connected) {
+      release()
+      return
+    }
     const sessionId = socket.id as SessionId
     const memberships = directory.current(verified.userId)
     if (!memberships) {
       release()
       return
     }
+    // Two may have passed while a later middleware of the host was busy.
+    if (isTaken(socket)) {
+      release()
+      socket.disconnect()
+      return
+    }
+    taken.set(socket.conn, socket)
     outbound.open(sessionId, socket)
+    // Before the engine hears of it: it may refuse, and then the socket's end is what deletes this.
+    if (verified.expiresAt !== undefined) tokenEnds.set(sessionId, verified.expiresAt)
     listen({ socket, sessionId, userId: verified.userId })
     runtime.accept({
       type: 'connect',
       sessionId,
       userId: verified.userId,
       memberships,
-      deviceId: auth.deviceId,
-      clientId: auth.clientId,
-      label: auth.label,
+      deviceId: auth.deviceId ?? undefined,
+      clientId: auth.clientId ?? undefined,
+      label: auth.label ?? undefined,
       since: Date.now(),
       expiresAt: toEngineTime(verified.expiresAt),
     })
-    if (verified.expiresAt !== undefined) tokenEnds.set(sessionId, verified.expiresAt)
-    keepRooms(socket, verified, memberships)
+    // A join after the end would stay in the adapter for ever.
+    if (socket.connected) keepRooms(socket, verified, memberships)
     release()
   }
 
@@ -190,7 +246,8 @@ export function createInbound(options: InboundOptions): Inbound {
       const handled = createBucket(settings.eventsPerSecond, settings.eventsBurst)
       const refused = createBucket(settings.eventsPerSecond, settings.eventsBurst)
       socket.on(name, (...args: unknown[]) => {
-        const acknowledge = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
+        const asked = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
+        const acknowledge = isShadow ? undefined : asked
         if (handled.take(runtime.now())) {
           void handle(sender, name, args).then((error) => {
             acknowledge?.(
@@ -203,7 +260,8 @@ export function createInbound(options: InboundOptions): Inbound {
         }
       })
     }
-    socket.on('disconnect', (reason) => {
+    // Before the host's own: one that throws would keep the end from us.
+    socket.prependListener('disconnect', (reason: string) => {
       outbound.close(sessionId)
       tokenEnds.delete(sessionId)
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
@@ -253,8 +311,20 @@ export function createInbound(options: InboundOptions): Inbound {
         return undefined
       }
       case 'presence:token':
-        return renew(sender, parseClientEvent(name, payload).token)
+        return renewInTurn(sender, parseClientEvent(name, payload).token)
     }
+  }
+
+  /** One after the other: of two that cross, the one that was sent last counts. */
+  function renewInTurn(sender: Sender, token: string): Promise<undefined> {
+    const renewal = (renewals.get(sender.socket) ?? Promise.resolve(undefined)).then(() =>
+      renew(sender, token),
+    )
+    renewals.set(
+      sender.socket,
+      renewal.catch(() => undefined),
+    )
+    return renewal
   }
 
   /** The token moves to where every check looks for it, and back should it be refused. */
@@ -263,7 +333,7 @@ export function createInbound(options: InboundOptions): Inbound {
     const earlier = auth.token
     auth.token = token
     try {
-      const renewed = await authenticate(socket)
+      const renewed = await withinDeadline(authenticate(socket))
       if (renewed.userId !== userId) throw new PresenceError('token_other_user')
       if (renewed.expiresAt === undefined) tokenEnds.delete(sessionId)
       else if (socket.connected) tokenEnds.set(sessionId, renewed.expiresAt)

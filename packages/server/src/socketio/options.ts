@@ -43,7 +43,8 @@ export interface PresenceOptions extends Partial<Settings> {
    * @default { user: 'user:', group: 'group:', conversation: 'conv:' }
    */
   readonly rooms?: Partial<RoomPrefixes> | false
-  /** `false`: shadow mode. Everything is derived and can be asked for, and nothing is sent. @default true */
+  /** `false`: shadow mode. Everything is derived and can be asked for; nothing is sent, no connection is refused or
+   * ended (but by `kick`), and no room is joined: the presence that you have goes on untouched. @default true */
   readonly emit?: boolean
   /** Accept a server with `connectionStateRecovery`, which breaks promises; see `docs/protocol.md`. @default false */
   readonly allowRecovery?: boolean

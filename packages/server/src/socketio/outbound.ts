@@ -37,6 +37,8 @@ interface Connection {
     readonly name: string
     readonly writable: boolean
     readonly perMessageDeflate?: unknown
+    /** Only ws has this: with another WebSocket server, engine.io ignores frames that are ready. */
+    readonly socket?: { readonly _sender?: { readonly sendFrame?: unknown } }
     once(event: 'ready', listener: () => void): void
     off(event: 'ready', listener: () => void): void
   }
@@ -72,8 +74,7 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
   }
 
   function write(connection: Connection, namespace: string, events: readonly PresenceEvent[]): void {
-    const isFramed =
-      encode.isText && connection.transport.name === 'websocket' && !connection.transport.perMessageDeflate
+    const isFramed = encode.isText && takesFrames(connection)
     if (isFramed) {
       // One buffer: of a longer list, ws writes only the first.
       const frames = Buffer.concat(events.map((event) => encode.frame(event, namespace)))
@@ -105,6 +106,15 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
   }
 }
 
+/** As engine.io decides it; what it does not take as frames it would send as an empty message. */
+function takesFrames({ transport }: Connection): boolean {
+  return (
+    transport.name === 'websocket' &&
+    !transport.perMessageDeflate &&
+    typeof transport.socket?._sender?.sendFrame === 'function'
+  )
+}
+
 /** The transport may be exchanged while it is waited for: a polling client that upgrades. */
 function whenWritable(connection: Connection, then: () => void): void {
   const { transport } = connection
@@ -121,46 +131,38 @@ function whenWritable(connection: Connection, then: () => void): void {
 const EVENT = 2
 
 /**
- * Encodes an event once for all its recipients: the engine hands out the same object for the same fact. The
- * server's own encoder is used, so that a host's custom parser keeps working.
+ * Encodes an event once for all its recipients: the engine hands out the same object for the same fact, and lets
+ * go of it soon, and with it of what was encoded. The server's own encoder is used, so that a host's custom parser
+ * keeps working.
  */
 function createEncode(server: Server) {
-  const byNamespace = new Map<string, WeakMap<PresenceEvent, readonly (string | Buffer)[]>>()
-  const framesByNamespace = new Map<string, WeakMap<PresenceEvent, Buffer>>()
-
-  function packets(event: PresenceEvent, namespace: string): readonly (string | Buffer)[] {
-    const cache = cacheOf(byNamespace, namespace)
-    let encoded = cache.get(event)
-    if (!encoded) {
-      encoded = server.encoder.encode({ type: EVENT, nsp: namespace, data: [event.name, event.payload] }) as (
-        string | Buffer
-      )[]
-      cache.set(event, encoded)
-    }
-    return encoded
-  }
-
-  return {
-    /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
-    isText: typeof server.encoder.encode({ type: EVENT, nsp: '/', data: ['x'] })[0] === 'string',
-    packets,
-    frame(event: PresenceEvent, namespace: string): Buffer {
-      const cache = cacheOf(framesByNamespace, namespace)
-      let frame = cache.get(event)
-      if (!frame) {
-        // `4` is engine.io's message type, the first character of each of its text frames.
-        frame = textFrame(`4${packets(event, namespace).join('')}`)
-        cache.set(event, frame)
-      }
-      return frame
-    },
-  }
+  type Packets = readonly (string | Buffer)[]
+  const encode = (namespace: string, data: readonly unknown[]) =>
+    server.encoder.encode({ type: EVENT, nsp: namespace, data } as Parameters<
+      typeof server.encoder.encode
+    >[0]) as Packets
+  const packets = memoByNamespace((event, namespace) => encode(namespace, [event.name, event.payload]))
+  // `4` is engine.io's message type, the first character of each of its text frames.
+  const frame = memoByNamespace((event, namespace) =>
+    textFrame(`4${encode(namespace, [event.name, event.payload]).join('')}`),
+  )
+  /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
+  const probe = encode('/', ['probe'])
+  return { isText: probe.length === 1 && typeof probe[0] === 'string', packets, frame }
 }
 
-function cacheOf<Value>(byNamespace: Map<string, WeakMap<PresenceEvent, Value>>, namespace: string) {
-  const cache = byNamespace.get(namespace) ?? new WeakMap<PresenceEvent, Value>()
-  byNamespace.set(namespace, cache)
-  return cache
+function memoByNamespace<Value>(make: (event: PresenceEvent, namespace: string) => Value) {
+  const byNamespace = new Map<string, WeakMap<PresenceEvent, Value>>()
+  return (event: PresenceEvent, namespace: string): Value => {
+    const made = byNamespace.get(namespace) ?? new WeakMap<PresenceEvent, Value>()
+    byNamespace.set(namespace, made)
+    let value = made.get(event)
+    if (value === undefined) {
+      value = make(event, namespace)
+      made.set(event, value)
+    }
+    return value
+  }
 }
 
 /** One unmasked, final text frame (RFC 6455, section 5.2). */

@@ -17,7 +17,7 @@ export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper
       const wanted = new Set([`${prefixes.user}${userId}`])
       for (const id of memberships.groups.keys()) wanted.add(`${prefixes.group}${id}`)
       for (const id of memberships.conversations.keys()) wanted.add(`${prefixes.conversation}${id}`)
-      const ours = kept.get(socket) ?? new Set()
+      const ours = kept.get(socket) ?? new Set(restored(socket, prefixes))
       kept.set(socket, ours)
       const joined = [...wanted].filter((room) => !ours.has(room) && !socket.rooms.has(room))
       const left = [...ours].filter((room) => !wanted.has(room))
@@ -27,4 +27,11 @@ export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper
       for (const room of left) await socket.leave(room)
     },
   }
+}
+
+/** `connectionStateRecovery` brings rooms back whose rows may be gone: those with our names are ours to leave. */
+function restored(socket: Socket, { user, group, conversation }: RoomPrefixes): string[] {
+  if (!socket.recovered) return []
+  const prefixes = [user, group, conversation].filter((prefix) => prefix !== '')
+  return [...socket.rooms].filter((room) => prefixes.some((prefix) => room.startsWith(prefix)))
 }

@@ -5,7 +5,7 @@ import type { ErrorCode } from '@vigie/protocol'
 import type { Effect, Engine, Input } from '../core/index.js'
 
 export interface Runtime {
-  /** Milliseconds, monotonic. */
+  /** Milliseconds, monotonic, without those in which the process stood still. */
   now(): number
   /** Lets the input happen and carries out what follows. The code of a refusal, if it was refused. */
   accept(input: Input): ErrorCode | undefined
@@ -15,7 +15,19 @@ export interface Runtime {
 /** Longer delays make a timer fire at once. */
 const TIMER_MAX_MS = 2_147_483_647
 
-export function createRuntime(engine: Engine, perform: (effect: Effect) => void): Runtime {
+/** How often the loop shows that it runs. */
+const BEAT_MS = 50
+/** A loop that is later than this stood still: a blocked process, a machine that slept. */
+const STALL_MS = 150
+
+/**
+ * @param clock Milliseconds, monotonic.
+ */
+export function createRuntime(
+  engine: Engine,
+  perform: (effect: Effect) => void,
+  clock: () => number = () => performance.now(),
+): Runtime {
   let timer: ReturnType<typeof setTimeout> | undefined
   let wakesAt = Infinity
   let isBusy = false
@@ -23,7 +35,30 @@ export function createRuntime(engine: Engine, perform: (effect: Effect) => void)
   /** What came while effects were carried out: a listener of the host that kicks, say. */
   const waiting: Input[] = []
 
-  const now = () => performance.now()
+  let beatAt = clock()
+  let stalledMs = 0
+  let latest = 0
+  const beat = setInterval(() => {
+    now()
+    beatAt = clock()
+  }, BEAT_MS)
+  beat.unref()
+
+  /**
+   * Time in which the process stood still does not count: whoever came back meanwhile waits in the sockets, and
+   * timers come before them. Their graces would be over before they are seen.
+   */
+  function now(): number {
+    const time = clock()
+    const late = time - beatAt - BEAT_MS
+    if (late > STALL_MS) {
+      stalledMs += late
+      beatAt = time
+    }
+    // What was told before the stall was seen to be one stands: the engine's time does not go back.
+    latest = Math.max(latest, time - stalledMs)
+    return latest
+  }
 
   function accept(input: Input): ErrorCode | undefined {
     if (isClosed) return 'session_ended'
@@ -53,6 +88,8 @@ export function createRuntime(engine: Engine, perform: (effect: Effect) => void)
     clearTimeout(timer)
     wakesAt = deadline
     timer = setTimeout(wake, Math.min(Math.max(0, Math.ceil(deadline - now())), TIMER_MAX_MS))
+    // Sockets keep the process alive, not graces.
+    timer.unref()
   }
 
   function wake(): void {
@@ -66,6 +103,7 @@ export function createRuntime(engine: Engine, perform: (effect: Effect) => void)
     close() {
       isClosed = true
       clearTimeout(timer)
+      clearInterval(beat)
     },
   }
 }

@@ -7,12 +7,18 @@ import { Server, type Socket as ServerSocket } from 'socket.io'
 import { io as connectSocket, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import type { Answer } from '@vigie/protocol'
 import { memoryMemberships, type MemoryMemberships, type MemoryRows } from '../../src/memory/index.js'
-import { attachPresence, type Log, type Memberships, type PresenceOptions, type PresenceServer } from '../../src/socketio/index.js'
+import {
+  attachPresence,
+  type Log,
+  type Memberships,
+  type PresenceOptions,
+  type PresenceServer,
+} from '../../src/socketio/index.js'
 
 export const SECRET = 'a secret of the tests'
 
 /** A limit for what never comes, not a measure. */
-const UNTIL_TIMEOUT_MS = 5_000
+const UNTIL_TIMEOUT_MS = 4_000
 
 export interface WireOptions {
   /** Rows to begin with, by room; they are `wire.rows` afterwards. */
@@ -85,7 +91,11 @@ export interface WireClient {
 }
 
 /** Signed as the tests' servers expect it. By hand: no library signs a token whose end is not on a second. */
-export function token(userId: unknown, claims: Readonly<Record<string, unknown>> = {}, secret = SECRET): string {
+export function token(
+  userId: unknown,
+  claims: Readonly<Record<string, unknown>> = {},
+  secret = SECRET,
+): string {
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: userId, ...claims })}`
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
@@ -111,10 +121,13 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
   const rows = memoryMemberships(options.rows)
   const log: LogLine[] = []
   const watch = createWatch()
-  const write = (level: keyof Log) => (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
-    log.push({ level, message, fields })
-    watch.look()
-  }
+  const write =
+    (level: keyof Log) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
+      log.push({ level, message, fields })
+      watch.look()
+    }
+  const parser = options.server?.parser
   const nameSpace = io.of(options.namespace ?? '/')
   const identified = options.presence?.authenticate ? {} : { auth: { secret: SECRET } }
   const presence = attachPresence(options.namespace === undefined ? io : nameSpace, {
@@ -136,6 +149,11 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     watch.look()
     socket.on('disconnect', watch.look)
   })
+  io.engine.on('connection', (connection: { on(event: string, listener: () => void): void }) => {
+    connection.on('packet', () => setImmediate(watch.look))
+    connection.on('close', () => setImmediate(watch.look))
+    watch.look()
+  })
   http.listen(options.port ?? 0, '127.0.0.1')
   await once(http, 'listening')
   const { port } = http.address() as AddressInfo
@@ -147,7 +165,7 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
   function client(userId: string, clientOptions: ClientOptions = {}): WireClient {
     const made = createClient({
       userId,
-      options: clientOptions,
+      options: { ...(parser !== undefined && { parser }), ...clientOptions },
       url: url + (clientOptions.namespace ?? options.namespace ?? ''),
       serverSocket: (id) => nameSpace.sockets.get(id ?? ''),
       fence: async (self) => (await (fence ??= createFence(wire)))(self),
@@ -297,7 +315,8 @@ function createClient({ userId, options, url, serverSocket, fence, lost }: Clien
       watch.until(
         typeof what === 'string' ? what : String(what),
         () => (typeof what === 'string' ? unheard.includes(what) : what(client)),
-        () => `${userId} heard ${JSON.stringify(told)}; refusals ${JSON.stringify(refusals)}; ends ${ends.join()}`,
+        () =>
+          `${userId} heard ${JSON.stringify(told)}; refusals ${JSON.stringify(refusals)}; ends ${ends.join()}`,
       ),
     fence: () => fence(client),
     ask: async (name, ...args) =>
@@ -352,7 +371,10 @@ function isOfFence(payload: unknown): boolean {
 
 /** `bob 1`, `bob 1 in c`, `bob types in c`, `bob stops in c`, `g: 3 of 9`. */
 function lineOf(name: string, payload: unknown): string {
-  const { userId, count, conversationId, convId, groupId, members, online, code } = (payload ?? {}) as Record<string, unknown>
+  const { userId, count, conversationId, convId, groupId, members, online, code } = (payload ?? {}) as Record<
+    string,
+    unknown
+  >
   switch (name) {
     case 'presence:update':
       return `${String(userId)} ${String(count)}`

@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest'
+import {
+  BACKGROUND_GRACE_MAX_MS,
+  CLIENT_EVENTS,
+  LABEL_MAX_LENGTH,
+  parseAuth,
+  parseClientEvent,
+  PresenceError,
+  PROTOCOLS,
+  TOKEN_MAX_LENGTH,
+  type ClientEventName,
+} from '../src/index.js'
+
+/** By event: payloads that are right, and ones with a single thing wrong. */
+const payloads: Readonly<
+  Record<ClientEventName, { valid: readonly unknown[]; invalid: readonly unknown[] }>
+> = {
+  'typing:start': {
+    valid: [{ convId: 'c' }, { convId: '__proto__' }],
+    invalid: [
+      {},
+      { convId: '' },
+      { convId: 1 },
+      { convId: null },
+      { convId: 'a\u0000' },
+      { convId: '\ud800' },
+    ],
+  },
+  'typing:stop': {
+    valid: [{ convId: 'c' }],
+    invalid: [{}, { convId: '' }, { convId: ['c'] }, { convId: 'x'.repeat(129) }, { convID: 'c' }],
+  },
+  'presence:background': {
+    valid: [{ graceMs: 0 }, { graceMs: BACKGROUND_GRACE_MAX_MS }],
+    invalid: [
+      {},
+      { graceMs: -1 },
+      { graceMs: BACKGROUND_GRACE_MAX_MS + 1 },
+      { graceMs: 0.5 },
+      { graceMs: '1' },
+      { graceMs: NaN },
+    ],
+  },
+  'presence:leave': {
+    valid: [undefined, {}, { scope: 'session' }, { scope: 'device' }],
+    invalid: [{ scope: 'all' }, { scope: null }, { scope: undefined }, { scope: 'toString' }],
+  },
+  'presence:token': {
+    valid: [{ token: 't' }, { token: 'x'.repeat(TOKEN_MAX_LENGTH) }],
+    invalid: [{}, { token: '' }, { token: 7 }, { token: 'x'.repeat(TOKEN_MAX_LENGTH + 1) }],
+  },
+}
+
+/** Fields that a schema made of plain objects might believe to know. */
+const STRANGE_FIELDS = ['extra', 'toString', 'constructor', 'hasOwnProperty', '__proto__']
+
+const describeValue = (value: unknown): string =>
+  value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60)
+
+const withField = (payload: unknown, name: string): unknown =>
+  JSON.parse(
+    `{${JSON.stringify(payload).slice(1, -1)}${JSON.stringify(payload) === '{}' ? '' : ','}${JSON.stringify(name)}:{}}`,
+  )
+
+function codeOf(run: () => unknown): string | undefined {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof PresenceError) return error.code
+    throw error
+  }
+  return undefined
+}
+
+describe.each(CLIENT_EVENTS)('%s', (name) => {
+  const { valid, invalid } = payloads[name]
+
+  it.each(valid.map((payload) => [describeValue(payload), payload]))('takes %s', (_text, payload) => {
+    expect(parseClientEvent(name, payload)).toEqual(payload ?? {})
+  })
+
+  it.each(invalid.map((payload) => [describeValue(payload), payload]))('refuses %s', (_text, payload) => {
+    expect(codeOf(() => parseClientEvent(name, payload))).toBe('invalid_payload')
+  })
+
+  it.each([
+    ['null', null],
+    ['a boolean', true],
+    ['a number', 7],
+    ['a string', 'c'],
+    ['an array of one', [{ convId: 'c' }]],
+    ['binary', Uint8Array.of(1)],
+  ])('refuses %s instead of an object', (_text, payload) => {
+    expect(codeOf(() => parseClientEvent(name, payload))).toBe('invalid_payload')
+  })
+
+  it.each(STRANGE_FIELDS)('refuses a further field named %s', (field) => {
+    const payload = withField(valid.at(-1), field)
+    expect(Object.keys(payload as object)).toContain(field)
+    expect(codeOf(() => parseClientEvent(name, payload))).toBe('invalid_payload')
+  })
+
+  it('hands on its own fields only, in a new object', () => {
+    const payload = valid.at(-1) as object
+    const parsed = parseClientEvent(name, payload)
+    expect(Object.keys(parsed)).toEqual(Object.keys(payload))
+    expect(parsed).not.toBe(payload)
+  })
+})
+
+describe('a refusal', () => {
+  it('names the field, never the value', () => {
+    expect(() => parseClientEvent('typing:start', { convId: { password: 'secret' } })).toThrow(
+      'typing:start: convId is missing, unknown or of the wrong type.',
+    )
+    expect(() => parseClientEvent('presence:background', { graceMs: 60_001 })).toThrow(
+      'presence:background: graceMs is out of range.',
+    )
+  })
+
+  it('stays short when the name of the field is long', () => {
+    const payload = { convId: 'c', ['x'.repeat(100_000)]: 1 }
+    expect(() => parseClientEvent('typing:start', payload)).toThrow(/^.{1,200}$/)
+  })
+
+  it('of deep objects is quick, as nothing inside is looked at', () => {
+    let deep: unknown = 'c'
+    for (let i = 0; i < 100_000; i++) deep = { convId: deep }
+    expect(codeOf(() => parseClientEvent('typing:start', deep))).toBe('invalid_payload')
+  })
+})
+
+describe('auth', () => {
+  it.each([
+    {},
+    { token: 't', theme: { of: 'the host' } },
+    { protocol: PROTOCOLS[0], deviceId: 'd', clientId: 'c', label: 'My phone' },
+    { label: '' },
+    { deviceId: 'x'.repeat(LABEL_MAX_LENGTH) },
+  ])('takes %j', (auth) => {
+    expect(codeOf(() => parseAuth(auth))).toBeUndefined()
+  })
+
+  it.each([
+    null,
+    'token',
+    { deviceId: '' },
+    { deviceId: 1 },
+    { deviceId: 'x'.repeat(LABEL_MAX_LENGTH + 1) },
+    { clientId: {} },
+    { clientId: 'a\nb' },
+    { label: 'x'.repeat(LABEL_MAX_LENGTH + 1) },
+    { label: 7 },
+    { protocol: '1' },
+  ])('refuses %j as auth_invalid', (auth) => {
+    expect(codeOf(() => parseAuth(auth))).toBe('auth_invalid')
+  })
+
+  it.each([0, 2, -1, 1.5])('refuses protocol %d, and says which are spoken', (protocol) => {
+    expect(() => parseAuth({ protocol })).toThrow(
+      expect.objectContaining({
+        code: 'protocol_unsupported',
+        data: expect.objectContaining({ supported: PROTOCOLS }),
+      }),
+    )
+  })
+
+  it('hands on its own fields only', () => {
+    expect(parseAuth({ deviceId: 'd', token: 't', theme: 'dark' })).toEqual({ deviceId: 'd' })
+  })
+})

@@ -1,0 +1,196 @@
+import { EventEmitter } from 'node:events'
+import type { Writable } from 'node:stream'
+import * as ws from 'ws'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { describe, expect, it, vi } from 'vitest'
+import { textFrame } from '../../src/socketio/outbound.js'
+import { startWire, type WireClient } from '../support/wire.js'
+
+const friends = { conversations: [['c', ['ann', 'bob', 'cid']]] } as const
+
+/** What outbound.ts uses of engine.io and ws beyond their public types. */
+interface ServerTransport {
+  readonly name: string
+  writable: boolean
+  send(packets: readonly { readonly options: { readonly wsPreEncodedFrame?: readonly Buffer[] } }[]): void
+  readonly socket: { readonly _sender: { sendFrame(list: readonly Buffer[], callback: () => void): void } }
+  once(event: string, listener: () => void): void
+}
+const transportOf = (client: WireClient) => client.server().conn.transport as unknown as ServerTransport
+
+/** The client's end of the TCP connection. */
+function tcpOf(client: WireClient): { pause(): void; resume(): void } {
+  const { ws } = client.socket.io.engine.transport as unknown as {
+    ws: { _socket: { pause(): void; resume(): void } }
+  }
+  return ws._socket
+}
+
+describe('textFrame', () => {
+  it.each([0, 1, 125, 126, 65_535, 65_536, 200_000])('of %i bytes is what ws reads', (length) => {
+    const messages: string[] = []
+    // Not in its types: the half of ws that reads.
+    const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable }
+    const receiver = new Receiver({ isServer: false })
+    receiver.on('message', (data: Buffer, isBinary: boolean) => {
+      messages.push(isBinary ? 'binary' : data.toString())
+    })
+    const text = 'x'.repeat(length)
+    receiver.write(Buffer.concat([textFrame(text), textFrame('é😀')]))
+    expect(messages).toEqual([text, 'é😀'])
+  })
+})
+
+describe('over a WebSocket', () => {
+  it('a change is one write of finished frames, of which engine.io hands the very bytes to ws', async () => {
+    await using wire = await startWire({ rows: friends })
+    const ann = await wire.connect('ann')
+    const transport = transportOf(ann)
+    const sent = vi.spyOn(transport, 'send')
+    const framed = vi.spyOn(transport.socket._sender, 'sendFrame')
+    await wire.connect('bob')
+    await ann.until('bob 1 in c')
+    expect(transport.name).toBe('websocket')
+    expect(sent).toHaveBeenCalledTimes(1)
+    expect(sent.mock.calls[0]?.[0]).toHaveLength(1)
+    const frames = sent.mock.calls[0]?.[0][0]?.options.wsPreEncodedFrame
+    expect(frames).toHaveLength(1)
+    expect(framed.mock.calls.map(([list]) => list)).toEqual([frames])
+  })
+
+  it('engine.io says `ready` when it can be written again, and keeps what cannot be written in writeBuffer', async () => {
+    await using wire = await startWire({ rows: friends })
+    const ann = await wire.connect('ann')
+    const transport = transportOf(ann)
+    expect(transport.writable).toBe(true)
+    const ready = new Promise<void>((resolve) => {
+      transport.once('ready', resolve)
+    })
+    ann.server().emit('host', 1)
+    expect(transport.writable).toBe(false)
+    ann.server().emit('host', 2)
+    const { writeBuffer } = ann.server().conn as unknown as { writeBuffer: readonly unknown[] }
+    expect(writeBuffer).toHaveLength(1)
+    await ready
+    await ann.until(({ told }) => told.at(-1)?.[1] === 2)
+  })
+
+  it('the same change is encoded once for all who hear it', async () => {
+    await using wire = await startWire({ rows: friends })
+    const ann = await wire.connect('ann')
+    const cid = await wire.connect('cid')
+    await ann.fence()
+    await cid.fence()
+    ann.hear()
+    cid.hear()
+    const encode = vi.spyOn(wire.io.encoder, 'encode')
+    await wire.connect('bob')
+    await ann.until('bob 1 in c')
+    await cid.until('bob 1 in c')
+    const ofBob = encode.mock.calls.filter(([packet]) => {
+      const [name, payload] = Array.isArray(packet.data) ? (packet.data as [string, { userId?: string }]) : []
+      return name === 'presence:conversation' && payload?.userId === 'bob'
+    })
+    expect(ofBob).toHaveLength(1)
+  })
+
+  it('a client that does not read is owed one state, not a queue, and has the right one when it reads again', async () => {
+    await using wire = await startWire({ rows: friends })
+    const ann = await wire.connect('ann')
+    const bob = await wire.connect('bob')
+    await ann.until('bob 1 in c')
+    ann.hear()
+    const { conn } = ann.server()
+    tcpOf(ann).pause()
+    // More than the kernel holds for both ends: from here on the connection cannot be written.
+    ann.server().emit('host', 'x'.repeat(32 * 1024 * 1024))
+    let longestBuffer = 0
+    let packets = 0
+    conn.on('packetCreate', () => {
+      packets++
+      longestBuffer = Math.max(
+        longestBuffer,
+        (conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length,
+      )
+    })
+    for (let i = 0; i < 1_000; i++) {
+      bob.socket.emit('typing:start', { convId: 'c' })
+      bob.socket.emit('typing:stop', { convId: 'c' })
+    }
+    expect(await bob.ask('typing:start', { convId: 'c' })).toEqual({ ok: true })
+    const cid = await wire.connect('cid')
+    expect([packets, longestBuffer]).toEqual([0, 0])
+    expect(wire.presence.sizes().owed).toBeLessThanOrEqual(4)
+    tcpOf(ann).resume()
+    await ann.until('cid 1 in c')
+    await ann.fence()
+    expect(ann.hear().filter((line) => !line.startsWith('host'))).toEqual(['cid 1 in c', 'bob types in c'])
+    expect(cid.socket.connected).toBe(true)
+  })
+})
+
+describe('over polling', () => {
+  it('a client between two polls is owed one state', async () => {
+    await using wire = await startWire({ rows: friends })
+    const ann = await wire.connect('ann', { transports: ['polling'] })
+    const bob = await wire.connect('bob')
+    await ann.until('bob 1 in c')
+    const transport = transportOf(ann)
+    if (!transport.writable) {
+      await new Promise<void>((resolve) => {
+        transport.once('ready', resolve)
+      })
+    }
+    // As when the next poll has not come yet.
+    transport.writable = false
+    for (let i = 0; i < 100; i++) {
+      bob.socket.emit('typing:start', { convId: 'c' })
+      bob.socket.emit('typing:stop', { convId: 'c' })
+    }
+    expect(await bob.ask('typing:start', { convId: 'c' })).toEqual({ ok: true })
+    expect((ann.server().conn as unknown as { writeBuffer: unknown[] }).writeBuffer).toHaveLength(0)
+    transport.writable = true
+    ;(transport as unknown as EventEmitter).emit('ready')
+    await ann.until('bob types in c')
+    expect(ann.hear().filter((line) => line.includes('typ') || line.includes('stop'))).toEqual([
+      'bob types in c',
+    ])
+  })
+})
+
+describe('on a WebSocket server that is not ws', () => {
+  /** What engine.io asks of one, and nothing of ws's inside. */
+  class PlainSocket extends EventEmitter {
+    readonly #socket: WebSocket
+    constructor(socket: WebSocket) {
+      super()
+      this.#socket = socket
+      for (const event of ['message', 'close', 'error']) {
+        socket.on(event, (...args: unknown[]) => this.emit(event, ...args))
+      }
+    }
+    send(data: string | Buffer, done: (error?: Error) => void): void {
+      this.#socket.send(data, done)
+    }
+    close(): void {
+      this.#socket.close()
+    }
+  }
+  class PlainServer extends WebSocketServer {
+    override handleUpgrade(
+      ...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>
+    ): void {
+      super.handleUpgrade(request, socket, head, (opened, ...rest) => {
+        done(new PlainSocket(opened) as unknown as WebSocket, ...rest)
+      })
+    }
+  }
+
+  it('clients are told the same, in single packets', async () => {
+    await using wire = await startWire({ rows: friends, server: { wsEngine: PlainServer } })
+    const ann = await wire.connect('ann')
+    await wire.connect('bob')
+    await ann.until('bob 1 in c')
+    expect(ann.hear()).toEqual(['ann 1', 'ann 1 in c', 'bob 1 in c'])
+  })
+})

@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createEngine, NO_MEMBERSHIPS, resolveSettings, type Effect } from '../../src/core/index.js'
+import { createRuntime } from '../../src/socketio/runtime.js'
+
+function start() {
+  let time = 0
+  const effects: Effect[] = []
+  const engine = createEngine(resolveSettings({ graceMs: 1_000 }))
+  const runtime = createRuntime(
+    engine,
+    (effect) => effects.push(effect),
+    () => time,
+  )
+  return {
+    runtime,
+    counts: () => effects.flatMap((effect) => (effect.type === 'presence' ? [effect.after.count] : [])),
+    connect: (sessionId: string) =>
+      runtime.accept({
+        type: 'connect',
+        sessionId: sessionId as never,
+        userId: 'ann' as never,
+        memberships: NO_MEMBERSHIPS,
+        since: 0,
+      }),
+    lose: (sessionId: string) => runtime.accept({ type: 'lost', sessionId: sessionId as never }),
+    /** The loop runs: the clock and the timers move together. */
+    run(ms: number) {
+      for (let passed = 0; passed < ms; passed += 10) {
+        time += 10
+        vi.advanceTimersByTime(10)
+      }
+    },
+    /** The process stands still: the clock goes on, and then every timer is late. */
+    stall(ms: number) {
+      time += ms
+      vi.advanceTimersByTime(ms)
+    },
+  }
+}
+
+describe('a grace', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('ends by the timer of the runtime', () => {
+    const loop = start()
+    loop.connect('1')
+    loop.lose('1')
+    loop.run(990)
+    expect(loop.counts()).toEqual([1])
+    loop.run(20)
+    expect(loop.counts()).toEqual([1, 0])
+    loop.runtime.close()
+  })
+
+  it('does not run while the process stands still: who came back meanwhile did not blink', () => {
+    const loop = start()
+    loop.connect('1')
+    loop.lose('1')
+    loop.run(400)
+    loop.stall(4_000)
+    // The connection waited in a socket all the while; it is read after the timers.
+    loop.connect('2')
+    loop.run(10_000)
+    expect(loop.counts()).toEqual([1])
+    loop.runtime.close()
+  })
+
+  it('ends after a stall, too, when nobody comes', () => {
+    const loop = start()
+    loop.connect('1')
+    loop.lose('1')
+    loop.run(400)
+    loop.stall(4_000)
+    loop.run(1_000)
+    expect(loop.counts()).toEqual([1, 0])
+    loop.runtime.close()
+  })
+})
+
+it('what a listener does in the middle of an effect happens after it', () => {
+  const order: string[] = []
+  const runtime = createRuntime(createEngine(resolveSettings()), (effect) => {
+    if (effect.type !== 'presence') return
+    order.push(`count ${effect.after.count}`)
+    if (effect.after.online) runtime.accept({ type: 'kick', userId: effect.userId })
+    order.push('done')
+  })
+  runtime.accept({
+    type: 'connect',
+    sessionId: '1' as never,
+    userId: 'ann' as never,
+    memberships: NO_MEMBERSHIPS,
+    since: 0,
+  })
+  expect(order).toEqual(['count 1', 'done', 'count 0', 'done'])
+  runtime.close()
+})
