@@ -109,10 +109,53 @@ describe('the page', { timeout: SLOW_MS }, () => {
     await left.member(ben.userId, { online: true, count: 1 })
     await vigie.process.kill('SIGKILL')
     await left.page.locator('[data-testid=banner][data-state=lost]').waitFor()
+    await left.page.locator('[data-testid=summary]', { hasText: 'last known: 2 of' }).waitFor()
+    expect(await left.said(ben.userId)).toBe('unknown')
+    expect(await left.page.locator('[data-online=true], [data-online=false]').count()).toBe(0)
+    expect(
+      await left.page
+        .getByText(/online|offline/u)
+        .filter({ visible: true })
+        .allTextContents(),
+    ).toEqual([])
     await left.page.screenshot({ path: `${PICTURES}lost-1280x800.png` })
     await vigie.restart()
     await Promise.all([left.isOnline(), right.isOnline()])
     await left.member(ben.userId, { online: true, count: 1 })
+    expect(await left.said(ben.userId)).toBe('online')
+    expect(await left.page.locator('[data-online=unknown]').count()).toBe(0)
+  })
+
+  test('opens the liveliest conversation by itself where there is room for it', async () => {
+    await using vigie = await startVigie()
+    const [ana, ben, room] = await vigie.pair()
+    await using other = await openTab(vigie, ben.userId)
+    await using desktop = await openTab(vigie, ana.userId)
+    await desktop.page.locator(`[data-testid=panel][data-id="${room.conversationId}"]`).waitFor()
+    await desktop.member(ben.userId, { online: true, count: 1 })
+    await using phone = await openTab(vigie, ana.userId, { viewport: PHONE })
+    await phone.page.getByTestId('conversation').first().waitFor()
+    expect(await phone.page.getByTestId('panel').isVisible()).toBe(false)
+    expect(other.problems).toEqual([])
+  })
+
+  test('names the device of each browser, and says which is this one', async () => {
+    await using vigie = await startVigie()
+    const [ana] = await vigie.pair()
+    await using desktop = await openTab(vigie, ana.userId)
+    await using phone = await openTab(vigie, ana.userId, {
+      viewport: PHONE,
+      userAgent: 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0',
+    })
+    await desktop.page.locator('#device-count', { hasText: '2 devices' }).waitFor()
+    await desktop.openDevices()
+    await phone.openDevices()
+    const [own, others] = await desktop.page.getByTestId('device').allTextContents()
+    expect(own).toMatch(/^Chrome on \w+this device, since \d\d:\d\d$/u)
+    expect(others).toMatch(/^Firefox on Androidsince \d\d:\d\d$/u)
+    expect(await phone.page.getByTestId('device').filter({ hasText: 'this device' }).textContent()).toContain(
+      'Firefox on Android',
+    )
   })
 
   test('fits a desktop and a phone, light and dark, and asks nobody but its own server', async () => {
@@ -126,24 +169,27 @@ describe('the page', { timeout: SLOW_MS }, () => {
       ['1280x800-dark', DESKTOP, 'dark'],
       ['360x740-dark', PHONE, 'dark'],
     ] as const) {
-      const picture = (what: string) => ({ path: `${PICTURES}${what}-${name}.png` })
       await using tab = await openTab(vigie, undefined, { viewport, colorScheme })
+      const look = async (what: string) => {
+        await tab.page.screenshot({ path: `${PICTURES}${what}-${name}.png` })
+        expect(await tab.page.evaluate(faintTexts), `${what} ${name}`).toEqual([])
+      }
       await tab.page.getByTestId('person').first().waitFor()
-      await tab.page.screenshot(picture('choose'))
+      await look('choose')
       await tab.signIn(ana.userId)
-      await tab.page.screenshot(picture('list'))
+      await look('list')
       await tab.openRoom(room.conversationId)
       await tab.member(ben.userId, { online: true, count: 1 })
       await other.page.getByTestId('composer').pressSequentially('hm')
       await tab.typing(ben.name)
-      await tab.page.screenshot(picture('room'))
+      await look('room')
       await other.page.getByTestId('composer').press('Enter')
       await tab.nobodyTypes()
       await tab.openDevices()
-      await tab.page.screenshot(picture('devices'))
+      await look('devices')
       await tab.page.keyboard.press('Escape')
       await tab.openCrowd()
-      await tab.page.screenshot(picture('crowd'))
+      await look('crowd')
       expect(await tab.page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width)
       expect(tab.problems).toEqual([])
       expect(tab.strangers).toEqual([])
@@ -156,6 +202,7 @@ interface TabOptions {
   readonly context?: BrowserContext
   readonly viewport?: { width: number; height: number }
   readonly colorScheme?: 'light' | 'dark'
+  readonly userAgent?: string
 }
 
 /** One tab, signed in as `userId` unless that is left open. What is waited for is what a person would see. */
@@ -203,6 +250,8 @@ async function openTab(vigie: Vigie, userId?: string, options: TabOptions = {}) 
     },
     member: (id: string, { online, count }: { online: boolean; count: number }) =>
       page.locator(`${row(id)}[data-online="${String(online)}"][data-count="${count}"]`).waitFor(),
+    /** What stands below a member's name. */
+    said: (id: string) => page.locator(`${row(id)} .state`).textContent(),
     typing: (name: string) =>
       page
         .getByTestId('typing')
@@ -226,4 +275,58 @@ async function openTab(vigie: Vigie, userId?: string, options: TabOptions = {}) 
   }
   if (userId !== undefined) await tab.signIn(userId)
   return tab
+}
+
+/**
+ * Runs in the page: the visible texts whose contrast with what is behind them is below 4.5 (WCAG 2.2 AA, 1.4.3).
+ * Large text would need less, and is held to the same.
+ */
+function faintTexts(): string[] {
+  type Color = readonly [red: number, green: number, blue: number, alpha: number]
+  const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!
+  // The canvas understands each notation of a colour that a style can have.
+  const parse = (color: string): Color => {
+    context.clearRect(0, 0, 1, 1)
+    context.fillStyle = color
+    context.fillRect(0, 0, 1, 1)
+    const [red = 0, green = 0, blue = 0, alpha = 0] = context.getImageData(0, 0, 1, 1).data
+    return [red, green, blue, alpha / 255]
+  }
+  const over = ([r, g, b, alpha]: Color, [r2, g2, b2]: Color): Color => {
+    const mix = (above: number, below: number) => above * alpha + below * (1 - alpha)
+    return [mix(r, r2), mix(g, g2), mix(b, b2), 1]
+  }
+  const behind = (element: Element | null): Color => {
+    if (element === null) return parse(matchMedia('(prefers-color-scheme: dark)').matches ? '#000' : '#fff')
+    const color = parse(getComputedStyle(element).backgroundColor)
+    return color[3] === 1 ? color : over(color, behind(element.parentElement))
+  }
+  const luminance = (color: Color) => {
+    const [red, green, blue] = color
+      .slice(0, 3)
+      .map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!
+  }
+  const contrast = (one: Color, other: Color) => {
+    const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a)
+    return (light! + 0.05) / (dark! + 0.05)
+  }
+  const found: string[] = []
+  const check = (element: Element, text: string, style: CSSStyleDeclaration) => {
+    const ground = behind(element)
+    const ratio = contrast(over(parse(style.color), ground), ground)
+    if (ratio < 4.5 || style.opacity !== '1') found.push(`${text}: ${ratio.toFixed(2)}`)
+  }
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+  while (texts.nextNode()) {
+    const { parentElement, textContent } = texts.currentNode
+    const text = textContent?.trim() ?? ''
+    if (text === '' || !parentElement?.checkVisibility()) continue
+    check(parentElement, text, getComputedStyle(parentElement))
+  }
+  for (const input of document.querySelectorAll('input')) {
+    if (input.checkVisibility()) check(input, input.placeholder, getComputedStyle(input, '::placeholder'))
+  }
+  return found
 }

@@ -68,7 +68,7 @@ export function parseAuth(auth: unknown): ParsedAuth {
   const result = v.safeParse(authSchema, auth, { abortEarly: true })
   if (!result.success) throw new PresenceError('auth_invalid', describe('auth', result.issues[0]))
   const { protocol } = result.output
-  if (protocol != null && !PROTOCOLS.some((spoken) => spoken === protocol)) {
+  if (protocol !== undefined && protocol !== null && !PROTOCOLS.some((spoken) => spoken === protocol)) {
     throw new PresenceError('protocol_unsupported', `Protocol ${String(protocol)} is not spoken here.`, {
       supported: PROTOCOLS,
     })

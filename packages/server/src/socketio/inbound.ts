@@ -75,7 +75,8 @@ export function createInbound(options: InboundOptions): Inbound {
   let isClosed = false
 
   namespace.use((socket, next) => {
-    if (isClosed) {
+    // In shadow mode nobody waits for us; whether it would have been let in is seen when it is connected.
+    if (isClosed || isShadow) {
       next()
       return
     }
@@ -91,7 +92,7 @@ export function createInbound(options: InboundOptions): Inbound {
   namespace.on('connection', (socket) => {
     if (isClosed) return
     // `connectionStateRecovery` lets a socket past all middleware: it is checked now.
-    if (socket.recovered && !admissions.has(socket)) admitLate(socket)
+    if ((isShadow || socket.recovered) && !admissions.has(socket)) admitLate(socket)
     else open(socket)
   })
 
@@ -101,8 +102,8 @@ export function createInbound(options: InboundOptions): Inbound {
         if (socket.connected) open(socket)
       },
       (error: unknown) => {
-        log.debug('A recovered connection was refused.', { error })
-        socket.conn.close()
+        log.debug('A connection was refused after it was connected.', { error })
+        if (!isShadow) socket.conn.close()
       },
     )
   }
@@ -174,12 +175,8 @@ export function createInbound(options: InboundOptions): Inbound {
   }
 
   /** A stock client tries again by itself only when its connection is closed under it. */
-  function refuse(socket: Socket, error: PresenceError, next: (error?: Error) => void): void {
+  function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
-    if (isShadow) {
-      next()
-      return
-    }
     if (error.data.retry !== 'never') socket.conn.close()
     next(error)
   }
@@ -228,8 +225,8 @@ export function createInbound(options: InboundOptions): Inbound {
       since: Date.now(),
       expiresAt: toEngineTime(verified.expiresAt),
     })
-    // A join after the end would stay in the adapter for ever.
-    if (socket.connected) keepRooms(socket, verified, memberships)
+    // What followed may have ended it, and a join after the end would stay in the adapter for ever.
+    if (isConnected(socket)) keepRooms(socket, verified, memberships)
     release()
   }
 
@@ -247,7 +244,7 @@ export function createInbound(options: InboundOptions): Inbound {
       const refused = createBucket(settings.eventsPerSecond, settings.eventsBurst)
       socket.on(name, (...args: unknown[]) => {
         const asked = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
-        const acknowledge = isShadow ? undefined : asked
+        const acknowledge = isShadow || !hasRoom(socket) ? undefined : asked
         if (handled.take(runtime.now())) {
           void handle(sender, name, args).then((error) => {
             acknowledge?.(
@@ -359,6 +356,19 @@ export function createInbound(options: InboundOptions): Inbound {
       tokenEnds.clear()
     },
   }
+}
+
+/** Most packets that may wait on a connection before its messages are no longer answered. */
+const ANSWER_BUFFER_MAX = 64
+
+/** Somebody who asks and never reads would otherwise pile up answers. */
+function hasRoom(socket: Socket): boolean {
+  return (socket.conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length < ANSWER_BUFFER_MAX
+}
+
+/** Asked anew each time: what happens between two questions is not the compiler's to know. */
+function isConnected(socket: Socket): boolean {
+  return socket.connected
 }
 
 /** What the server sees of the end of a connection, and what it means. */

@@ -137,10 +137,8 @@ const EVENT = 2
  */
 function createEncode(server: Server) {
   type Packets = readonly (string | Buffer)[]
-  const encode = (namespace: string, data: readonly unknown[]) =>
-    server.encoder.encode({ type: EVENT, nsp: namespace, data } as Parameters<
-      typeof server.encoder.encode
-    >[0]) as Packets
+  const encode = (namespace: string, data: unknown[]): Packets =>
+    server.encoder.encode({ type: EVENT, nsp: namespace, data }) as Packets
   const packets = memoByNamespace((event, namespace) => encode(namespace, [event.name, event.payload]))
   // `4` is engine.io's message type, the first character of each of its text frames.
   const frame = memoByNamespace((event, namespace) =>
