@@ -19,6 +19,8 @@ const picture = {
   /** `g:` or `c:` and the id → { members, online } */
   occupancy: new Map(),
   devices: [],
+  /** Whether all this is so now. Else it is what was last known, and nobody is surely online. */
+  isCurrent: false,
 }
 
 function clearPicture() {
@@ -69,15 +71,17 @@ function connect(login) {
   })
 
   // The first picture follows each `connect`, and it is complete: who is online, who went offline lately, who types.
-  // What was known before may have changed unheard, so it is forgotten.
+  // What was known before may have changed unheard, so it is forgotten. Whoever is not named then is offline.
   socket.on('connect', () => {
     clearPicture()
     setBanner('online')
     draw()
   })
 
-  // `socket.active`: Socket.IO tries again by itself. Else the server ended it for good.
+  // `socket.active`: Socket.IO tries again by itself. Else the server ended it for good. Either way nothing is
+  // heard any more: what was known stays on the page, but as what was last known.
   socket.on('disconnect', () => {
+    picture.isCurrent = false
     if (socket.active) setBanner('lost', 'Connection lost. Trying again …')
     else if (banner.dataset.state !== 'refused') setBanner('refused', 'Signed out.')
     draw()
@@ -100,19 +104,22 @@ function connect(login) {
     renewed = false
   })
 
-  // Level 1 and 2, people: once per person and change, however many groups are shared.
+  // People of my groups, and myself: once per person and change, however many groups are shared. `count` is their
+  // devices, and `online` is `count > 0`. Both are the latest state: it replaces what was known.
   socket.on('presence:update', ({ userId, online, count }) => {
     picture.people.set(userId, { online, count })
     draw()
   })
 
-  // Level 3: the same person, seen in one conversation. `count` is devices; `online` is `count > 0`.
+  // The same person, seen in one conversation: once for each that is shared, whether or not a group is. When a row
+  // takes somebody out of sight, the last thing heard of them is `online: false`, here and above.
   socket.on('presence:conversation', ({ userId, online, count, conversationId }) => {
     inner(picture.conversations, conversationId, () => new Map()).set(userId, { online, count })
     draw()
   })
 
-  // Repetitions are not passed on: a start is heard once, then the stop, whatever ended it.
+  // A state, like presence: one start, then one stop, whatever ended it. Repetitions are not passed on, so there is
+  // no timer here. My own typing is not told to me.
   socket.on('typing:start', ({ convId, userId }) => {
     inner(picture.typing, convId, () => new Set()).add(userId)
     draw()
@@ -122,16 +129,19 @@ function connect(login) {
     draw()
   })
 
-  // Large rooms: how many of how many, at most once a second, instead of names.
+  // Large rooms: how many of how many, at most once a second, instead of names. No members at all is the
+  // retraction: names come instead, or I am not in it any more.
   socket.on('presence:occupancy', ({ groupId, conversationId, members, online }) => {
     const key = groupId === undefined ? `c:${conversationId}` : `g:${groupId}`
-    picture.occupancy.set(key, { members, online })
+    if (members === 0) picture.occupancy.delete(key)
+    else picture.occupancy.set(key, { members, online })
     draw()
   })
 
-  // My own devices, told to myself only.
+  // My own devices, told to myself only. The first picture ends with them.
   socket.on('presence:devices', ({ devices }) => {
     picture.devices = devices
+    picture.isCurrent = true
     draw()
   })
 
@@ -175,10 +185,30 @@ function signOut(socket) {
   socket.disconnect()
 }
 
-/** A name for my own list of devices; others never see it. */
+/** In this order: each of them also says that it is those below it. */
+const BROWSERS = [
+  ['Edge', /Edg(e|A|iOS)?\//],
+  ['Opera', /OPR\//],
+  ['Samsung Internet', /SamsungBrowser\//],
+  ['Firefox', /Firefox\/|FxiOS\//],
+  ['Chrome', /Chrome\/|CriOS\//],
+  ['Safari', /Safari\//],
+]
+const SYSTEMS = [
+  ['Android', /Android/],
+  ['iPhone', /iPhone/],
+  ['iPad', /iPad/],
+  ['ChromeOS', /CrOS/],
+  ['Windows', /Windows/],
+  ['Mac', /Mac OS X/],
+  ['Linux', /Linux/],
+]
+
+/** "Firefox on Android": a name for my own list of devices, at most 64 characters; others never see it. */
 function deviceLabel() {
-  const system = /Android|iPhone|iPad|Mac OS X|Windows|Linux/.exec(navigator.userAgent)?.[0] ?? 'Browser'
-  return system === 'Mac OS X' ? 'Mac' : system
+  const named = (table) => table.find(([, pattern]) => pattern.test(navigator.userAgent))?.[0]
+  const [browser = 'Browser', system] = [named(BROWSERS), named(SYSTEMS)]
+  return system === undefined ? browser : `${browser} on ${system}`
 }
 
 /* ---------------------------------------------------------------- the page */
@@ -186,11 +216,11 @@ function deviceLabel() {
 const byId = (id) => document.getElementById(id)
 const banner = byId('banner')
 const SESSION_KEY = 'vigie-user' // per tab, so that two windows can be two people
+const wideScreen = matchMedia('(min-width: 720px)') // as in style.css: the list and a room side by side
 
 let session // { socket, world, rooms, names }
 let open // the room that is shown, with the typist of its composer
-
-await start()
+let hasOpened = false // whether one was shown yet
 
 async function start() {
   const userId = sessionStorage.getItem(SESSION_KEY)
@@ -208,7 +238,11 @@ async function choose() {
           avatar(name),
           element('span', {}, [name]),
         ])
-        button.addEventListener('click', () => signIn(userId))
+        button.addEventListener('click', async () => {
+          await signIn(userId)
+          // The button is gone: whoever used the keyboard goes on in the list.
+          byId('rooms').focus({ preventScroll: true })
+        })
         return element('li', {}, [button])
       }),
     )
@@ -238,6 +272,7 @@ function enter(world, login) {
   byId('me').textContent = world.me.name
   byId('me').dataset.user = world.me.userId
   byId('account').hidden = false
+  byId('account').addEventListener('click', () => showDevices(byId('devices').hidden))
   byId('sign-out').addEventListener('click', () => {
     signOut(socket)
     sessionStorage.removeItem(SESSION_KEY)
@@ -254,17 +289,21 @@ function enter(world, login) {
     byId('composer').value = ''
     open?.typist.stop()
   })
-  document.addEventListener('click', closeDevices)
-  document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') byId('account').firstElementChild.open = false
+  document.addEventListener('click', ({ target }) => {
+    if (!byId('account').contains(target) && !byId('devices').contains(target)) showDevices(false)
+  })
+  document.addEventListener('keydown', ({ key }) => {
+    if (key !== 'Escape' || byId('devices').hidden) return
+    showDevices(false)
+    byId('account').focus()
   })
   show('list')
   draw()
 }
 
-function closeDevices({ target }) {
-  const details = byId('account').firstElementChild
-  if (!details.contains(target)) details.open = false
+function showDevices(isShown) {
+  byId('devices').hidden = !isShown
+  byId('account').setAttribute('aria-expanded', String(isShown))
 }
 
 function conversationRoom({ conversationId, title, kind, members, size }) {
@@ -277,7 +316,8 @@ function conversationRoom({ conversationId, title, kind, members, size }) {
     size,
     list: kind === 'direct' ? 'directs' : 'conversations',
     presenceOf: (userId) => picture.conversations.get(conversationId)?.get(userId) ?? ABSENT,
-    typists: () => [...(picture.typing.get(conversationId) ?? [])],
+    // Typing is over in seconds: what was last known of it is worth nothing.
+    typists: () => (picture.isCurrent ? [...(picture.typing.get(conversationId) ?? [])] : []),
   }
   return withButton(room, 'conversation')
 }
@@ -297,6 +337,8 @@ function groupRoom({ groupId, title, members, size }) {
   return withButton(room, 'group')
 }
 
+const TYPING = 'typing\u00a0…' // the dots stay with their word
+
 /** Not named in the picture is offline: the first picture names all who are online. */
 const ABSENT = { online: false, count: 0 }
 
@@ -313,11 +355,24 @@ function withButton(room, testId) {
       room.typingText,
     ],
   )
-  room.button.addEventListener('click', () => openRoom(room))
+  room.button.addEventListener('click', () => {
+    openRoom(room)
+    byId('panel').focus({ preventScroll: true })
+  })
   return room
 }
 
+/** Beside the list there is room for one: that in which most is going on, so that there is life to look at. */
+function openLiveliest() {
+  if (hasOpened || !picture.isCurrent || !wideScreen.matches) return
+  const online = (room) => occupancyOf(room)?.online ?? 0
+  const rooms = session.rooms.filter((room) => room.kind !== 'group' && !isCrowd(room))
+  const [liveliest] = rooms.sort((a, b) => online(b) - online(a))
+  if (liveliest) openRoom(liveliest)
+}
+
 function openRoom(room) {
+  hasOpened = true
   open?.typist.stop()
   open = { room, typist: typist(session.socket, room.id), rows: new Map() }
   byId('panel-empty').hidden = true
@@ -327,9 +382,9 @@ function openRoom(room) {
   byId('composer').value = ''
   byId('composer-form').hidden = byId('composer-note').hidden = byId('typing').hidden = room.kind === 'group'
   byId('members').replaceChildren()
+  byId('members').scrollTop = 0
   show('room')
   drawNow()
-  byId('panel').focus({ preventScroll: true })
 }
 
 function closeRoom() {
@@ -354,6 +409,7 @@ function draw() {
   isDrawPending = true
   setTimeout(() => {
     isDrawPending = false
+    openLiveliest()
     drawNow()
   })
 }
@@ -365,20 +421,30 @@ function drawNow() {
   drawDevices()
 }
 
+/** What the page may claim: without a connection nobody is surely online, and nobody surely offline. */
+function claim(online) {
+  return picture.isCurrent ? online : 'unknown'
+}
+
 function drawEntry(room) {
   const occupancy = occupancyOf(room)
   const others = room.members.filter(({ userId }) => userId !== session.world.me.userId)
   const typists = room.typists()
-  setData(room.button, { online: occupancy?.online, typing: typists.length })
+  setData(room.button, { online: claim(occupancy?.online), typing: typists.length })
   if (room.dot) {
     const { online } = room.presenceOf(others[0]?.userId)
-    room.dot.dataset.online = String(online)
-    setText(room.countText, online ? 'online' : 'offline')
+    setData(room.dot, { online: claim(online) })
+    setText(room.countText, presenceText({ online }))
   } else {
-    setText(room.countText, occupancy ? `${occupancy.online} of ${occupancy.members} online` : '')
+    setText(room.countText, crowdText(occupancy) ?? '')
   }
-  setText(room.typingText, typists.length > 1 ? `${typists.length} are typing …` : typingSentence(typists))
+  setText(room.typingText, shortTypingSentence(room, typists))
   room.button.setAttribute('aria-current', String(open?.room === room))
+}
+
+/** In count mode the number is told, and nobody is named. */
+function isCrowd(room) {
+  return picture.occupancy.has(room.key) || room.members.length === 0
 }
 
 /** In names mode it is counted from the names, in count mode it is told. */
@@ -392,15 +458,14 @@ function occupancyOf(room) {
 
 function drawPanel({ room, rows }) {
   const occupancy = occupancyOf(room)
-  const isCrowd = picture.occupancy.has(room.key) || room.members.length === 0
-  byId('members').hidden = isCrowd
-  byId('crowd').hidden = !isCrowd
-  const sentence = occupancy ? `${occupancy.online} of ${occupancy.members} online` : `${room.size} members`
-  setText(byId('panel-summary'), isCrowd ? `${room.size} members` : sentence)
-  setText(byId('occupancy'), sentence)
-  setData(byId('occupancy'), { online: occupancy?.online, members: occupancy?.members })
+  const size = `${room.size} members`
+  byId('members').hidden = isCrowd(room)
+  byId('crowd').hidden = !isCrowd(room)
+  setText(byId('panel-summary'), isCrowd(room) ? size : (crowdText(occupancy) ?? size))
+  setText(byId('occupancy'), crowdText(occupancy) ?? size)
+  setData(byId('occupancy'), { online: claim(occupancy?.online), members: occupancy?.members })
   setText(byId('typing'), typingSentence(room.typists()))
-  if (!isCrowd) drawMembers(room, rows)
+  if (!isCrowd(room)) drawMembers(room, rows)
 }
 
 /** Online first, then by name. Rows are kept and moved, so that a screen reader does not start over. */
@@ -409,11 +474,12 @@ function drawMembers(room, rows) {
     .map((member) => ({ ...member, ...room.presenceOf(member.userId) }))
     .sort((a, b) => Number(b.online) - Number(a.online) || a.name.localeCompare(b.name))
   const list = byId('members')
+  list.setAttribute('aria-label', picture.isCurrent ? 'Members' : 'Members; who is online is unknown')
   sorted.forEach((member, index) => {
     if (!rows.has(member.userId)) rows.set(member.userId, memberRow(member))
     const row = rows.get(member.userId)
-    setData(row.item, { online: member.online, count: member.count })
-    setText(row.state, memberState(member))
+    setData(row.item, { online: claim(member.online), count: picture.isCurrent ? member.count : undefined })
+    setText(row.state, presenceText(member))
     if (list.children[index] !== row.item) list.insertBefore(row.item, list.children[index] ?? null)
   })
 }
@@ -432,31 +498,57 @@ function memberRow({ userId, name }) {
   return { item, state }
 }
 
-function memberState({ online, count }) {
+function presenceText({ online, count = 1 }) {
+  if (!picture.isCurrent) return 'unknown'
   if (!online) return 'offline'
   return count === 1 ? 'online' : `online on ${count} devices`
 }
 
+/** "2 of 44 online"; after the connection is lost, "last known: 2 of 44". */
+function crowdText(occupancy) {
+  // A picture has myself in it: without anybody there was none yet.
+  if (occupancy === undefined || picture.people.size === 0) return undefined
+  const { online, members } = occupancy
+  return picture.isCurrent ? `${online} of ${members} online` : `last known: ${online} of ${members}`
+}
+
 function drawDevices() {
-  const { devices } = picture
-  setText(byId('device-count'), devices.length === 1 ? '1 device' : `${devices.length} devices`)
-  byId('devices').replaceChildren(
+  const { devices, isCurrent } = picture
+  const count = devices.length === 1 ? '1 device' : `${devices.length} devices`
+  setText(byId('device-count'), isCurrent ? count : '')
+  setText(byId('devices-title'), isCurrent ? 'My devices' : 'My devices, as last known')
+  byId('device-list').replaceChildren(
     ...devices.map(({ deviceId: id, label, since }) =>
       element('li', { 'data-testid': 'device', 'data-device': id }, [
-        element('span', {}, [id === deviceId() ? `${label ?? 'Device'} (this one)` : (label ?? 'Device')]),
-        element('span', { class: 'quiet' }, [`since ${new Date(since).toTimeString().slice(0, 5)}`]),
+        element('span', { class: 'name' }, [label ?? 'Device']),
+        element('span', { class: 'state' }, [
+          `${id === deviceId() ? 'this device, ' : ''}since ${new Date(since).toTimeString().slice(0, 5)}`,
+        ]),
       ]),
     ),
   )
 }
 
+/** For the list, where there is little room, and a direct conversation has the typist's name already. */
+function shortTypingSentence({ kind }, userIds) {
+  if (userIds.length === 0) return ''
+  if (kind === 'direct') return TYPING
+  if (userIds.length > 1) return `${userIds.length} are ${TYPING}`
+  return `${nameOf(userIds[0]).split(' ')[0]} is ${TYPING}`
+}
+
 function typingSentence(userIds) {
-  const names = userIds.map((userId) => session.names.get(userId) ?? 'Somebody')
+  const names = userIds.map(nameOf)
   if (names.length === 0) return ''
-  if (names.length === 1) return `${names[0]} is typing …`
-  if (names.length === 2) return `${names[0]} and ${names[1]} are typing …`
+  if (names.length === 1) return `${names[0]} is ${TYPING}`
+  if (names.length === 2) return `${names[0]} and ${names[1]} are ${TYPING}`
   const more = names.length - 2
-  return `${names[0]}, ${names[1]} and ${more} ${more === 1 ? 'other' : 'others'} are typing …`
+  return `${names[0]}, ${names[1]} and ${more} ${more === 1 ? 'other' : 'others'} are ${TYPING}`
+}
+
+/** In a room in count mode, somebody may type whose name this page was never told. */
+function nameOf(userId) {
+  return session.names.get(userId) ?? 'Somebody'
 }
 
 function setBanner(state, text = '') {
@@ -523,3 +615,6 @@ async function getJson(path, { body, token } = {}) {
   if (!response.ok) throw new Error(answer.error?.message ?? `status ${response.status}`)
   return answer
 }
+
+// Last: what stands above must be there before anything is drawn.
+await start()

@@ -1,0 +1,120 @@
+/**
+ * `npm run screenshots`: the pictures of the demo that the documents show, taken of the demo itself: the built
+ * server with its simulated colleagues, the page in a real browser.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { env, execPath, stdout } from 'node:process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { createViteServer } from 'vitest/node'
+
+const root = fileURLToPath(new URL('../', import.meta.url))
+const folder = join(root, 'docs/images')
+/** A document with pictures should still load at once. */
+const BYTES_MAX = 150_000
+/** The colleagues arrive in two seconds; until enough of them type at once may take a few scenes more. */
+const LIFE_TIMEOUT_MS = 120_000
+
+const PICTURES = [
+  {
+    name: 'demo-desktop',
+    viewport: { width: 1280, height: 800 },
+    colorScheme: 'light',
+    person: 0,
+    busyRooms: 2,
+  },
+  { name: 'demo-phone', viewport: { width: 360, height: 740 }, colorScheme: 'dark', person: 1, busyRooms: 1 },
+]
+
+await mkdir(folder, { recursive: true })
+const dataDir = await mkdtemp(join(tmpdir(), 'vigie-screenshots-'))
+const server = spawn(execPath, [join(root, 'apps/vigie/bin/vigie.js'), 'serve', '--demo'], {
+  env: {
+    ...withoutOwnSettings(),
+    HOST: '127.0.0.1',
+    PORT: '0',
+    VIGIE_DATA_DIR: dataDir,
+    VIGIE_LOG_LEVEL: 'warn',
+  },
+  stdio: ['ignore', 'pipe', 'inherit'],
+})
+const ended = once(server, 'close')
+try {
+  const url = await addressOf(server)
+  const launchBrowser = await browserOfTheTests()
+  const browser = await launchBrowser()
+  try {
+    for (const picture of PICTURES) await take(browser, url, picture)
+  } finally {
+    await browser.close()
+  }
+} finally {
+  server.kill('SIGTERM')
+  await ended
+  await rm(dataDir, { recursive: true, force: true })
+}
+
+/** A conversation with somebody typing in it, and in as many rooms as the list should show it. */
+async function take(browser, url, { name, person, busyRooms, ...look }) {
+  const context = await browser.newContext(look)
+  const page = await context.newPage()
+  await page.goto(url)
+  await page.getByTestId('person').nth(person).click()
+  const room = page.getByTestId('conversation').filter({ hasText: 'Café' })
+  await room.click()
+  // Where one clicked would be shown as pointed at.
+  await page.mouse.move(0, 0)
+  await page.evaluate(() => document.activeElement?.blur())
+  await page.waitForFunction(
+    (rooms) => {
+      const isTyping = document.querySelector('[data-testid=typing]')?.textContent !== ''
+      return isTyping && document.querySelectorAll('[data-typing]:not([data-typing="0"])').length >= rooms
+    },
+    busyRooms,
+    { timeout: LIFE_TIMEOUT_MS },
+  )
+  const path = join(folder, `${name}.png`)
+  await page.screenshot({ path, animations: 'disabled' })
+  await context.close()
+  const { size } = await stat(path)
+  if (size > BYTES_MAX) throw new Error(`${path} has ${size} bytes; it may have ${BYTES_MAX}.`)
+  stdout.write(`docs/images/${name}.png, ${size} bytes\n`)
+}
+
+async function addressOf(child) {
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, url] = /lookout at (http:\S+)/u.exec(line) ?? []
+    if (url !== undefined) {
+      // Whatever else it says must not fill the pipe.
+      child.stdout.resume()
+      return url
+    }
+  }
+  throw new Error('The server ended before it had an address.')
+}
+
+/** The end-to-end tests know how to find a browser; they are TypeScript, which Node does not read by itself. */
+async function browserOfTheTests() {
+  const vite = await createViteServer({
+    root,
+    configFile: false,
+    server: { middlewareMode: true, ws: false },
+  })
+  try {
+    const { launchBrowser } = await vite.ssrLoadModule('/e2e/support/chromium.ts')
+    return launchBrowser
+  } finally {
+    await vite.close()
+  }
+}
+
+/** What a developer has set for their own server is not what the documents show. */
+function withoutOwnSettings() {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !name.startsWith('VIGIE_') && !name.endsWith('_URL')),
+  )
+}
