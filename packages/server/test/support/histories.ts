@@ -56,8 +56,8 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: step('hostStopTyping', { user }) },
   { weight: 6, arbitrary: row('join') },
   { weight: 6, arbitrary: row('part') },
-  { weight: 2, arbitrary: step('contribute', { node: fc.nat(1), user, devices: fc.nat(2) }) },
-  { weight: 1, arbitrary: step('loseNode', { node: fc.nat(1) }) },
+  { weight: 4, arbitrary: step('contribute', { node: fc.nat(1), user, devices: fc.nat(2) }) },
+  { weight: 3, arbitrary: step('loseNode', { node: fc.nat(1) }) },
   { weight: 1, arbitrary: step('block', { session }) },
   { weight: 1, arbitrary: step('unblock', { session }) },
   {
