@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** In the order of their layers. */
-const PUBLISHED = ['packages/protocol', 'packages/server', 'apps/vigie']
+const PUBLISHED = ['packages/protocol', 'packages/server', 'packages/client', 'apps/vigie']
 /** What such a project adds beside ours, in the versions that this repository is tested with. */
 const BESIDE = ['socket.io', 'socket.io-client', 'postgres', 'typescript', '@types/node']
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024

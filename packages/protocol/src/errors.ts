@@ -87,6 +87,11 @@ export const ERRORS = {
     meaning: 'More messages than the session may send. Far above the limit there is no answer at all.',
     next: 'Send less often: a typing start each 3 s is enough.',
   },
+  too_many_watched: {
+    retry: 'never',
+    meaning: 'The session watches as many people as one may (200).',
+    next: 'Stop watching people who are not on screen.',
+  },
   session_ended: {
     retry: 'now',
     meaning: 'The message came for a session that has ended meanwhile.',

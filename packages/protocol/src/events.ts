@@ -1,8 +1,10 @@
 import type { ErrorPayload } from './errors.js'
 import type { ConversationId, DeviceId, GroupId, UserId } from './ids.js'
+import type { Position, PresenceDiff, PresenceState } from './sync.js'
 
 /** Protocol numbers that `auth.protocol` may name. Without it, protocol 1 is spoken. */
-export const PROTOCOLS = [1] as const
+export const PROTOCOLS = [1, 2] as const
+export type Protocol = (typeof PROTOCOLS)[number]
 
 /** To members of a shared group. `online` is `count > 0`, always. */
 export interface PresenceUpdate {
@@ -52,6 +54,9 @@ export interface PresenceServerEvents {
   'typing:stop': (payload: TypingNotice) => void
   'presence:devices': (payload: PresenceDevices) => void
   'presence:occupancy': (payload: PresenceOccupancy) => void
+  /** Protocol 2 only, instead of the events above. */
+  'presence:state': (payload: PresenceState) => void
+  'presence:diff': (payload: PresenceDiff) => void
   /** The last word before the server ends a session for good. */
   'presence:closed': (payload: ErrorPayload) => void
 }
@@ -82,12 +87,21 @@ export interface TokenRequest {
   readonly token: string
 }
 
+/** Protocol 2: people on screen, each sharing a group or conversation of any mode; at most 200 in all. */
+export interface WatchRequest {
+  readonly add?: readonly UserId[]
+  readonly remove?: readonly UserId[]
+}
+
 /** What a client sends, by event name. Intersect it with your own `ClientToServerEvents`. */
 export interface PresenceClientEvents {
   'typing:start': (payload: TypingRequest, acknowledge?: Acknowledgement) => void
   'typing:stop': (payload: TypingRequest, acknowledge?: Acknowledgement) => void
   'presence:background': (payload: BackgroundRequest, acknowledge?: Acknowledgement) => void
+  /** Takes `presence:background` back: the program runs again. */
+  'presence:foreground': (payload?: object, acknowledge?: Acknowledgement) => void
   'presence:leave': (payload?: LeaveRequest, acknowledge?: Acknowledgement) => void
+  'presence:watch': (payload: WatchRequest, acknowledge?: Acknowledgement) => void
   'presence:token': (payload: TokenRequest, acknowledge?: Acknowledgement) => void
 }
 
@@ -97,5 +111,7 @@ export interface PresenceAuth {
   readonly protocol?: number
   readonly deviceId?: DeviceId
   readonly clientId?: string
+  /** Protocol 2: the last position that this program has. */
+  readonly since?: Position
   readonly label?: string
 }

@@ -26,12 +26,16 @@ export {
   type PresenceUpdate,
   type TokenRequest,
   type TypingNotice,
+  type Protocol,
   type TypingRequest,
+  type WatchRequest,
 } from './events.js'
+export type { Mode, Position, PresenceDiff, PresenceState, RoomChange, RoomState, UserCount } from './sync.js'
 export {
   BACKGROUND_GRACE_MAX_MS,
   CLIENT_EVENTS,
   TOKEN_MAX_LENGTH,
+  WATCH_MAX,
   authSchema,
   clientSchemas,
   parseAuth,

@@ -1,13 +1,24 @@
 import * as v from 'valibot'
 import { PresenceError } from './errors.js'
 import { PROTOCOLS, type PresenceClientEvents } from './events.js'
-import { isId, LABEL_MAX_LENGTH, type ClientId, type ConversationId, type DeviceId } from './ids.js'
+import {
+  isId,
+  LABEL_MAX_LENGTH,
+  type ClientId,
+  type ConversationId,
+  type DeviceId,
+  type UserId,
+} from './ids.js'
 
 /** Longest token that is looked at, in UTF-16 units. */
 export const TOKEN_MAX_LENGTH = 8_192
 /** Longest grace that `presence:background` may ask for. */
 export const BACKGROUND_GRACE_MAX_MS = 60_000
 
+/** Most people that one session may watch. */
+export const WATCH_MAX = 200
+
+const userId = v.custom<UserId>((value) => isId(value), 'is not an id')
 const conversationId = v.custom<ConversationId>((value) => isId(value), 'is not an id')
 const shortId = <Id extends string>() =>
   v.custom<Id>((value) => isId(value, LABEL_MAX_LENGTH), 'is not an id')
@@ -21,6 +32,11 @@ export const clientSchemas = {
   'typing:stop': v.strictObject({ convId: conversationId }),
   'presence:background': v.strictObject({
     graceMs: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(BACKGROUND_GRACE_MAX_MS)),
+  }),
+  'presence:foreground': v.optional(v.strictObject({}), {}),
+  'presence:watch': v.strictObject({
+    add: v.exactOptional(v.pipe(v.array(userId), v.maxLength(WATCH_MAX))),
+    remove: v.exactOptional(v.pipe(v.array(userId), v.maxLength(WATCH_MAX))),
   }),
   'presence:leave': v.optional(
     v.strictObject({ scope: v.exactOptional(v.picklist(['session', 'device'])) }),
@@ -43,6 +59,7 @@ export const authSchema = v.object({
   protocol: v.nullish(v.number()),
   deviceId: v.nullish(shortId<DeviceId>()),
   clientId: v.nullish(shortId<ClientId>()),
+  since: v.nullish(v.strictTuple([v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH)), v.number()])),
   label: v.nullish(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
 })
 export type ParsedAuth = v.InferOutput<typeof authSchema>

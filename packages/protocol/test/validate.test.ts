@@ -41,6 +41,21 @@ const payloads: Readonly<
       { graceMs: NaN },
     ],
   },
+  'presence:foreground': { valid: [undefined, {}], invalid: [{ graceMs: 1 }, 'now', 1] },
+  'presence:watch': {
+    valid: [
+      {},
+      { add: ['u1'] },
+      { remove: ['u1', 'u2'] },
+      { add: Array.from({ length: 200 }, (_, n) => `u${n}`) },
+    ],
+    invalid: [
+      { add: 'u1' },
+      { add: [1] },
+      { add: [''] },
+      { add: Array.from({ length: 201 }, (_, n) => `u${n}`) },
+    ],
+  },
   'presence:leave': {
     valid: [undefined, {}, { scope: 'session' }, { scope: 'device' }],
     invalid: [{ scope: 'all' }, { scope: null }, { scope: undefined }, { scope: 'toString' }],
@@ -156,7 +171,7 @@ describe('auth', () => {
     expect(codeOf(() => parseAuth(auth))).toBe('auth_invalid')
   })
 
-  it.each([0, 2, -1, 1.5])('refuses protocol %d, and says which are spoken', (protocol) => {
+  it.each([0, 3, -1, 1.5])('refuses protocol %d, and says which are spoken', (protocol) => {
     expect(() => parseAuth({ protocol })).toThrow(
       expect.objectContaining({
         code: 'protocol_unsupported',

@@ -4,7 +4,7 @@
  * Out:  the sessions that are owed something about that user
  * Next: outbox.ts
  */
-import { roomsOf, type Room, type User, type View, type World } from './model.js'
+import { roomsOf, type Room, type Session, type User, type View, type World } from './model.js'
 import { owePresence } from './outbox.js'
 
 /** All sessions that see the user, the user's own among them, are owed what the user is then. */
@@ -12,6 +12,7 @@ export function announce(world: World, subject: User): void {
   for (const viewer of audienceOf(world, subject)) {
     for (const session of viewer.live) owePresence(world, session, subject)
   }
+  for (const session of world.watchers.get(subject.id) ?? []) owePresence(world, session, subject)
 }
 
 /** The user, and those with a live session here who share a group or conversation in names mode; each once. */
@@ -30,13 +31,30 @@ function* audienceOf(world: World, subject: User): Iterable<User> {
 }
 
 /**
- * Where `viewer` sees `subject` now. It is asked again when an entry is written: between the change and the
+ * Where the session sees `subject` now. It is asked again when an entry is written: between the change and the
  * write a row may have gone, and then nothing may be told.
  */
-export function viewOf(viewer: User, subject: User): View {
+export function viewOf(session: Session, subject: User): View {
+  const viewer = session.user
   const conversations = new Set(shared(viewer.conversations, subject.conversations))
-  const isOwn = viewer === subject
-  return { group: isOwn || !shared(viewer.groups, subject.groups).next().done, conversations }
+  return {
+    // One's own presence is an event of protocol 1 wherever one is; in protocol 2 it is in the devices.
+    group:
+      (session.protocol === 1 && viewer === subject) || !shared(viewer.groups, subject.groups).next().done,
+    conversations,
+    watched: session.watched.has(subject.id) && mayWatch(viewer, subject),
+  }
+}
+
+/** Whether it is seen anywhere. */
+export function isInSight(view: View): boolean {
+  return view.group || view.conversations.size > 0 || view.watched
+}
+
+/** People on screen may be from rooms that are too large for names; but there must be a room. */
+function mayWatch(viewer: User, subject: User): boolean {
+  for (const room of roomsOf(viewer)) if (room.users.has(subject)) return true
+  return false
 }
 
 /** The rooms in names mode of both, by the shorter list. */

@@ -6,13 +6,13 @@
  * and has no clock, timer, promise, log, socket or chance of its own: the same history of inputs always has the
  * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
  */
-import type { ConversationId, SessionId, UserId } from '@vigie/protocol'
+import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import type { Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
-import { forgetUser, setMemberships, setSizes } from './memberships.js'
+import { forgetUser, setMemberships, setRooms } from './memberships.js'
 import { createWorld, ensureUser, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
 import { openSlot, owePicture, take } from './outbox.js'
 import { contribute, loseNode, removeNode, settle } from './presence.js'
-import { connect, expire, kick, leave, lose, removeSession, setTokenEnd } from './sessions.js'
+import { connect, expire, kick, leave, lose, removeSession, setTokenEnd, watch } from './sessions.js'
 import type { Settings } from './settings.js'
 import { endTyping, startTyping, stopTyping, tellCrowd } from './typing.js'
 
@@ -51,14 +51,16 @@ export interface SessionView {
  * const engine = createEngine(resolveSettings({ graceMs: 5_000 }))
  * for (const effect of engine.apply({ type: 'lost', sessionId }, performance.now())) perform(effect)
  */
-export function createEngine(settings: Settings): Engine {
-  const world = createWorld(settings)
+export function createEngine(settings: Settings, epoch = '0'): Engine {
+  const world = createWorld(settings, epoch)
 
   return {
     apply(input, now) {
       world.effects = []
+      world.position++
       advance(world, now)
       world.now = now
+      mark(world)
       perform(world, input)
       // A grace of nothing is over at once.
       advance(world, now)
@@ -90,6 +92,18 @@ export function createEngine(settings: Settings): Engine {
     }),
   }
 }
+
+/** Remembers when which position was reached, for as long as somebody may come back with it. */
+function mark(world: World): void {
+  const { marks, now } = world
+  if (now - (marks.at(-1)?.at ?? -Infinity) < MARK_MS) return
+  marks.push({ at: now, position: world.position })
+  const oldest = now - world.settings.offlineMemoryMs
+  // The one before the oldest that counts says where the positions begin that are too old.
+  while (marks[1] && marks[1].at <= oldest) marks.shift()
+}
+
+const MARK_MS = 1_000
 
 /** Everything that is due by `now` happens first, each at its own time, in order. */
 function advance(world: World, now: number): void {
@@ -165,6 +179,11 @@ function perform(world: World, input: Input): void {
       endTyping(world, session)
       return
     }
+    case 'foreground': {
+      const session = liveSession(world, input.sessionId)
+      if (session) session.backgroundGraceMs = undefined
+      return
+    }
     case 'expires': {
       const session = liveSession(world, input.sessionId)
       if (session) setTokenEnd(world, session, input.at)
@@ -191,14 +210,20 @@ function perform(world: World, input: Input): void {
     }
     case 'memberships': {
       const user = world.users.get(input.userId)
-      if (user) setMemberships(world, user, input.memberships)
+      if (user) setMemberships(world, user, input.rooms)
       return
     }
-    case 'sizes':
-      setSizes(world, input.sizes)
+    case 'rooms':
+      setRooms(world, input.rooms)
+      return
+    case 'watch':
+      performWatch(world, input)
       return
     case 'contribution':
       contribute(world, input)
+      return
+    case 'window':
+      world.windowMs = Math.max(input.ms, world.settings.windowMs)
       return
     case 'nodeLost':
       loseNode(world, input.node, input.epoch)
@@ -207,7 +232,7 @@ function perform(world: World, input: Input): void {
 
 function performConnect(world: World, input: Extract<Input, { type: 'connect' }>): void {
   const user = ensureUser(world, input.userId)
-  setMemberships(world, user, input.memberships)
+  setMemberships(world, user, input.rooms)
   const session = connect(world, user, input)
   if (session) owePicture(world, session)
   settle(world, user)
@@ -226,7 +251,19 @@ function performTyping(world: World, session: Session, room: Room | undefined, t
   } else if (session.typing?.room === room) endTyping(world, session)
 }
 
-function refuse(world: World, code: 'session_ended' | 'not_member'): void {
+function performWatch(world: World, input: Extract<Input, { type: 'watch' }>): void {
+  const session = liveSession(world, input.sessionId)
+  if (!session) {
+    refuse(world, 'session_ended')
+    return
+  }
+  const after = new Set([...session.watched, ...input.add])
+  for (const id of input.remove) after.delete(id)
+  if (after.size > WATCH_MAX) refuse(world, 'too_many_watched')
+  else watch(world, session, input)
+}
+
+function refuse(world: World, code: 'session_ended' | 'not_member' | 'too_many_watched'): void {
   world.effects.push({ type: 'refused', code })
 }
 
@@ -238,7 +275,7 @@ function liveSession(world: World, id: SessionId): Session | undefined {
 function owedEntries(world: World): number {
   let entries = 0
   for (const { owed } of world.sessions.values()) {
-    entries += owed.presence.size + owed.occupancy.size
+    entries += owed.presence.size + owed.occupancy.size + owed.rooms.size
     for (const typists of owed.typing.values()) entries += typists.size
   }
   return entries

@@ -1,12 +1,13 @@
 export { createEngine, type Engine, type SessionView } from './engine.js'
-export { NO_MEMBERSHIPS } from './memberships.js'
+export { NO_ROOMS } from './memberships.js'
 export type {
   CloseReason,
   Effect,
   Input,
-  KnownMemberships,
+  KnownRooms,
   Presence,
   PresenceEvent,
+  RoomFacts,
   RoomName,
 } from './inputs.js'
 export {
@@ -14,7 +15,8 @@ export {
   silentLog,
   type Log,
   type Memberships,
-  type RoomSizes,
+  type RoomRows,
+  type RoomsRead,
   type Stale,
   type UserMemberships,
 } from './ports.js'

@@ -8,15 +8,24 @@ import type {
   DeviceId,
   ErrorCode,
   GroupId,
+  Position,
   PresenceServerEvents,
+  Protocol,
   SessionId,
   UserId,
 } from '@vigie/protocol'
 
-/** The rows of one user, each room with how many members it has. */
-export interface KnownMemberships {
-  readonly groups: ReadonlyMap<GroupId, number>
-  readonly conversations: ReadonlyMap<ConversationId, number>
+/** Rooms, each with what its rows say. */
+export interface KnownRooms {
+  readonly groups: ReadonlyMap<GroupId, RoomFacts>
+  readonly conversations: ReadonlyMap<ConversationId, RoomFacts>
+}
+
+export interface RoomFacts {
+  /** How many members the rows name. */
+  readonly members: number
+  /** Who they are; absent above `namesMax`, where nobody is told. */
+  readonly roster?: ReadonlySet<UserId> | undefined
 }
 
 export type Input =
@@ -25,7 +34,10 @@ export type Input =
       readonly type: 'connect'
       readonly sessionId: SessionId
       readonly userId: UserId
-      readonly memberships: KnownMemberships
+      readonly rooms: KnownRooms
+      readonly protocol?: Protocol | undefined
+      /** Protocol 2: what the client has already. */
+      readonly position?: Position | undefined
       readonly deviceId?: DeviceId | undefined
       readonly clientId?: ClientId | undefined
       readonly label?: string | undefined
@@ -49,6 +61,8 @@ export type Input =
     }
   /** The client is about to be frozen. */
   | { readonly type: 'background'; readonly sessionId: SessionId; readonly graceMs: number }
+  /** It is not: the client runs again. */
+  | { readonly type: 'foreground'; readonly sessionId: SessionId }
   /** The token of a session now ends at `at`, on the engine's clock; undefined: never. */
   | { readonly type: 'expires'; readonly sessionId: SessionId; readonly at: number | undefined }
   | {
@@ -64,9 +78,16 @@ export type Input =
       readonly conversationId?: ConversationId | undefined
     }
   /** The rows of a known user were read again. */
-  | { readonly type: 'memberships'; readonly userId: UserId; readonly memberships: KnownMemberships }
-  /** Numbers of members were read again. */
-  | { readonly type: 'sizes'; readonly sizes: KnownMemberships }
+  | { readonly type: 'memberships'; readonly userId: UserId; readonly rooms: KnownRooms }
+  /** The rows of rooms were read again. */
+  | { readonly type: 'rooms'; readonly rooms: KnownRooms }
+  /** Protocol 2: people on the session's screen. */
+  | {
+      readonly type: 'watch'
+      readonly sessionId: SessionId
+      readonly add: readonly UserId[]
+      readonly remove: readonly UserId[]
+    }
   /** Another node's devices of a user; none: the user has left that node. Older `seq`s are ignored. */
   | {
       readonly type: 'contribution'
@@ -78,6 +99,8 @@ export type Input =
     }
   /** Another node's lease has ended: what it knew counts for the re-attach grace. */
   | { readonly type: 'nodeLost'; readonly node: string; readonly epoch: string }
+  /** The loop is late, or no longer: sessions are written at most once in this time, but not more often than `windowMs`. */
+  | { readonly type: 'window'; readonly ms: number }
   /** A deadline has come. */
   | { readonly type: 'wake' }
 

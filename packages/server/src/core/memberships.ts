@@ -8,7 +8,8 @@
  */
 import type { ConversationId, GroupId } from '@vigie/protocol'
 import { typistsOf, viewOf } from './audience.js'
-import type { KnownMemberships, RoomName } from './inputs.js'
+import { membersOf } from './events.js'
+import type { KnownRooms, RoomFacts, RoomName } from './inputs.js'
 import {
   addToRoom,
   ensureRoom,
@@ -20,25 +21,27 @@ import {
   type User,
   type World,
 } from './model.js'
-import { membersOf, oweOccupancy, oweTyping, oweView } from './outbox.js'
+import { oweOccupancy, oweRoom, oweTyping, oweView } from './outbox.js'
 import { NAMES_RETURN_SHARE } from './settings.js'
 import { stopTyping, touchCrowd } from './typing.js'
 
 /** The user's rows are these now. */
-export function setMemberships(world: World, user: User, memberships: KnownMemberships): void {
-  const removed = [...roomsOf(user)].filter((room) => !hasRow(memberships, room.name))
+export function setMemberships(world: World, user: User, rooms: KnownRooms): void {
+  const removed = [...roomsOf(user)].filter((room) => !hasRow(rooms, room.name))
   const added: Room[] = []
-  for (const [name, size] of names(memberships)) {
-    const room = ensureRoom(world, name, size)
+  for (const [name, facts] of names(rooms)) {
+    const room = ensureRoom(world, name, facts)
     if (!room.users.has(user)) added.push(room)
   }
-  setSizes(world, memberships)
+  setRooms(world, rooms)
   if (removed.length === 0 && added.length === 0) return
   for (const room of removed) noteRemoval(world, user, room)
   for (const room of added) noteAddition(world, user, room)
   for (const room of removed) removeFromRoom(world, user, room)
   for (const room of added) addToRoom(user, room)
+  user.rowsAt = world.position
   for (const room of [...removed, ...added]) {
+    if (!room.roster) rosterChanged(world, room)
     settleMode(world, room)
     touchCrowd(world, room)
   }
@@ -52,13 +55,13 @@ export function setMemberships(world: World, user: User, memberships: KnownMembe
   })
 }
 
-function hasRow(memberships: KnownMemberships, name: RoomName): boolean {
-  return name.kind === 'group' ? memberships.groups.has(name.id) : memberships.conversations.has(name.id)
+function hasRow(rooms: KnownRooms, name: RoomName): boolean {
+  return name.kind === 'group' ? rooms.groups.has(name.id) : rooms.conversations.has(name.id)
 }
 
-function* names(memberships: KnownMemberships): Iterable<[RoomName, number]> {
-  for (const [id, size] of memberships.groups) yield [{ kind: 'group', id }, size]
-  for (const [id, size] of memberships.conversations) yield [{ kind: 'conversation', id }, size]
+function* names(rooms: KnownRooms): Iterable<[RoomName, RoomFacts]> {
+  for (const [id, facts] of rooms.groups) yield [{ kind: 'group', id }, facts]
+  for (const [id, facts] of rooms.conversations) yield [{ kind: 'conversation', id }, facts]
 }
 
 function noteRemoval(world: World, user: User, room: Room): void {
@@ -69,6 +72,14 @@ function noteRemoval(world: World, user: User, room: Room): void {
   }
   if (room.mode === 'names') noteViews(world, user, room)
   else for (const session of user.live) oweOccupancy(world, session, room)
+  noteRoom(world, user, room)
+}
+
+/** Protocol 2: the user's own sessions gain or lose the room; others see its known members change. */
+function noteRoom(world: World, user: User, room: Room): void {
+  for (const session of user.live) oweRoom(world, session, room)
+  if (room.roster) return
+  for (const session of sessionsIn(room)) oweRoom(world, session, room)
 }
 
 /** In count mode an end of typing waits for the window; but whoever goes is not named that long. */
@@ -83,6 +94,7 @@ function noteAddition(world: World, user: User, room: Room): void {
   }
   if (room.mode === 'names') noteViews(world, user, room)
   else for (const session of user.live) oweOccupancy(world, session, room)
+  noteRoom(world, user, room)
 }
 
 /** What the user and the others of a room see of each other is about to change. */
@@ -103,15 +115,30 @@ function* sessionsIn(room: Room): Iterable<Session> {
   for (const viewer of room.viewers) yield* viewer.live
 }
 
-/** Numbers of members as read; rooms that nobody known is in are passed over. */
-export function setSizes(world: World, sizes: KnownMemberships): void {
-  for (const [name, size] of names(sizes)) {
+/** Rooms as their rows were read; those that nobody known is in are passed over. */
+export function setRooms(world: World, rooms: KnownRooms): void {
+  for (const [name, { members, roster }] of names(rooms)) {
     const room = findRoom(world, name)
-    if (!room || room.size === size) continue
-    room.size = size
+    if (!room || (room.size === members && isSameRoster(room.roster, roster))) continue
+    for (const session of sessionsIn(room)) oweRoom(world, session, room)
+    room.size = members
+    room.roster = roster
+    rosterChanged(world, room)
     settleMode(world, room)
     touchCrowd(world, room)
   }
+}
+
+function rosterChanged(world: World, room: Room): void {
+  room.changedAt = world.position
+  room.rosterAt = world.position
+}
+
+function isSameRoster(a: RoomFacts['roster'], b: RoomFacts['roster']): boolean {
+  if (a === b) return true
+  if (a?.size !== b?.size) return false
+  for (const id of a ?? []) if (!b?.has(id)) return false
+  return true
 }
 
 /** Names for a room that fits, a number for one that does not; a room at the border keeps the mode it has. */
@@ -126,6 +153,7 @@ function settleMode(world: World, room: Room): void {
       oweTyping(world, session, room, typist)
     oweOccupancy(world, session, room)
   }
+  rosterChanged(world, room)
   room.mode = mode
   room.crowd.shown = new Set()
   room.crowd.told = undefined
@@ -137,14 +165,15 @@ export function forgetUser(world: World, user: User): void {
   world.offline.delete(user)
   world.deadlines.delete(user)
   const rooms = [...roomsOf(user)]
+  const note = (session: Session) => {
+    const entry = session.owed.presence.get(user.id)
+    if (entry) entry.view ??= viewOf(session, user)
+  }
   for (const room of rooms) {
     noteHidden(world, user, room)
-    if (room.mode !== 'names') continue
-    for (const session of sessionsIn(room)) {
-      const entry = session.owed.presence.get(user.id)
-      if (entry) entry.view ??= viewOf(session.user, user)
-    }
+    if (room.mode === 'names') for (const session of sessionsIn(room)) note(session)
   }
+  for (const session of world.watchers.get(user.id) ?? []) note(session)
   for (const room of rooms) removeFromRoom(world, user, room)
   world.users.delete(user.id)
   world.effects.push({ type: 'forget', userId: user.id })
@@ -153,12 +182,14 @@ export function forgetUser(world: World, user: User): void {
 /** The bound on how many are remembered as offline is reached. */
 export function forgetOldest(world: World): void {
   for (const user of world.offline) {
+    // Who comes back with an older position would not hear that this user went.
+    world.oldestPosition = Math.max(world.oldestPosition, user.presenceAt)
     forgetUser(world, user)
     return
   }
 }
 
-export const NO_MEMBERSHIPS: KnownMemberships = {
-  groups: new Map<GroupId, number>(),
-  conversations: new Map<ConversationId, number>(),
+export const NO_ROOMS: KnownRooms = {
+  groups: new Map<GroupId, RoomFacts>(),
+  conversations: new Map<ConversationId, RoomFacts>(),
 }

@@ -2,9 +2,20 @@
  * The engine's state: users, their sessions, and the rooms (groups and conversations) that somebody known is
  * in. Stations change it through the functions beside its types; nothing here decides anything.
  */
-import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
+import type {
+  ClientId,
+  ConversationId,
+  DeviceId,
+  GroupId,
+  Mode,
+  Position,
+  Protocol,
+  SessionId,
+  UserCount,
+  UserId,
+} from '@vigie/protocol'
 import { Deadlines } from './deadlines.js'
-import type { CloseReason, Effect, Presence, PresenceEvent, RoomName } from './inputs.js'
+import type { CloseReason, Effect, Presence, PresenceEvent, RoomFacts, RoomName } from './inputs.js'
 import type { Settings } from './settings.js'
 
 export const OFFLINE: Presence = { online: false, count: 0 }
@@ -23,6 +34,10 @@ export interface User {
   readonly conversations: Map<ConversationId, Room>
   /** As others were last told, or are about to be. */
   presence: Presence
+  /** The position at which `presence` last changed. */
+  presenceAt: number
+  /** The position at which the user's rows last changed. */
+  rowsAt: number
   devices: { readonly key: string; readonly event: PresenceEvent & { readonly name: 'presence:devices' } }
   /** Set while an audience is collected: a user in several shared rooms is visited once. */
   visited: number
@@ -47,6 +62,11 @@ export interface Session {
   /** The grace that the client asked for, should it be lost. */
   backgroundGraceMs: number | undefined
   typing: Lease | undefined
+  readonly protocol: Protocol
+  /** What the client has already, until its first picture is drawn. */
+  position: Position | undefined
+  /** People on its screen, whom it may hear of even if the rooms shared with them have no names. */
+  readonly watched: Set<UserId>
   readonly owed: Owed
 }
 
@@ -63,7 +83,13 @@ export interface Room {
   readonly name: RoomName
   /** Members according to the rows. */
   size: number
-  mode: 'names' | 'count'
+  /** Their names, as read; replaced, never changed. */
+  roster: ReadonlySet<UserId> | undefined
+  mode: Mode
+  /** The position at which what protocol 2 says of the room last changed. */
+  changedAt: number
+  /** The position at which its members, as told, last changed: by rows, or by the mode. */
+  rosterAt: number
   /** The members who are known: online, or remembered as offline. */
   readonly users: Set<User>
   readonly online: Set<User>
@@ -110,8 +136,10 @@ export interface Owed {
   readonly presence: Map<UserId, OwedPresence>
   /** By conversation and typist: whether it was told that they type. */
   readonly typing: Map<ConversationId, Map<UserId, boolean>>
-  /** By room: whether it was told a number. */
+  /** Protocol 1, by room: whether it was told a number. */
   readonly occupancy: Map<string, { readonly name: RoomName; readonly told: boolean }>
+  /** Protocol 2, by room: what it was told of it, if anything. */
+  readonly rooms: Map<string, { readonly name: RoomName; readonly told: RoomSight | undefined }>
   devices: boolean
   devicesTold: string
   isQueued: boolean
@@ -124,12 +152,25 @@ export interface OwedPresence {
   readonly told: Presence
   /** Where it saw the subject then, if rows have changed since. */
   view: View | undefined
+  /** It asked: it is told even what it would take for granted, that somebody is offline. */
+  isAsked: boolean
+}
+
+/** What a session of protocol 2 knows of a room. */
+export interface RoomSight {
+  readonly mode: Mode
+  readonly members: number
+  readonly roster: ReadonlySet<UserId>
+  readonly online: number
+  readonly typing: ReadonlySet<UserId>
 }
 
 /** Where one user sees another: through some group, and in which conversations. */
 export interface View {
   readonly group: boolean
   readonly conversations: ReadonlySet<ConversationId>
+  /** Protocol 2: on the screen, and in some room of both. */
+  readonly watched: boolean
 }
 
 /**
@@ -140,7 +181,7 @@ export interface Wire {
   readonly madeAt: number
   readonly presence: Map<
     User,
-    { update?: PresenceEvent; readonly conversations: Map<ConversationId, PresenceEvent> }
+    { count?: UserCount; update?: PresenceEvent; readonly conversations: Map<ConversationId, PresenceEvent> }
   >
   /** Whatever else is told to many, by what it says. */
   readonly others: Map<string, PresenceEvent>
@@ -149,6 +190,18 @@ export interface Wire {
 /** The whole state, with the clock and the effects of the input that is being applied. */
 export interface World {
   readonly settings: Settings
+  /** Names this run of the engine; positions of another mean nothing here. */
+  readonly epoch: string
+  /** Raised by each input. */
+  position: number
+  /** When which position was reached, oldest first, about one a second for as long as `offlineMemoryMs`. */
+  readonly marks: { readonly at: number; readonly position: number }[]
+  /** Positions before this one cannot be continued: somebody was forgotten before their time. */
+  oldestPosition: number
+  /** The sessions that watch a user, known or not. */
+  readonly watchers: Map<UserId, Set<Session>>
+  /** How often a session is written at most; `windowMs`, or longer under pressure. */
+  windowMs: number
   now: number
   effects: Effect[]
   readonly users: Map<UserId, User>
@@ -174,9 +227,15 @@ export function emptyWire(madeAt: number): Wire {
   return { madeAt, presence: new Map(), others: new Map() }
 }
 
-export function createWorld(settings: Settings): World {
+export function createWorld(settings: Settings, epoch: string): World {
   return {
     settings,
+    epoch,
+    position: 0,
+    marks: [],
+    oldestPosition: 0,
+    watchers: new Map(),
+    windowMs: settings.windowMs,
     now: 0,
     effects: [],
     users: new Map(),
@@ -217,6 +276,8 @@ export function ensureUser(world: World, id: UserId): User {
     groups: new Map(),
     conversations: new Map(),
     presence: OFFLINE,
+    presenceAt: world.position,
+    rowsAt: world.position,
     devices: { key: '', event: { name: 'presence:devices', payload: { count: 0, devices: [] } } },
     visited: 0,
   }
@@ -229,14 +290,17 @@ export function findRoom(world: World, name: RoomName): Room | undefined {
   return name.kind === 'group' ? world.groups.get(name.id) : world.conversations.get(name.id)
 }
 
-export function ensureRoom(world: World, name: RoomName, size: number): Room {
+export function ensureRoom(world: World, name: RoomName, { members, roster }: RoomFacts): Room {
   const known = findRoom(world, name)
   if (known) return known
   const room: Room = {
     is: 'room',
     name,
-    size,
-    mode: size > world.settings.namesMax ? 'count' : 'names',
+    size: members,
+    roster,
+    mode: members > world.settings.namesMax ? 'count' : 'names',
+    changedAt: world.position,
+    rosterAt: world.position,
     users: new Set(),
     online: new Set(),
     viewers: new Set(),

@@ -10,10 +10,18 @@ export interface UserMemberships {
   readonly conversations: readonly ConversationId[]
 }
 
-/** How many members groups and conversations have. One without rows is absent, or 0. */
-export interface RoomSizes {
-  readonly groups: ReadonlyMap<GroupId, number>
-  readonly conversations: ReadonlyMap<ConversationId, number>
+/** The rows of one group or conversation. */
+export interface RoomRows {
+  /** How many users they name, each once. */
+  readonly members: number
+  /** The users, in any order; absent when there are more than was asked for. */
+  readonly roster?: readonly UserId[] | undefined
+}
+
+/** The rows of groups and conversations. One without rows is absent, or has 0 members. */
+export interface RoomsRead {
+  readonly groups: ReadonlyMap<GroupId, RoomRows>
+  readonly conversations: ReadonlyMap<ConversationId, RoomRows>
 }
 
 /** What must be read again. `'all'`: everything, because what changed is not known any more. */
@@ -52,7 +60,12 @@ export interface Memberships {
   open(onStale: (stale: Stale) => void): Promise<void>
   /** One entry for each asked user who has rows; others may be absent. */
   readUsers(ids: readonly UserId[]): Promise<ReadonlyMap<UserId, UserMemberships>>
-  readSizes(groups: readonly GroupId[], conversations: readonly ConversationId[]): Promise<RoomSizes>
+  /** Members of each room, named up to `rosterMax` of them. */
+  readRooms(
+    groups: readonly GroupId[],
+    conversations: readonly ConversationId[],
+    rosterMax: number,
+  ): Promise<RoomsRead>
   close(): Promise<void>
 }
 

@@ -32,6 +32,7 @@ export function settle(world: World, user: User): void {
   if (isSamePresence(before, after)) return
   announce(world, user)
   user.presence = after
+  user.presenceAt = world.position
   world.wire.presence.delete(user)
   world.effects.push({ type: 'presence', userId: user.id, before, after })
   if (before.online !== after.online) settleOnline(world, user)

@@ -4,9 +4,10 @@
  * Out:  the user whose devices may have changed
  * Next: presence.ts
  */
+import type { UserId } from '@vigie/protocol'
 import type { Input } from './inputs.js'
 import { closeSession, deviceIdOf, deviceKey, roomsOf, type Session, type User, type World } from './model.js'
-import { emptyOwed } from './outbox.js'
+import { emptyOwed, oweAnswer, oweView } from './outbox.js'
 import { endTyping } from './typing.js'
 
 type Connect = Extract<Input, { type: 'connect' }>
@@ -40,6 +41,9 @@ export function connect(world: World, user: User, input: Connect): Session | und
     graceMs: 0,
     backgroundGraceMs: undefined,
     typing: undefined,
+    protocol: input.protocol ?? 1,
+    position: input.position,
+    watched: new Set(),
     owed: emptyOwed(),
   }
   world.sessions.set(session.id, session)
@@ -157,6 +161,7 @@ export function removeSession(world: World, session: Session): void {
 function detach(world: World, session: Session): void {
   const { user } = session
   endTyping(world, session)
+  watch(world, session, { add: [], remove: [...session.watched] })
   user.live.delete(session)
   if (user.live.size === 0) for (const room of roomsOf(user)) room.viewers.delete(user)
 }
@@ -177,5 +182,31 @@ export function kick(world: World, user: User, match: Pick<Kick, 'deviceId' | 's
     if (match.sessionId !== undefined && session.id !== match.sessionId) continue
     if (session.state === 'live') closeSession(world, session, 'kicked')
     removeSession(world, session)
+  }
+}
+
+/** People on the session's screen. Whether it may be told of them is asked when it is. */
+export function watch(
+  world: World,
+  session: Session,
+  { add, remove }: { add: readonly UserId[]; remove: readonly UserId[] },
+): void {
+  for (const id of [...remove, ...add]) {
+    const subject = world.users.get(id)
+    if (subject) oweView(world, session, subject)
+  }
+  for (const id of remove) {
+    session.watched.delete(id)
+    const watchers = world.watchers.get(id)
+    watchers?.delete(session)
+    if (watchers?.size === 0) world.watchers.delete(id)
+  }
+  for (const id of add) {
+    session.watched.add(id)
+    const watchers = world.watchers.get(id) ?? new Set()
+    world.watchers.set(id, watchers)
+    watchers.add(session)
+    const subject = world.users.get(id)
+    if (subject) oweAnswer(world, session, subject)
   }
 }

@@ -7,7 +7,8 @@
  */
 import type { ConversationId } from '@vigie/protocol'
 import type { Lease, Room, Session, User, World } from './model.js'
-import { crowdOf, oweOccupancy, oweTyping } from './outbox.js'
+import { crowdOf } from './events.js'
+import { oweOccupancy, oweTyping } from './outbox.js'
 
 /** A start, or its repetition, which only renews the lease: others never hear of a repetition. */
 export function startTyping(world: World, session: Session, room: Room): void {
@@ -46,6 +47,7 @@ export function stopTyping(world: World, user: User, room?: Room): void {
 function changeTyping(world: World, room: Room, typist: User, change: () => void): void {
   if (room.mode === 'names') oweTypingToRoom(world, room, typist)
   change()
+  room.changedAt = world.position
   touchCrowd(world, room)
   world.effects.push({
     type: 'typing',
@@ -93,8 +95,9 @@ function tellOccupancy(world: World, room: Room): boolean {
   ) {
     return false
   }
-  room.crowd.told = current
   for (const viewer of room.viewers) for (const session of viewer.live) oweOccupancy(world, session, room)
+  room.crowd.told = current
+  room.changedAt = world.position
   return true
 }
 
@@ -115,6 +118,7 @@ function showTypists(world: World, room: Room): boolean {
     .filter((typist) => !shown.has(typist))
     .concat([...shown].filter((typist) => !next.has(typist)))
   for (const typist of changed) oweTypingToRoom(world, room, typist)
+  if (changed.length > 0) room.changedAt = world.position
   room.crowd.shown = next
   return changed.length > 0
 }

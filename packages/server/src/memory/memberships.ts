@@ -1,5 +1,5 @@
 import { isId, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
-import type { Memberships, RoomSizes, Stale, UserMemberships } from '../core/ports.js'
+import type { Memberships, RoomRows, Stale, UserMemberships } from '../core/ports.js'
 
 /** Rows to begin with: a room and its members. */
 export interface MemoryRows {
@@ -64,12 +64,11 @@ export function memoryMemberships(initial: MemoryRows = {}): MemoryMemberships {
       }
       return Promise.resolve(found)
     },
-    readSizes(groupIds, conversationIds) {
-      const sizes: RoomSizes = {
-        groups: groups.sizes(groupIds),
-        conversations: conversations.sizes(conversationIds),
-      }
-      return Promise.resolve(sizes)
+    readRooms(groupIds, conversationIds, rosterMax) {
+      return Promise.resolve({
+        groups: groups.rows(groupIds, rosterMax),
+        conversations: conversations.rows(conversationIds, rosterMax),
+      })
     },
 
     addToGroup(groupId, userId) {
@@ -120,9 +119,18 @@ function relation<Room extends string>(rows: Iterable<readonly [string, Iterable
   const self = {
     roomsOf: (user: UserId): ReadonlySet<Room> => byUser.get(user) ?? NOBODY,
     membersOf: (room: Room): ReadonlySet<UserId> => byRoom.get(room) ?? NOBODY,
-    sizes: (rooms: readonly Room[]): ReadonlyMap<Room, number> =>
+    rows: (rooms: readonly Room[], rosterMax: number): ReadonlyMap<Room, RoomRows> =>
       new Map(
-        rooms.flatMap((room) => (byRoom.has(room) ? [[room, self.membersOf(room).size] as const] : [])),
+        rooms.flatMap((room) => {
+          const users = byRoom.get(room)
+          if (!users) return []
+          return [
+            [
+              room,
+              { members: users.size, roster: users.size <= rosterMax ? [...users] : undefined },
+            ] as const,
+          ]
+        }),
       ),
     add(room: Room, user: UserId): boolean {
       const isNew = !self.membersOf(room).has(user)

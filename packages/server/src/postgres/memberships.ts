@@ -57,7 +57,7 @@ export function postgresMemberships(options: PostgresMembershipsOptions): Member
       }
     },
     readUsers: reads.readUsers,
-    readSizes: reads.readSizes,
+    readRooms: reads.readRooms,
     async close() {
       await feed?.stop()
       await database.close()

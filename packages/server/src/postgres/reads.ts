@@ -1,10 +1,10 @@
 import { isId, PresenceError, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
-import type { Log, Memberships, UserMemberships } from '../core/ports.js'
+import type { Log, Memberships, RoomRows, UserMemberships } from '../core/ports.js'
 import { sqlState, type Database, type Row } from './database.js'
 import type { Source } from './tables.js'
 
 /** The two reads of {@link Memberships}, and the look at the tables that they need first. */
-export interface Reads extends Pick<Memberships, 'readUsers' | 'readSizes'> {
+export interface Reads extends Pick<Memberships, 'readUsers' | 'readRooms'> {
   /** @throws Error with one sentence when the tables cannot be read. */
   check(): Promise<void>
 }
@@ -134,25 +134,36 @@ export function membershipReads(database: Database, sources: readonly [Source, S
       return byUser(rows)
     },
 
-    async readSizes(groups, conversations) {
+    async readRooms(groups, conversations, rosterMax) {
       const asked = [...groups.map(ofKind('group')), ...conversations.map(ofKind('conversation'))]
+      const most = Math.max(0, Math.trunc(rosterMax))
       const rows = await halving(asked, (batch) =>
         read(
           'roomColumn',
           (kind) => batch.filter((one) => one.kind === kind).map(({ id }) => id),
           ({ kind, relation, room, user }, condition) =>
-            `SELECT '${kind}' AS kind, r.${room}::text AS room, count(DISTINCT r.${user})::text AS size ` +
+            `SELECT '${kind}' AS kind, r.${room}::text AS room, count(DISTINCT r.${user})::text AS size, ` +
+            `CASE WHEN count(DISTINCT r.${user}) <= ${most} THEN json_agg(DISTINCT r.${user}::text)::text END AS roster ` +
             `FROM ${relation} AS r WHERE ${condition} GROUP BY r.${room}`,
         ),
       )
-      const sizes = { groups: new Map<GroupId, number>(), conversations: new Map<ConversationId, number>() }
-      for (const { kind, room, size } of rows) {
-        if (kind === 'group') sizes.groups.set(room as GroupId, Number(size))
-        else sizes.conversations.set(room as ConversationId, Number(size))
+      const found = {
+        groups: new Map<GroupId, RoomRows>(),
+        conversations: new Map<ConversationId, RoomRows>(),
       }
-      return sizes
+      for (const { kind, room, size, roster } of rows) {
+        const read: RoomRows = { members: Number(size), roster: rosterOf(roster) }
+        if (kind === 'group') found.groups.set(room as GroupId, read)
+        else found.conversations.set(room as ConversationId, read)
+      }
+      return found
     },
   }
+}
+
+/** What could not be an id is nobody who could connect. */
+function rosterOf(json: string | null | undefined): readonly UserId[] | undefined {
+  return json ? (JSON.parse(json) as unknown[]).filter((id): id is UserId => isId(id)) : undefined
 }
 
 const ofKind = (kind: Source['kind']) => (id: string) => ({ kind, id })

@@ -3,6 +3,7 @@
  *
  *   socket event → inbound → engine (sessions → presence → audience → outbox) → outbound → socket
  */
+import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import {
   PresenceError,
@@ -84,9 +85,9 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const { server } = namespace
   const options = resolveOptions(input, server)
   const { settings, memberships, log } = options
-  const engine = createEngine(settings)
+  const engine = createEngine(settings, randomUUID())
   const emitter = new EventEmitter()
-  const rooms = createRoomKeeper(options.emit ? options.rooms : undefined)
+  const roomKeeper = createRoomKeeper(options.emit ? options.rooms : undefined)
   const outbound = createOutbound({
     server,
     take: (sessionId) => engine.take(sessionId, runtime.now()),
@@ -97,8 +98,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     memberships,
     settings,
     log,
-    onUser: (userId, known) => runtime.accept({ type: 'memberships', userId, memberships: known }),
-    onSizes: (sizes) => runtime.accept({ type: 'sizes', sizes }),
+    onUser: (userId, rooms) => runtime.accept({ type: 'memberships', userId, rooms }),
+    onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
   const ready = memberships.open((stale) => {
     directory.invalidate(stale)
@@ -114,7 +115,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     directory,
     runtime,
     outbound,
-    rooms,
+    rooms: roomKeeper,
     log,
     isShadow: !options.emit,
     ready,
@@ -197,7 +198,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     for (const sessionId of sessionIds) {
       const socket = outbound.socket(sessionId)
       if (!socket) continue
-      rooms.keep(socket, userId, known).catch((error: unknown) => {
+      roomKeeper.keep(socket, userId, known).catch((error: unknown) => {
         log.error('Rooms could not be kept in step with the rows.', { userId, error })
       })
     }

@@ -6,10 +6,12 @@ import DataLoader from 'dataloader'
 import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
 import {
   READ_BATCH_MAX,
-  type KnownMemberships,
+  type KnownRooms,
   type Log,
   type Memberships,
-  type RoomSizes,
+  type RoomFacts,
+  type RoomRows,
+  type RoomsRead,
   type Settings,
   type Stale,
   type UserMemberships,
@@ -24,9 +26,9 @@ export interface Directory {
    * What a pinned user's rows say, once what is under way has been read.
    * @throws PresenceError `unavailable`
    */
-  load(userId: UserId): Promise<KnownMemberships>
+  load(userId: UserId): Promise<KnownRooms>
   /** What is known of a pinned user. */
-  current(userId: UserId): KnownMemberships | undefined
+  current(userId: UserId): KnownRooms | undefined
   /** Read again. */
   invalidate(stale: Stale): void
   close(): void
@@ -37,9 +39,9 @@ interface DirectoryOptions {
   readonly settings: Settings
   readonly log: Log
   /** A pinned user's rows were read again. */
-  readonly onUser: (userId: UserId, memberships: KnownMemberships) => void
-  /** Numbers of members were read again. */
-  readonly onSizes: (sizes: KnownMemberships) => void
+  readonly onUser: (userId: UserId, memberships: KnownRooms) => void
+  /** The rows of a room were read again, and differ. */
+  readonly onRoom: (room: KnownRooms) => void
 }
 
 interface Pinned<Value> {
@@ -49,16 +51,10 @@ interface Pinned<Value> {
 
 const NONE: UserMemberships = { groups: [], conversations: [] }
 
-export function createDirectory({
-  memberships,
-  settings,
-  log,
-  onUser,
-  onSizes,
-}: DirectoryOptions): Directory {
+export function createDirectory({ memberships, settings, log, onUser, onRoom }: DirectoryOptions): Directory {
   const users = new Map<UserId, Pinned<UserMemberships>>()
-  const groups = new Map<GroupId, Pinned<number>>()
-  const conversations = new Map<ConversationId, Pinned<number>>()
+  const groups = new Map<GroupId, Pinned<RoomFacts>>()
+  const conversations = new Map<ConversationId, Pinned<RoomFacts>>()
 
   const batching = {
     cache: false,
@@ -70,10 +66,10 @@ export function createDirectory({
     onRead()
     return ids.map((id) => bounded(id, found.get(id) ?? NONE))
   }, batching)
-  const sizeLoader = new DataLoader<SizeKey, number>(async (keys) => {
-    const sizes = await readSizes(memberships, keys)
-    return keys.map(
-      ({ kind, id }) => (kind === 'group' ? sizes.groups.get(id) : sizes.conversations.get(id)) ?? 0,
+  const roomLoader = new DataLoader<RoomKey, RoomFacts>(async (keys) => {
+    const found = await readRooms(memberships, keys, settings.namesMax)
+    return keys.map(({ kind, id }) =>
+      factsOf(kind === 'group' ? found.groups.get(id) : found.conversations.get(id)),
     )
   }, batching)
 
@@ -102,33 +98,33 @@ export function createDirectory({
     log.info('Memberships can be read again.')
   }
 
-  /** Holds the sizes of the rooms of `rows`, and waits for those that are not known yet. */
-  async function holdSizes(rows: UserMemberships): Promise<void> {
-    const sizes = [
-      ...rows.groups.map((id) => hold(groups, id, () => createSize({ kind: 'group', id }))),
+  /** Holds the rooms of `rows`, and waits for those that are not known yet. */
+  async function holdRooms(rows: UserMemberships): Promise<void> {
+    const rooms = [
+      ...rows.groups.map((id) => hold(groups, id, () => createRoom({ kind: 'group', id }))),
       ...rows.conversations.map((id) =>
-        hold(conversations, id, () => createSize({ kind: 'conversation', id })),
+        hold(conversations, id, () => createRoom({ kind: 'conversation', id })),
       ),
     ]
     const results = await Promise.allSettled(
-      sizes.filter((size) => size.value === undefined).map((size) => size.load()),
+      rooms.filter((room) => room.value === undefined).map((room) => room.load()),
     )
     const failed = results.find((result) => result.status === 'rejected')
     if (!failed) return
-    releaseSizes(rows)
+    releaseRooms(rows)
     throw failed.reason
   }
 
-  function releaseSizes(rows: UserMemberships): void {
+  function releaseRooms(rows: UserMemberships): void {
     for (const id of rows.groups) release(groups, id)
     for (const id of rows.conversations) release(conversations, id)
   }
 
-  function createSize(key: SizeKey): Fresh<number> {
+  function createRoom(key: RoomKey): Fresh<RoomFacts> {
     return createFresh({
-      read: () => sizeLoader.load(key),
-      onValue(size, before) {
-        if (before !== undefined && size !== before) onSizes(sizesOf(key, size))
+      read: () => roomLoader.load(key),
+      onValue(facts, before) {
+        if (before !== undefined) onRoom(roomOf(key, facts))
       },
       onError,
       retryMs: settings.readRetryMs,
@@ -141,11 +137,11 @@ export function createDirectory({
     const fresh = createFresh<UserMemberships>({
       async read() {
         const rows = await userLoader.load(userId)
-        await holdSizes(rows)
+        await holdRooms(rows)
         // Nobody needs the user any more: what this read holds would be held for ever.
-        if (isClosed) releaseSizes(rows)
+        if (isClosed) releaseRooms(rows)
         else {
-          releaseSizes(held)
+          releaseRooms(held)
           held = rows
         }
         return rows
@@ -164,16 +160,18 @@ export function createDirectory({
       close() {
         isClosed = true
         fresh.close()
-        releaseSizes(held)
+        releaseRooms(held)
         held = NONE
       },
     }
   }
 
-  function known(rows: UserMemberships): KnownMemberships {
+  function known(rows: UserMemberships): KnownRooms {
     return {
-      groups: new Map(rows.groups.map((id) => [id, groups.get(id)?.fresh.value ?? 0])),
-      conversations: new Map(rows.conversations.map((id) => [id, conversations.get(id)?.fresh.value ?? 0])),
+      groups: new Map(rows.groups.map((id) => [id, groups.get(id)?.fresh.value ?? NO_ROWS])),
+      conversations: new Map(
+        rows.conversations.map((id) => [id, conversations.get(id)?.fresh.value ?? NO_ROWS]),
+      ),
     }
   }
 
@@ -212,24 +210,34 @@ export function createDirectory({
   }
 }
 
-type SizeKey =
+type RoomKey =
   | { readonly kind: 'group'; readonly id: GroupId }
   | { readonly kind: 'conversation'; readonly id: ConversationId }
 
-function readSizes(memberships: Memberships, keys: readonly SizeKey[]): Promise<RoomSizes> {
+const NO_ROWS: RoomFacts = { members: 0 }
+
+function factsOf(rows: RoomRows | undefined): RoomFacts {
+  return rows ? { members: rows.members, roster: rows.roster && new Set(rows.roster) } : NO_ROWS
+}
+
+function readRooms(
+  memberships: Memberships,
+  keys: readonly RoomKey[],
+  rosterMax: number,
+): Promise<RoomsRead> {
   const groups: GroupId[] = []
   const conversations: ConversationId[] = []
   for (const { kind, id } of keys) {
     if (kind === 'group') groups.push(id)
     else conversations.push(id)
   }
-  return memberships.readSizes(groups, conversations)
+  return memberships.readRooms(groups, conversations, rosterMax)
 }
 
-function sizesOf(key: SizeKey, size: number): KnownMemberships {
+function roomOf(key: RoomKey, facts: RoomFacts): KnownRooms {
   return {
-    groups: new Map(key.kind === 'group' ? [[key.id, size]] : []),
-    conversations: new Map(key.kind === 'conversation' ? [[key.id, size]] : []),
+    groups: new Map(key.kind === 'group' ? [[key.id, facts]] : []),
+    conversations: new Map(key.kind === 'conversation' ? [[key.id, facts]] : []),
   }
 }
 

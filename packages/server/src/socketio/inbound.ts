@@ -17,7 +17,7 @@ import {
   type UserId,
 } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { Input, KnownMemberships, Log, Settings } from '../core/index.js'
+import type { Input, KnownRooms, Log, Settings } from '../core/index.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from './directory.js'
 import type { Outbound } from './outbound.js'
@@ -218,7 +218,9 @@ export function createInbound(options: InboundOptions): Inbound {
       type: 'connect',
       sessionId,
       userId: verified.userId,
-      memberships,
+      rooms: memberships,
+      protocol: auth.protocol === 2 ? 2 : 1,
+      position: auth.since ?? undefined,
       deviceId: auth.deviceId ?? undefined,
       clientId: auth.clientId ?? undefined,
       label: auth.label ?? undefined,
@@ -231,7 +233,7 @@ export function createInbound(options: InboundOptions): Inbound {
   }
 
   /** Rows may have changed since the middleware joined the rooms. */
-  function keepRooms(socket: Socket, { userId }: Verified, memberships: KnownMemberships): void {
+  function keepRooms(socket: Socket, { userId }: Verified, memberships: KnownRooms): void {
     rooms.keep(socket, userId, memberships).catch((error: unknown) => {
       log.error('Rooms could not be kept in step with the rows.', { userId, error })
     })
@@ -300,6 +302,13 @@ export function createInbound(options: InboundOptions): Inbound {
       case 'presence:background': {
         const { graceMs } = parseClientEvent(name, payload)
         return runtime.accept({ type: 'background', sessionId, graceMs })
+      }
+      case 'presence:foreground':
+        parseClientEvent(name, payload)
+        return runtime.accept({ type: 'foreground', sessionId })
+      case 'presence:watch': {
+        const { add = [], remove = [] } = parseClientEvent(name, payload)
+        return runtime.accept({ type: 'watch', sessionId, add, remove })
       }
       case 'presence:leave': {
         const { scope } = parseClientEvent(name, payload)

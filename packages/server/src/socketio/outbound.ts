@@ -9,6 +9,7 @@
 import type { SessionId } from '@vigie/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { PresenceEvent } from '../core/index.js'
+import { cut, FRAME_MAX_BYTES } from './frames.js'
 
 export interface Outbound {
   open(sessionId: SessionId, socket: Socket): void
@@ -77,7 +78,7 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
     const isFramed = encode.isText && takesFrames(connection)
     if (isFramed) {
       // One buffer: of a longer list, ws writes only the first.
-      const frames = Buffer.concat(events.map((event) => encode.frame(event, namespace)))
+      const frames = Buffer.concat(events.flatMap((event) => encode.frames(event, namespace)))
       connection.write('', { compress: false, wsPreEncodedFrame: [frames] })
       return
     }
@@ -146,7 +147,31 @@ function createEncode(server: Server) {
   )
   /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
   const probe = encode('/', ['probe'])
-  return { isText: probe.length === 1 && typeof probe[0] === 'string', packets, frame }
+  return {
+    isText: probe.length === 1 && typeof probe[0] === 'string',
+    packets: (event: PresenceEvent, namespace: string) =>
+      withinSize(
+        event,
+        (part) => packets(part, namespace),
+        (made) => made.reduce((sum, { length }) => sum + length, 0),
+      ).flat(),
+    frames: (event: PresenceEvent, namespace: string) =>
+      withinSize(
+        event,
+        (part) => frame(part, namespace),
+        ({ length }) => length,
+      ),
+  }
+}
+
+/** Encoded whole, and only if that turns out too large, in pieces: nearly everything fits, and is encoded once. */
+function withinSize<Made>(
+  event: PresenceEvent,
+  make: (event: PresenceEvent) => Made,
+  sizeOf: (made: Made) => number,
+): Made[] {
+  const whole = make(event)
+  return sizeOf(whole) <= FRAME_MAX_BYTES ? [whole] : cut(event).map(make)
 }
 
 function memoByNamespace<Value>(make: (event: PresenceEvent, namespace: string) => Value) {

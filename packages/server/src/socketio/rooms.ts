@@ -1,12 +1,12 @@
 /** Socket.IO rooms in step with the rows, so that the host can send its own messages to members. */
 import type { UserId } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
-import type { KnownMemberships } from '../core/index.js'
+import type { KnownRooms } from '../core/index.js'
 import type { RoomPrefixes } from './options.js'
 
 export interface RoomKeeper {
   /** Joins and leaves what the rows say. Rooms that the host joined itself are left alone. */
-  keep(socket: Socket, userId: UserId, memberships: KnownMemberships): Promise<void>
+  keep(socket: Socket, userId: UserId, memberships: KnownRooms): Promise<void>
 }
 
 export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper {

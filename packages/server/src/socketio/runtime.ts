@@ -17,6 +17,12 @@ const TIMER_MAX_MS = 2_147_483_647
 
 /** How often the loop shows that it runs. */
 const BEAT_MS = 50
+/** A loop that is this late has more to do than it can: it writes less often. */
+const LATE_MS = 20
+/** Windows under pressure, one step further at each late beat; the first is the ordinary one. */
+const WINDOWS_MS = [0, 50, 250, 1_000] as const
+/** So many beats in time, one after the other, take one step back. */
+const CALM_BEATS = 10
 /** A loop that is later than this stood still: a blocked process, a machine that slept. */
 const STALL_MS = 150
 
@@ -38,11 +44,29 @@ export function createRuntime(
   let beatAt = clock()
   let stalledMs = 0
   let latest = 0
+  let pressure = 0
+  let calmBeats = 0
   const beat = setInterval(() => {
+    const late = clock() - beatAt - BEAT_MS
     now()
     beatAt = clock()
+    widen(late)
   }, BEAT_MS)
   beat.unref()
+
+  /** All windows widen together, so that under pressure the cost is bounded by the number of recipients. */
+  function widen(late: number): void {
+    calmBeats = late > LATE_MS ? 0 : calmBeats + 1
+    let next = pressure
+    if (late > LATE_MS) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
+    else if (calmBeats >= CALM_BEATS && pressure > 0) {
+      next = pressure - 1
+      calmBeats = 0
+    }
+    if (next === pressure) return
+    pressure = next
+    accept({ type: 'window', ms: WINDOWS_MS[next] ?? 0 })
+  }
 
   /**
    * Time in which the process stood still does not count: whoever came back meanwhile waits in the sockets, and

@@ -1,6 +1,6 @@
 /**
- * A history of what can happen to a chat, as data, and how it is played against an engine with the truth beside
- * it. After every step everything that must always hold is checked; the first thing that does not is thrown.
+ * How a history is played against an engine with the truth beside it. After every step everything that must
+ * always hold is checked; the first thing that does not is thrown.
  */
 import { deepStrictEqual, notDeepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
@@ -8,61 +8,30 @@ import type {
   createEngine,
   Effect,
   Input,
-  KnownMemberships,
+  KnownRooms,
   Presence,
   PresenceEvent,
+  RoomFacts,
   Settings,
 } from '../core/index.js'
 import { emptyPicture, fold, type Picture } from './picture.js'
+import { emptySynced, foldDiff, foldState, pictureOf, type Synced } from './synced.js'
+import type { History, Step, Tally } from './steps.js'
 import { createTruth, type TrueRoom } from './truth.js'
-
-/** Small whole numbers stand for people, rooms, sessions; a session is counted among those that are there. */
-export type Step =
-  | { readonly do: 'connect'; readonly user: number; readonly device?: number; readonly client?: number }
-  | { readonly do: 'lose' | 'disconnect' | 'leave' | 'logOut' | 'kick' | 'expire'; readonly session: number }
-  /** The connection is lost, and the same program, or the page loaded anew, is back after `ms`. */
-  | { readonly do: 'reload'; readonly session: number; readonly ms: number; readonly isSameProgram: boolean }
-  /** Types and repeats it, as a client does, `times` times. */
-  | {
-      readonly do: 'keepTyping'
-      readonly session: number
-      readonly conversation: number
-      readonly times: number
-    }
-  | { readonly do: 'background'; readonly session: number; readonly graceMs: number }
-  | { readonly do: 'type' | 'stopTyping'; readonly session: number; readonly conversation: number }
-  | { readonly do: 'hostStopTyping'; readonly user: number }
-  | {
-      readonly do: 'join' | 'part'
-      readonly user: number
-      readonly group?: number
-      readonly conversation?: number
-    }
-  | { readonly do: 'contribute'; readonly node: number; readonly user: number; readonly devices: number }
-  | { readonly do: 'loseNode'; readonly node: number }
-  /** The client stops reading, or reads again. */
-  | { readonly do: 'block' | 'unblock'; readonly session: number }
-  | { readonly do: 'wait'; readonly ms: number }
-
-export type History = readonly Step[]
 
 interface Client {
   readonly sessionId: SessionId
   readonly userId: UserId
   /** What it said of itself when it connected. */
   readonly hello: Extract<Step, { do: 'connect' }>
-  readonly picture: Picture
+  picture: Picture
+  /** Of a client of protocol 2: what `picture` is read from. */
+  readonly synced: Synced | undefined
   isBlocked: boolean
   isDue: boolean
   /** Its first picture has come. */
   isFresh: boolean
 }
-
-/** How often each kind of thing was seen, so that a test can tell that histories reach what they are for. */
-export type Tally = Record<
-  'transitions' | 'events' | 'retractions' | 'typing' | 'occupancy' | 'adopted' | 'refused',
-  number
->
 
 /**
  * Plays a history.
@@ -80,6 +49,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
     occupancy: 0,
     adopted: 0,
     refused: 0,
+    states: 0,
+    resumed: 0,
   }
   const known = new Set<UserId>()
   let made = 0
@@ -155,6 +126,10 @@ export function play(history: History, create: typeof createEngine, settings: Se
 
   function receive(client: Client, event: PresenceEvent): void {
     tally.events++
+    if (event.name === 'presence:state' || event.name === 'presence:diff') {
+      sync(client, event)
+      return
+    }
     const isNews = fold(client.picture, event)
     // The first picture may name people who are offline; after it, what changes nothing is not sent.
     // Numbers of a crowd may be there and back in a window that the client did not read in.
@@ -163,6 +138,43 @@ export function play(history: History, create: typeof createEngine, settings: Se
     if (event.name.startsWith('typing')) tally.typing++
     if (event.name === 'presence:occupancy') tally.occupancy++
     checkAllowed(client, event)
+  }
+
+  function sync(
+    client: Client,
+    event: Extract<PresenceEvent, { name: 'presence:state' | 'presence:diff' }>,
+  ): void {
+    const { synced } = client
+    ok(synced, 'a client of protocol 1 was told a state')
+    if (event.name === 'presence:state') {
+      tally.states++
+      foldState(synced, event.payload)
+    } else {
+      if (!client.isFresh) tally.resumed++
+      // A list of devices may change while their number does not, which is all that is kept here.
+      const before = client.isFresh && !event.payload.devices ? JSON.stringify(flat(synced)) : ''
+      foldDiff(synced, event.payload)
+      ok(
+        before !== JSON.stringify(flat(synced)),
+        `${client.userId} was told what it knew: ${JSON.stringify(event)}`,
+      )
+    }
+    client.picture = pictureOf(synced)
+    for (const change of [...(event.payload.groups ?? []), ...(event.payload.conversations ?? [])]) {
+      if ('gone' in change || 'remove' in change) tally.retractions++
+    }
+    for (const [userId, count] of event.payload.users ?? []) {
+      ok(
+        count === 0 || isInSight(client.userId, userId),
+        `${client.userId} was told of ${userId}, out of its sight`,
+      )
+    }
+  }
+
+  function isInSight(viewer: UserId, subject: UserId): boolean {
+    return truth
+      .rowsOf(viewer)
+      .some((room) => !truth.isCounted(room) && truth.membersOf(room).includes(subject))
   }
 
   /** Nobody is told of anybody unless a row says so at that moment; a retraction is the exception that ends it. */
@@ -207,21 +219,26 @@ export function play(history: History, create: typeof createEngine, settings: Se
         )
       case 'presence:devices':
         return true
+      case 'presence:state':
+      case 'presence:diff':
+        return false
     }
   }
 
-  function memberships(rooms: readonly TrueRoom[]): KnownMemberships {
-    const groups = new Map<GroupId, number>()
-    const conversations = new Map<ConversationId, number>()
+  function factsOf(rooms: readonly TrueRoom[]): KnownRooms {
+    const groups = new Map<GroupId, RoomFacts>()
+    const conversations = new Map<ConversationId, RoomFacts>()
     for (const room of rooms) {
-      const size = truth.membersOf(room).length
-      if (room.kind === 'group') groups.set(room.id, size)
-      else conversations.set(room.id, size)
+      const roster = new Set(truth.membersOf(room))
+      const members = roster.size
+      const facts = { members, roster: members > settings.namesMax ? undefined : roster }
+      if (room.kind === 'group') groups.set(room.id, facts)
+      else conversations.set(room.id, facts)
     }
     return { groups, conversations }
   }
 
-  function connect(step: Extract<Step, { do: 'connect' }>): void {
+  function connect(step: Extract<Step, { do: 'connect' }>, resumed?: Synced): void {
     const sessionId = `session-${++made}` as SessionId
     const userId = userAt(step.user)
     const deviceId = step.device === undefined ? undefined : (`device-${step.device}` as DeviceId)
@@ -235,6 +252,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
       userId,
       hello: step,
       picture: emptyPicture(),
+      synced: step.sdk ? (resumed ?? emptySynced()) : undefined,
       isBlocked: false,
       isDue: false,
       isFresh: false,
@@ -243,9 +261,11 @@ export function play(history: History, create: typeof createEngine, settings: Se
       type: 'connect',
       sessionId,
       userId,
-      memberships: memberships(truth.rowsOf(userId)),
+      rooms: factsOf(truth.rowsOf(userId)),
       deviceId,
       clientId,
+      protocol: step.sdk ? 2 : 1,
+      position: step.sdk ? resumed?.at : undefined,
       since: 0,
     })
   }
@@ -270,8 +290,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
     else truth.removeRow(userId, room)
     if (isNew) truth.renew(room)
     // Two readings of one change: nobody is told between them.
-    apply({ type: 'sizes', sizes: memberships([room]) }, 'later')
-    apply({ type: 'memberships', userId, memberships: memberships(truth.rowsOf(userId)) })
+    apply({ type: 'rooms', rooms: factsOf([room]) }, 'later')
+    apply({ type: 'memberships', userId, rooms: factsOf(truth.rowsOf(userId)) })
   }
 
   function end(
@@ -330,15 +350,18 @@ export function play(history: History, create: typeof createEngine, settings: Se
         const sessionId = sessionAt(step.session)
         const client = sessionId && clients.get(sessionId)
         if (!client) return
-        const { user, device, client: program } = client.hello
+        const { user, device, client: program, sdk } = client.hello
         end({ do: 'lose', session: step.session })
+        for (const other of step.meanwhile ?? []) perform(other)
         wait(step.ms)
-        connect({
+        const hello = {
           do: 'connect',
           user,
           ...(device !== undefined && { device }),
           ...(step.isSameProgram && program !== undefined && { client: program }),
-        })
+          ...(sdk !== undefined && { sdk }),
+        } as const
+        connect(hello, step.isSameProgram ? client.synced : undefined)
         return
       }
       case 'keepTyping':
@@ -380,7 +403,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
         truth.contribute(`node-${step.node}`, userId, devices)
         apply({ type: 'contribution', node: `node-${step.node}`, epoch: '1', seq: ++seq, userId, devices })
         // What a shell does when the engine wants somebody.
-        apply({ type: 'memberships', userId, memberships: memberships(truth.rowsOf(userId)) })
+        apply({ type: 'memberships', userId, rooms: factsOf(truth.rowsOf(userId)) })
         return
       }
       case 'loseNode':
@@ -438,10 +461,11 @@ export function play(history: History, create: typeof createEngine, settings: Se
     }
   }
 
-  function expectedPicture({ userId }: Client): Picture {
+  function expectedPicture({ userId, synced }: Client): Picture {
     const picture = emptyPicture()
     picture.devices = truth.devicesOf(userId)
-    picture.users.set(userId, truth.presenceOf(userId).count)
+    // In protocol 1 one's own presence is an event; in protocol 2 it is in the rosters, like anybody's.
+    if (!synced) picture.users.set(userId, truth.presenceOf(userId).count)
     for (const room of truth.rowsOf(userId)) {
       const members = truth.membersOf(room)
       const online = members.filter((member) => truth.presenceOf(member).online)
@@ -510,4 +534,11 @@ function plain(picture: Picture) {
     occupancy: sorted(picture.occupancy),
     devices: picture.devices,
   }
+}
+
+function flat(synced: Synced) {
+  const rooms = [...synced.rooms].map(([key, { mode, members, online, roster, typing }]) => {
+    return [key, mode, members, online, [...roster].sort(), [...typing].sort()]
+  })
+  return [[...synced.users], rooms, synced.devices]
 }

@@ -6,6 +6,7 @@ export {
 } from './contracts/memberships.js'
 export { withOutages, type MembershipsWithOutages } from './outages.js'
 export { staleRecorder, type StaleNames, type StaleRecorder } from './stale-recorder.js'
-export { play, type History, type Step, type Tally } from './history.js'
+export { play } from './history.js'
+export type { History, Step, Tally } from './steps.js'
 export { emptyPicture, fold, type Picture } from './picture.js'
 export { createTruth, type TrueRoom, type Truth } from './truth.js'

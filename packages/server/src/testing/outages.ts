@@ -32,7 +32,8 @@ export function withOutages(memberships: Memberships): MembershipsWithOutages {
       )
     },
     readUsers: (ids) => unlessAway(() => memberships.readUsers(ids)),
-    readSizes: (groups, conversations) => unlessAway(() => memberships.readSizes(groups, conversations)),
+    readRooms: (groups, conversations, rosterMax) =>
+      unlessAway(() => memberships.readRooms(groups, conversations, rosterMax)),
     close: () => memberships.close(),
     goAway() {
       isAway = true

@@ -46,6 +46,9 @@ export function fold(picture: Picture, event: PresenceEvent): boolean {
     case 'presence:devices':
       picture.devices = event.payload.count
       return true
+    case 'presence:state':
+    case 'presence:diff':
+      throw new TypeError(`${event.name} is not of protocol 1`)
   }
 }
 

@@ -218,6 +218,31 @@ describe('the slots of a session', () => {
   })
 })
 
+describe('under pressure', () => {
+  it('sessions are written less often, and still told the latest', () => {
+    const people = Object.fromEntries(['ann', 'b', 'c', 'd'].map((name) => [name, { groups: ['g'] }]))
+    const s = story(people, { windowMs: 20 })
+    const ann = s.connect('ann')
+    s.apply({ type: 'window', ms: 250 })
+    s.wait(100)
+    s.hear(ann)
+    s.connect('b')
+    expect(s.hear(ann)).toEqual(['b 1'])
+    s.wait(200)
+    s.connect('c')
+    s.connect('d')
+    expect(s.hear(ann)).toEqual([])
+    s.wait(50)
+    expect(s.hear(ann)).toEqual(['c 1', 'd 1'])
+    s.apply({ type: 'window', ms: 0 })
+    s.wait(250)
+    s.connect('b', { device: 'x' })
+    s.wait(20)
+    s.connect('b', { device: 'y' })
+    expect(s.hear(ann)).toEqual(['b 2', 'b 3'])
+  })
+})
+
 describe('a group above namesMax', () => {
   const crowd = (size: number) => ({ groups: { all: size } })
 

@@ -5,8 +5,9 @@ import fc from 'fast-check'
 import ts from 'typescript'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { createEngine } from '../../src/core/index.js'
-import { play, type History } from '../../src/testing/history.js'
-import { histories, worldSettings } from '../support/histories.js'
+import { play } from '../../src/testing/history.js'
+import type { History } from '../../src/testing/steps.js'
+import { absences, histories, worldSettings } from '../support/histories.js'
 
 /** Each is a mistake that somebody could make in the engine; 300 random histories must notice it. */
 const MUTANTS = [
@@ -28,9 +29,39 @@ const MUTANTS = [
   },
   {
     name: 'no check at write time',
-    file: 'outbox.ts',
-    from: 'const view = subject ? viewOf(session.user, subject) : NO_VIEW',
-    to: 'const view = toldView ?? (subject ? viewOf(session.user, subject) : NO_VIEW)',
+    file: 'events.ts',
+    from: 'const view = subject ? viewOf(session, subject) : NO_VIEW',
+    to: 'const view = toldView ?? (subject ? viewOf(session, subject) : NO_VIEW)',
+  },
+  {
+    name: 'no check at write time in diffs',
+    file: 'diffs.ts',
+    from: 'const view = subject ? viewOf(session, subject) : NO_VIEW',
+    to: 'const view = toldView ?? (subject ? viewOf(session, subject) : NO_VIEW)',
+  },
+  {
+    name: 'a changed roster is not told',
+    file: 'memberships.ts',
+    from: 'for (const session of sessionsIn(room)) oweRoom(world, session, room)\n    room.size = members',
+    to: 'room.size = members',
+  },
+  {
+    name: 'a resume forgets changed rows',
+    file: 'memberships.ts',
+    from: '  user.rowsAt = world.position\n',
+    to: '',
+  },
+  {
+    name: 'a resume forgets changed rosters',
+    file: 'memberships.ts',
+    from: 'room.roster = roster\n    rosterChanged(world, room)',
+    to: 'room.roster = roster',
+  },
+  {
+    name: 'a resume forgets presence',
+    file: 'presence.ts',
+    from: '  user.presenceAt = world.position\n',
+    to: '',
   },
   {
     name: 'lease not renewed',
@@ -40,15 +71,15 @@ const MUTANTS = [
   },
   {
     name: 'retraction forgotten',
-    file: 'outbox.ts',
+    file: 'events.ts',
     from: 'events.push(goneConversation(world, userId, id))',
     to: 'void goneConversation',
   },
   {
     name: 'typing not ended by a loss',
     file: 'sessions.ts',
-    from: '  endTyping(world, session)\n  user.live.delete(session)',
-    to: '  user.live.delete(session)',
+    from: '  endTyping(world, session)\n  watch(world',
+    to: '  watch(world',
   },
   {
     name: 'no adoption',
@@ -58,7 +89,7 @@ const MUTANTS = [
   },
   {
     name: 'there and back is told',
-    file: 'outbox.ts',
+    file: 'events.ts',
     from: 'const before = hasSeen ? told : OFFLINE',
     to: 'const before = hasSeen ? { ...told, count: -1 } : OFFLINE',
   },
@@ -105,7 +136,7 @@ async function loadMutant(mutant?: (typeof MUTANTS)[number]): Promise<typeof cre
 
 function check(create: typeof createEngine): fc.RunDetails<[History]> {
   return fc.check(
-    fc.property(histories, (history) => {
+    fc.property(fc.oneof(histories, absences), (history) => {
       play(history, create, worldSettings)
     }),
     { numRuns: 300, endOnFailure: true },

@@ -113,6 +113,15 @@ describe('going to the background', () => {
     s.wait(29_999)
     expect(s.get('bob').online).toBe(true)
   })
+
+  it('is taken back by coming to the foreground', () => {
+    const { s, bob } = chat()
+    s.background(bob, 30_000)
+    s.apply({ type: 'foreground', sessionId: bob as never })
+    s.lose(bob)
+    s.wait(5_000)
+    expect(s.get('bob').online).toBe(false)
+  })
 })
 
 describe('in a conversation above namesMax', () => {

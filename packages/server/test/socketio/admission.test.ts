@@ -53,7 +53,7 @@ describe('a connection is refused for good', () => {
       code: 'protocol_unsupported',
       message: 'Protocol 99 is not spoken here.',
       retry: 'never',
-      supported: [1],
+      supported: [1, 2],
     })
   })
 

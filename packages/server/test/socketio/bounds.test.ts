@@ -204,9 +204,9 @@ const PROTOCOL_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
       rows: { conversations: rooms },
       wrap: (inner) => ({
         ...inner,
-        readSizes(groups, conversations) {
+        readRooms(groups, conversations, most) {
           batches.push(groups.length + conversations.length)
-          return inner.readSizes(groups, conversations)
+          return inner.readRooms(groups, conversations, most)
         },
       }),
     })

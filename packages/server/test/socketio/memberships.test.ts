@@ -157,7 +157,7 @@ describe('rows that change while a connection is let in', () => {
       wrap: (rows) => ({
         open: (onStale) => rows.open(onStale),
         close: () => rows.close(),
-        readSizes: (groups, conversations) => rows.readSizes(groups, conversations),
+        readRooms: (groups, conversations, most) => rows.readRooms(groups, conversations, most),
         async readUsers(ids) {
           const found = await rows.readUsers(ids)
           if (ids.some((id) => id === 'bob')) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createEngine, NO_MEMBERSHIPS, resolveSettings, type Effect } from '../../src/core/index.js'
+import { createEngine, NO_ROOMS, resolveSettings, type Effect } from '../../src/core/index.js'
 import { createRuntime } from '../../src/socketio/runtime.js'
 
 function start() {
@@ -19,7 +19,7 @@ function start() {
         type: 'connect',
         sessionId: sessionId as never,
         userId: 'ann' as never,
-        memberships: NO_MEMBERSHIPS,
+        rooms: NO_ROOMS,
         since: 0,
       }),
     lose: (sessionId: string) => runtime.accept({ type: 'lost', sessionId: sessionId as never }),
@@ -82,6 +82,48 @@ describe('a grace', () => {
   })
 })
 
+describe('the windows of the sessions', () => {
+  beforeEach(() => {
+    vi.useFakeTimers()
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('widen step by step while the loop is late, and come back step by step', () => {
+    let time = 0
+    const windows: number[] = []
+    const engine = createEngine(resolveSettings())
+    const recording = {
+      ...engine,
+      apply(input: Parameters<typeof engine.apply>[0], now: number) {
+        if (input.type === 'window') windows.push(input.ms)
+        return engine.apply(input, now)
+      },
+    }
+    const runtime = createRuntime(
+      recording,
+      () => {},
+      () => time,
+    )
+    const beat = (late: number, times: number) => {
+      for (let n = 0; n < times; n++) {
+        time += 50 + late
+        vi.advanceTimersByTime(50)
+      }
+    }
+    beat(0, 5)
+    expect(windows).toEqual([])
+    beat(30, 5)
+    expect(windows).toEqual([50, 250, 1_000])
+    beat(0, 9)
+    expect(windows).toEqual([50, 250, 1_000])
+    beat(0, 30)
+    expect(windows).toEqual([50, 250, 1_000, 250, 50, 0])
+    runtime.close()
+  })
+})
+
 it('what a listener does in the middle of an effect happens after it', () => {
   const order: string[] = []
   const runtime = createRuntime(createEngine(resolveSettings()), (effect) => {
@@ -94,7 +136,7 @@ it('what a listener does in the middle of an effect happens after it', () => {
     type: 'connect',
     sessionId: '1' as never,
     userId: 'ann' as never,
-    memberships: NO_MEMBERSHIPS,
+    rooms: NO_ROOMS,
     since: 0,
   })
   expect(order).toEqual(['count 1', 'done', 'count 0', 'done'])

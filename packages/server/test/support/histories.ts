@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { resolveSettings, type Settings } from '../../src/core/index.js'
-import type { History, Step } from '../../src/testing/history.js'
+import type { History, Step } from '../../src/testing/steps.js'
 
 /** Few of everything, so that histories meet themselves; bounds low enough to be reached. */
 export const worldSettings: Settings = resolveSettings({
@@ -30,16 +30,26 @@ const row = (name: 'join' | 'part') =>
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
-    arbitrary: step('connect', { user, device: fc.nat(1), client: fc.nat(2) }, ['device', 'client']),
+    arbitrary: step('connect', { user, device: fc.nat(1), client: fc.nat(2), sdk: fc.boolean() }, [
+      'device',
+      'client',
+    ]),
   },
   { weight: 4, arbitrary: step('lose', { session }) },
   {
     weight: 4,
-    arbitrary: step('reload', {
-      session,
-      ms: fc.constantFrom(0, 30, 2_000, 6_000),
-      isSameProgram: fc.boolean(),
-    }),
+    arbitrary: step(
+      'reload',
+      {
+        session,
+        ms: fc.constantFrom(0, 30, 2_000, 6_000, 70_000),
+        isSameProgram: fc.boolean(),
+        meanwhile: fc.array(fc.oneof(row('join'), row('part'), step('type', { session, conversation })), {
+          maxLength: 4,
+        }),
+      },
+      ['meanwhile'],
+    ),
   },
   {
     weight: 2,
@@ -75,3 +85,36 @@ export const histories: fc.Arbitrary<History> = fc
     fc.array(anyStep, { minLength: 10, maxLength: 70 }),
   )
   .map(([rows, steps]) => [...rows, ...steps])
+
+/** A world of SDK clients who are away now and then while others come, go, and gain and lose rows. */
+export const absences: fc.Arbitrary<History> = fc
+  .tuple(
+    fc.array(row('join'), { minLength: 10, maxLength: 24 }),
+    fc.array(step('connect', { user, client: fc.nat(9), sdk: fc.constant(true) }), {
+      minLength: 3,
+      maxLength: 6,
+    }),
+    fc.array(
+      fc.tuple(
+        session,
+        fc.array(
+          fc.oneof(
+            row('join'),
+            row('part'),
+            step('connect', { user, device: fc.nat(1) }),
+            step('disconnect', { session }),
+          ),
+          { minLength: 1, maxLength: 4 },
+        ),
+      ),
+      { minLength: 3, maxLength: 8 },
+    ),
+  )
+  .map(([rows, connects, away]) => [
+    ...rows,
+    ...connects,
+    ...away.flatMap(([who, meanwhile]): Step[] => [
+      { do: 'wait', ms: 30 },
+      { do: 'reload', session: who, ms: 30, isSameProgram: true, meanwhile },
+    ]),
+  ])

@@ -4,8 +4,9 @@ import {
   resolveSettings,
   type Effect,
   type Input,
-  type KnownMemberships,
+  type KnownRooms,
   type PresenceEvent,
+  type RoomFacts,
   type Settings,
 } from '../../src/core/index.js'
 
@@ -31,17 +32,17 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
     return Object.values(people).filter((person) => ids(person[kind]).includes(id)).length
   }
 
-  function rowsOf(user: string): KnownMemberships {
+  function rowsOf(user: string): KnownRooms {
     const person = people[user] ?? {}
     const sizes = (kind: 'groups' | 'conversations') =>
       ids(person[kind]).map((id) => {
         const given = person[kind]
         const size = given && !Array.isArray(given) ? (given as Record<string, number>)[id] : undefined
-        return [id, size ?? sizeOf(kind, id)] as const
+        return [id, { members: size ?? sizeOf(kind, id) }] as const
       })
     return {
-      groups: new Map(sizes('groups') as [GroupId, number][]),
-      conversations: new Map(sizes('conversations') as [ConversationId, number][]),
+      groups: new Map(sizes('groups') as [GroupId, RoomFacts][]),
+      conversations: new Map(sizes('conversations') as [ConversationId, RoomFacts][]),
     }
   }
 
@@ -80,7 +81,7 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
         type: 'connect',
         sessionId: sessionId as SessionId,
         userId: user as UserId,
-        memberships: rowsOf(user),
+        rooms: rowsOf(user),
         deviceId: device as DeviceId | undefined,
         clientId: client as ClientId | undefined,
         label,
@@ -120,14 +121,14 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
     /** The rows of a user are these now. */
     rows(user: string, rows: StoryUser) {
       ;(people as Record<string, StoryUser>)[user] = rows
-      return apply({ type: 'memberships', userId: user as UserId, memberships: rowsOf(user) })
+      return apply({ type: 'memberships', userId: user as UserId, rooms: rowsOf(user) })
     },
     size(kind: 'group' | 'conversation', id: string, size: number) {
       apply({
-        type: 'sizes',
-        sizes: {
-          groups: new Map(kind === 'group' ? [[id as GroupId, size]] : []),
-          conversations: new Map(kind === 'conversation' ? [[id as ConversationId, size]] : []),
+        type: 'rooms',
+        rooms: {
+          groups: new Map(kind === 'group' ? [[id as GroupId, { members: size }]] : []),
+          conversations: new Map(kind === 'conversation' ? [[id as ConversationId, { members: size }]] : []),
         },
       })
     },
@@ -178,5 +179,8 @@ function line(event: PresenceEvent): string {
     }
     case 'presence:devices':
       return `devices ${event.payload.devices.map((device) => device.label ?? device.deviceId).join(' ')}`
+    case 'presence:state':
+    case 'presence:diff':
+      return JSON.stringify(event.payload)
   }
 }

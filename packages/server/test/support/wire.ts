@@ -249,7 +249,7 @@ function observed(memberships: Memberships, look: () => void): Memberships {
   return {
     open: (onStale) => memberships.open(onStale),
     readUsers: (ids) => seen(memberships.readUsers(ids)),
-    readSizes: (groups, conversations) => seen(memberships.readSizes(groups, conversations)),
+    readRooms: (groups, conversations, most) => seen(memberships.readRooms(groups, conversations, most)),
     close: () => memberships.close(),
   }
 }

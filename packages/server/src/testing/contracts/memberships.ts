@@ -3,6 +3,9 @@ import { PresenceError, type ConversationId, type GroupId, type UserId } from '@
 import { READ_BATCH_MAX, type Memberships } from '../../core/ports.js'
 import { staleRecorder, type StaleRecorder } from '../stale-recorder.js'
 
+/** More than any case has members. */
+const ROSTER_MAX = 1_000
+
 /** One promise of a port: a sentence, and what shows it. It rejects with an AssertionError. */
 export interface ContractCase {
   readonly title: string
@@ -87,11 +90,15 @@ const PROMISES: Readonly<Record<string, Show>> = {
     const { memberships, rows, user, group, conversation } = harness
     for (const n of [1, 2, 3]) await rows.addToGroup(group(1), user(n))
     await rows.addToConversation(conversation(1), user(1))
-    const sizes = await memberships.readSizes([group(1), group(2)], [conversation(1), conversation(2)])
-    assert.equal(sizes.groups.get(group(1)), 3)
-    assert.equal(sizes.groups.get(group(2)) ?? 0, 0)
-    assert.equal(sizes.conversations.get(conversation(1)), 1)
-    assert.equal(sizes.conversations.get(conversation(2)) ?? 0, 0)
+    const sizes = await memberships.readRooms(
+      [group(1), group(2)],
+      [conversation(1), conversation(2)],
+      ROSTER_MAX,
+    )
+    assert.equal(sizes.groups.get(group(1))?.members, 3)
+    assert.equal(sizes.groups.get(group(2))?.members ?? 0, 0)
+    assert.equal(sizes.conversations.get(conversation(1))?.members, 1)
+    assert.equal(sizes.conversations.get(conversation(2))?.members ?? 0, 0)
   },
 
   async 'ids that the store cannot hold have no memberships and do not harm the others'(harness) {
@@ -101,12 +108,16 @@ const PROMISES: Readonly<Record<string, Show>> = {
     const strange = [...foreignIds, '__proto__', "'; --", '{"}', '\\', 'é漢🦜']
     const found = await memberships.readUsers([...(strange as UserId[]), user(1)])
     assert.deepEqual([...found.keys()], [user(1)])
-    const sizes = await memberships.readSizes(
+    const sizes = await memberships.readRooms(
       [...(strange as GroupId[]), group(1)],
       [...(strange as ConversationId[]), conversation(1)],
+      ROSTER_MAX,
     )
-    assert.deepEqual([sizes.groups.get(group(1)), sizes.conversations.get(conversation(1))], [1, 1])
-    for (const id of strange) assert.equal(sizes.groups.get(id as GroupId) ?? 0, 0)
+    assert.deepEqual(
+      [sizes.groups.get(group(1))?.members, sizes.conversations.get(conversation(1))?.members],
+      [1, 1],
+    )
+    for (const id of strange) assert.equal(sizes.groups.get(id as GroupId)?.members ?? 0, 0)
   },
 
   async 'a whole batch is answered'({ memberships, rows, user, group }) {
@@ -117,9 +128,24 @@ const PROMISES: Readonly<Record<string, Show>> = {
     assert.deepEqual(members, [users[0], users.at(-1)])
   },
 
+  async 'members are named up to as many as asked for, and above that only counted'(harness) {
+    const { memberships, rows, user, group, conversation } = harness
+    for (const n of [1, 2, 3]) await rows.addToGroup(group(1), user(n))
+    await rows.addToConversation(conversation(1), user(1))
+    const named = await memberships.readRooms([group(1)], [conversation(1)], 3)
+    assert.deepEqual(
+      [...(named.groups.get(group(1))?.roster ?? [])].sort(),
+      [user(1), user(2), user(3)].sort(),
+    )
+    assert.deepEqual(named.conversations.get(conversation(1))?.roster, [user(1)])
+    const counted = await memberships.readRooms([group(1)], [], 2)
+    assert.equal(counted.groups.get(group(1))?.members, 3)
+    assert.equal(counted.groups.get(group(1))?.roster, undefined)
+  },
+
   async 'nothing asked is nothing found'({ memberships }) {
     assert.equal((await memberships.readUsers([])).size, 0)
-    assert.equal((await memberships.readSizes([], [])).groups.size, 0)
+    assert.equal((await memberships.readRooms([], [], ROSTER_MAX)).groups.size, 0)
   },
 
   async 'an added row is told, and a read after that sees it'(
@@ -175,8 +201,11 @@ const PROMISES: Readonly<Record<string, Show>> = {
     await told.named({ users: [user(1), user(2)], groups: [group(1)] })
     await rows.deleteConversation(conversation(1))
     await told.named({ users: [user(3), user(4)], conversations: [conversation(1)] })
-    const sizes = await memberships.readSizes([group(1)], [conversation(1)])
-    assert.equal((sizes.groups.get(group(1)) ?? 0) + (sizes.conversations.get(conversation(1)) ?? 0), 0)
+    const sizes = await memberships.readRooms([group(1)], [conversation(1)], ROSTER_MAX)
+    assert.equal(
+      (sizes.groups.get(group(1))?.members ?? 0) + (sizes.conversations.get(conversation(1))?.members ?? 0),
+      0,
+    )
   },
 
   async 'of many changes at once none is lost'({ memberships, rows, user, group }, told) {
@@ -184,7 +213,10 @@ const PROMISES: Readonly<Record<string, Show>> = {
     const users = Array.from({ length: 60 }, (_, index) => user(index + 1))
     await Promise.all(users.map(async (one) => rows.addToGroup(group(1), one)))
     await told.named({ users, groups: [group(1)] })
-    assert.equal((await memberships.readSizes([group(1)], [])).groups.get(group(1)), users.length)
+    assert.equal(
+      (await memberships.readRooms([group(1)], [], ROSTER_MAX)).groups.get(group(1))?.members,
+      users.length,
+    )
   },
 
   async 'while the store is away reads fail as unavailable, and work again once it is back'(harness, told) {
@@ -193,7 +225,7 @@ const PROMISES: Readonly<Record<string, Show>> = {
     await memberships.open(told.onStale)
     await harness.goAway()
     await assert.rejects(memberships.readUsers([user(1)]), isUnavailable)
-    await assert.rejects(memberships.readSizes([group(1)], []), isUnavailable)
+    await assert.rejects(memberships.readRooms([group(1)], [], ROSTER_MAX), isUnavailable)
     await harness.comeBack()
     const found = await eventually(() => roomsOf(memberships, user(1)))
     assert.deepEqual(found, { groups: [group(1)], conversations: [] })
