@@ -8,6 +8,25 @@ import tseslint from 'typescript-eslint'
 /** Imports that a layer may not have; `regex` matches the module's name as it is written. */
 const layer = (regex, message) => ['error', { patterns: [{ regex, message }] }]
 
+/** What a page loads: itself, and `socket.io-client` in one place. Of the modules in `typesOnly`, no code. */
+const clientLayer = (typesOnly) => [
+  'error',
+  {
+    patterns: [
+      {
+        regex: `^(${typesOnly})$`,
+        allowTypeImports: true,
+        message: 'Only types: validation and error texts would be most of what a page loads.',
+      },
+      {
+        regex: '^(?!@vigie/protocol$|socket\\.io-client$|\\./)',
+        message:
+          '`client` knows `@vigie/protocol`, `socket.io-client` and itself; no Node, because pages load it.',
+      },
+    ],
+  },
+]
+
 /** File names are kebab-case, so that a name reads the same on every file system. */
 const kebabCase = {
   create: (context) => ({
@@ -159,6 +178,15 @@ export default tseslint.config(
         '`testing` is published: it knows `core` and `memory`, and no test runner.',
       ),
     },
+  },
+  {
+    files: ['packages/client/src/**/*.ts'],
+    rules: { '@typescript-eslint/no-restricted-imports': clientLayer('@vigie/protocol|socket\\.io-client') },
+  },
+  {
+    // One file knows the network, so that everything else runs on a fake of it.
+    files: ['packages/client/src/transport.ts'],
+    rules: { '@typescript-eslint/no-restricted-imports': clientLayer('@vigie/protocol') },
   },
   {
     files: ['apps/*/src/**/*.ts', 'examples/*/src/**/*.ts'],

@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^@vigie\/protocol$/, replacement: source('packages/protocol/src/index.ts') },
+      { find: /^@vigie\/client$/, replacement: source('packages/client/src/index.ts') },
       { find: /^@vigie\/server$/, replacement: source('packages/server/src/socketio/index.ts') },
       { find: /^@vigie\/server\/(\w+)$/, replacement: source('packages/server/src/$1/index.ts') },
     ],

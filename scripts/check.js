@@ -12,7 +12,7 @@ import { documents } from './docs.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const run = promisify(execFile)
-const PUBLISHED = ['packages/protocol', 'packages/server', 'apps/vigie']
+const PUBLISHED = ['packages/protocol', 'packages/server', 'packages/client', 'apps/vigie']
 /** Room for what a tool says about a whole repository. */
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024
 

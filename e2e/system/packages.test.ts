@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectClient } from '../support/clients.js'
-import { installedProject, must, type FreshProject } from '../support/packages.js'
+import { installedProject, must, type FreshProject, type Ran } from '../support/packages.js'
 import { startProcess } from '../support/process.js'
 import { addressOf, withoutOwnSettings } from '../support/serve.js'
 
@@ -79,6 +79,58 @@ test.for(MAJORS)('under Node %i the packed `vigie serve --demo` serves its page,
     await client.until('a colleague comes', () => client.named('presence:update').some(isOther))
   }
   expect(await server.kill('SIGTERM')).toBe(0)
+})
+
+test.for(MAJORS)(
+  'under Node %i the packed client and the packed library understand each other',
+  async (major) => {
+    await project.write('sdk.js', SDK)
+    const { output } = must(await project.run(nodeFor(major), 'sdk.js'))
+    expect(output.trim().split('\n')).toEqual([
+      'ben online true',
+      'ben types true',
+      'ben types false',
+      'ben online false',
+      'ana left',
+    ])
+  },
+)
+
+test('the packed client’s types hold without a page’s and without Node’s, and refuse what it cannot do', async () => {
+  const compile = async (lib: readonly string[], text: string): Promise<Ran> => {
+    // Without the checks of others' declarations: socket.io-client's own name a page's types.
+    const compilerOptions = { ...COMPILER_OPTIONS, lib, types: [], skipLibCheck: true }
+    await project.write('sdk.tsconfig.json', JSON.stringify({ compilerOptions, files: ['app.ts'] }))
+    await project.write('app.ts', text)
+    return project.run(process.execPath, 'node_modules/typescript/bin/tsc', '-p', 'sdk.tsconfig.json')
+  }
+  const refused = SDK_MISUSES.map((misuse) => `// @ts-expect-error\n${misuse}`)
+  const app = [TYPED_APP, ...refused].join('\n')
+  expect(await compile(['ES2022'], app)).toEqual({ code: 0, output: '\n' })
+  expect(await compile(['ES2022', 'DOM'], [app, TYPED_PAGE].join('\n'))).toEqual({ code: 0, output: '\n' })
+})
+
+test('the code in the guide of the client, and in the README, compiles', async () => {
+  const options = { ...COMPILER_OPTIONS, lib: ['ES2022', 'DOM'], types: [], skipLibCheck: true }
+  for (const document of ['docs/client.md', 'README.md']) {
+    const blocks = [...(await readFile(document, 'utf8')).matchAll(/^```ts\n(.*?)^```/gmsu)].map(
+      ([, code]) => code,
+    )
+    const ours = document === 'README.md' ? blocks.filter((code) => code?.includes('@vigie/client')) : blocks
+    expect(ours.length).toBeGreaterThan(0)
+    await project.write('guide.ts', [...ours, GUIDE_HOST].join('\n'))
+    await project.write(
+      'guide.tsconfig.json',
+      JSON.stringify({ compilerOptions: options, files: ['guide.ts'] }),
+    )
+    const compiled = await project.run(
+      process.execPath,
+      'node_modules/typescript/bin/tsc',
+      '-p',
+      'guide.tsconfig.json',
+    )
+    expect(compiled, document).toEqual({ code: 0, output: '\n' })
+  }
 })
 
 test('the packed types take a host’s own events beside presence’s, and refuse what is not of the wire', async () => {
@@ -170,6 +222,58 @@ await presence.close()
 await server.close()
 `
 
+/** The same host, and two users of the client; prints what the first sees of the second. */
+const SDK = `
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { Server } from 'socket.io'
+import { createPresenceClient } from '@vigie/client'
+import { attachPresence } from '@vigie/server'
+import { memoryMemberships } from '@vigie/server/memory'
+
+const http = createServer()
+const server = new Server(http)
+const presence = attachPresence(server, {
+  memberships: memoryMemberships({ conversations: [['plan', ['ana', 'ben']]] }),
+  authenticate: (socket) => ({ userId: socket.handshake.auth.token }),
+})
+await presence.ready
+http.listen(0, '127.0.0.1')
+await once(http, 'listening')
+
+const open = (token) => {
+  const client = createPresenceClient({ url: 'http://127.0.0.1:' + http.address().port, token: () => token })
+  client.connect()
+  return client
+}
+const ana = open('ana')
+const until = (select) => new Promise((resolve) => {
+  const stop = ana.subscribe(select, (is) => { if (is) { stop(); resolve() } })
+  if (select(ana)) { stop(); resolve() }
+})
+const ben = open('ben')
+await until((view) => view.isUserOnlineInConversation('plan', 'ben'))
+console.log('ben online ' + ana.presence('ben').online)
+const live = new Promise((resolve) => {
+  ben.subscribe((view) => view.state().name, (name) => { if (name === 'live') resolve() })
+  if (ben.state().name === 'live') resolve()
+})
+await live
+ben.startTyping('plan')
+await until((view) => view.typing('plan').includes('ben'))
+console.log('ben types true')
+ben.stopTyping('plan')
+await until((view) => view.typing('plan').length === 0)
+console.log('ben types false')
+ben.close()
+await until((view) => !view.isUserOnlineInConversation('plan', 'ben'))
+console.log('ben online ' + ana.presence('ben').online)
+await ana.leave()
+console.log('ana ' + ana.state().reason)
+await presence.close()
+await server.close()
+`
+
 const COMPILER_OPTIONS = {
   target: 'ES2022',
   lib: ['ES2023'],
@@ -216,3 +320,52 @@ const MISUSES = [
   `attachPresence(server, { authenticate: () => ({ userId: 'ana' }), memberships: postgresMemberships({ sql: '' }), grace: 3 })`,
   `attachPresence(server, { auth: { secret: 'a secret' } })`,
 ]
+
+const TYPED_APP = `
+import { createPresenceClient, PresenceError, type ConnectionState, type UserPresence } from '@vigie/client'
+
+export const client = createPresenceClient({
+  url: 'https://chat.example.com',
+  token: async () => 'a token',
+  onPresenceUpdate: (userId, online, count) => [userId.length, online, count.toFixed()],
+  onError: (error) => error instanceof PresenceError && error.code,
+})
+export const online: readonly string[] = client.getOnlineUsersInConversation('plan')
+export const count = client.select((view) => view.conversationOccupancy('plan')?.online ?? 0)
+const stop: () => void = count.subscribe((value) => value.toFixed())
+stop()
+export const describe = (presence: UserPresence): string =>
+  presence.status === 'known' ? String(presence.count) : String(presence.since)
+export const why = (state: ConnectionState): string | undefined =>
+  state.name === 'closed' ? state.reason : undefined
+client.watch(['ana', 'ben'])()
+`
+
+/** A text field is an input that can be bound. */
+const TYPED_PAGE = `
+client.bindTyping(document.createElement('textarea'), 'plan')()
+`
+
+/** A missing address, two wrong options, a list that is written to, an unknown presence that is read as known. */
+const SDK_MISUSES = [
+  `createPresenceClient({ token: 'a token' })`,
+  `createPresenceClient({ url: '', graceMs: 3 })`,
+  `createPresenceClient({ url: '', socketOptions: { reconnection: true } })`,
+  `online.push('ana')`,
+  `client.presence('ana').online`,
+  `client.leave({ scope: 'everywhere' })`,
+  `client.subscribe((view) => view.typing('plan'), (typists: number) => typists)`,
+]
+
+/** What an application has of its own. */
+const GUIDE_HOST = `
+declare function fetchToken(): Promise<string>
+declare function showOnline(userIds: readonly string[]): void
+declare function showTyping(userIds: readonly string[]): void
+declare function showDot(online: boolean): void
+declare function showGreyDot(online: boolean, since: number | undefined): void
+declare function showBanner(text: string): void
+declare function hideBanner(): void
+declare function showNumber(text: string): void
+declare const messageField: HTMLTextAreaElement
+`

@@ -1,0 +1,81 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startProcess } from '../support/process.js'
+
+const MAIN = fileURLToPath(new URL('../../bench/dist/main.js', import.meta.url))
+const USERS = 200
+/** One of a community, besides the user. */
+const OTHERS = 99
+const SUBJECTS = ['floor', 'seed', 'seed-picture', 'vigie-1', 'vigie-2']
+
+interface Row {
+  readonly subject: string
+  readonly rounds: readonly Readonly<Record<string, number>>[]
+  readonly median: Readonly<Record<string, number>>
+}
+interface Report {
+  readonly results: readonly { readonly scenario: string; readonly rows: readonly Row[] }[]
+}
+
+/** A small benchmark says nothing about speed: what is asserted here is that it counts right. */
+describe('the benchmark', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'vigie-bench-test-'))
+  })
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  async function bench(scenario: string): Promise<ReadonlyMap<string, Row>> {
+    const json = join(folder, `${scenario}.json`)
+    const args = [scenario, '--users', String(USERS), '--rounds', '1', '--measure', '3', '--json', json]
+    await using run = startProcess([MAIN, ...args])
+    const code = await run.ended
+    expect(code, run.lines.join('\n')).toBe(0)
+    const report = JSON.parse(await readFile(json, 'utf8')) as Report
+    expect(report.results.map((result) => result.scenario)).toEqual([scenario])
+    const rows = report.results[0]?.rows ?? []
+    expect(rows.map(({ subject }) => subject)).toEqual(SUBJECTS)
+    // A run in which not everybody ended connected leaves no round.
+    expect(rows.filter(({ rounds }) => rounds.length === 1)).toHaveLength(SUBJECTS.length)
+    return new Map(rows.map((row) => [row.subject, row]))
+  }
+
+  const figure = (rows: ReadonlyMap<string, Row>, subject: string, name: string) =>
+    rows.get(subject)?.median[name] ?? NaN
+
+  it('connects everybody in a storm and counts what they are told', async () => {
+    const rows = await bench('storm')
+    expect(figure(rows, 'floor', 'frames')).toBe(0)
+    // Two queries a connection, as the seed states it, whoever is told of it.
+    expect(figure(rows, 'seed', 'queries')).toBe(2 * USERS)
+    expect(figure(rows, 'vigie-1', 'queries')).toBeLessThan(USERS / 2)
+    expect(figure(rows, 'vigie-2', 'queries')).toBeLessThan(USERS / 2)
+    // One state each, and some diffs: nothing near a frame for each pair.
+    expect(figure(rows, 'vigie-2', 'frames')).toBeGreaterThanOrEqual(USERS)
+    expect(figure(rows, 'vigie-2', 'frames') * 20).toBeLessThan(figure(rows, 'seed', 'frames'))
+    // The seed without a first picture leaves those who came early unseen by those who came late.
+    expect(figure(rows, 'seed', 'wrongViews')).toBeGreaterThan(0)
+    expect(figure(rows, 'vigie-1', 'wrongViews')).toBe(0)
+    expect(figure(rows, 'vigie-2', 'wrongViews')).toBe(0)
+    for (const subject of SUBJECTS) expect(figure(rows, subject, 'leaks')).toBe(0)
+  })
+
+  it('lets people go and come back, and everybody is right in the end', async () => {
+    const rows = await bench('churn')
+    for (const subject of SUBJECTS) {
+      expect(figure(rows, subject, 'changes')).toBeGreaterThan(0)
+      expect(figure(rows, subject, 'dropped')).toBe(0)
+    }
+    // At most a frame for each other, besides what one is told when one is back.
+    expect(figure(rows, 'vigie-2', 'frames')).toBeLessThanOrEqual(OTHERS + 1)
+    expect(figure(rows, 'seed', 'queries')).toBeCloseTo(2, 0)
+    expect(figure(rows, 'vigie-2', 'offlineSamples')).toBeGreaterThan(0)
+    expect(figure(rows, 'vigie-1', 'wrongViews')).toBe(0)
+    expect(figure(rows, 'vigie-2', 'wrongViews')).toBe(0)
+  })
+})

@@ -1,0 +1,341 @@
+/**
+ * The door. One client is one path: connection (a link, its states) → sync (what is known) → store (who wants to know).
+ */
+import type { DeviceId, Position, PresenceAuth } from '@vigie/protocol'
+import type { Socket } from 'socket.io-client'
+import { callBack, type PresenceCallbacks } from './callbacks.js'
+import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
+import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
+import { createStore, type Selection, type Selector } from './store.js'
+import {
+  apply,
+  begin,
+  EMPTY_SYNC,
+  NO_CHANGES,
+  setWatched,
+  type Changes,
+  type Frame,
+  type Sync,
+} from './sync.js'
+import type { TokenSource } from './token.js'
+import { socketIoTransport, type ClientMessage, type SocketIoOptions, type Transport } from './transport.js'
+import { bindTyping, createTyping, type TypingInput } from './typing.js'
+import type { PresenceView } from './view.js'
+import { createWatch } from './watch.js'
+
+/** What {@link createPresenceClient} takes. Only `url` is required. */
+export interface PresenceClientOptions extends PresenceCallbacks, Partial<ConnectionTimes> {
+  /** The server's address, with the namespace as its path: `https://chat.example.com/presence`. */
+  readonly url: string
+  /**
+   * The token, or a function that gets one: asked at each connection, and again at a random 75 to 90 % of the token's life.
+   * A function that throws is asked again later, unless it throws a `PresenceError` whose `retry` is `'never'`.
+   */
+  readonly token?: TokenSource
+  /** Names this installation. Without it one is made and kept in `storage`. */
+  readonly deviceId?: string
+  /** Where the made `deviceId` is kept; `null`: nowhere, each connection is a device then. @default localStorage, where there is one */
+  readonly storage?: DeviceStorage | null
+  /** What to call this device in its owner's own list; at most 64 characters. */
+  readonly label?: string
+  /** The host's own fields of `auth`. */
+  readonly auth?: Readonly<Record<string, unknown>>
+  /** Further options of `socket.io-client`, such as `path`. @default transports: websocket, then polling */
+  readonly socketOptions?: SocketIoOptions
+  /**
+   * Hears of what went wrong and is mended by itself (a token that could not be had, a message that was refused), and of
+   * what listeners throw. Without it, the errors of listeners are thrown into the void of a timer, as a browser does.
+   */
+  readonly onError?: (error: unknown) => void
+  /** Time and chance, for tests. */
+  readonly platform?: Platform
+}
+
+/** Numbers for a support page. */
+export interface Diagnostics {
+  readonly state: ConnectionState
+  /** Frames that were received. */
+  readonly states: number
+  readonly diffs: number
+  /** Messages that were sent. */
+  readonly sent: number
+  /** When the last frame came, in milliseconds since 1970. */
+  readonly lastActivityMs: number | undefined
+  /** Of the last answered message, in milliseconds. */
+  readonly roundTripMs: number | undefined
+  /** How often the connection was live again. */
+  readonly reconnections: number
+  readonly errors: number
+  readonly lastError: unknown
+  /** The place in the server's history up to which the picture is true. */
+  readonly position: Position | undefined
+}
+
+/** Presence of and for one signed-in user; everything of {@link PresenceView}, too. */
+export interface PresenceClient extends PresenceView {
+  /** Begins to connect, and stays connected until `close`, `leave`, or a server that ends it for good. */
+  connect(): void
+  /** Ends it: others see it at once. May be called twice; `connect` begins again. */
+  close(): void
+  /**
+   * As `close`, and waits for the server's word. `scope: 'device'` ends all sessions of this device: a log-out.
+   * @throws PresenceError (rejects) `unavailable` when the server could not be told; it is closed all the same.
+   */
+  leave(options?: { readonly scope?: 'session' | 'device' }): Promise<void>
+  /**
+   * Call it when the app is about to be frozen: should the connection be lost now, others see it only after
+   * `graceMs` (0 to 60,000, the default). Typing ends at once.
+   */
+  background(graceMs?: number): void
+  /** Call it when the app is back, or the network is: takes `background` back, and does not wait any longer to connect again. */
+  foreground(): void
+  /** A selected value with a stable `get`; see {@link Selection}. */
+  select<Value>(selector: Selector<Value>): Selection<Value>
+  /** Calls `listener` when what `selector` picks is another value, until the function that it returns is called. */
+  subscribe<Value>(selector: Selector<Value>, listener: (value: Value) => void): () => void
+  /** Call it with each key press: it is sent at once, then at most each 3 s. Without a connection it does nothing. */
+  startTyping(conversationId: string): void
+  /** Call it when the message is sent; nothing if there was no start. */
+  stopTyping(conversationId: string): void
+  /** Does both for a text field. Returns the way to unbind it. */
+  bindTyping(input: TypingInput, conversationId: string): () => void
+  /**
+   * Asks for the presence of people on screen, also of those with whom only large rooms are shared. Counted: each call is
+   * ended by the function that it returns. At most 200 people in all.
+   * @throws PresenceError `too_many_watched`.
+   */
+  watch(userIds: readonly string[]): () => void
+  diagnostics(): Diagnostics
+}
+
+/** A client on its own Socket.IO connection. */
+export interface SocketPresenceClient extends PresenceClient {
+  /** For the host's own messages. Connecting and disconnecting it is this client's business. */
+  readonly socket: Socket
+}
+
+const DEFAULT_TIMES: ConnectionTimes = {
+  reconnectBaseMs: 1_000,
+  reconnectMaxMs: 30_000,
+  connectTimeoutMs: 30_000,
+  answerTimeoutMs: 10_000,
+}
+const DEVICE_KEY = 'vigie.deviceId'
+/** Longest grace in the background; the server's number. Its own constant stands beside the validation, which stays out of pages. */
+export const BACKGROUND_GRACE_MAX_MS = 60_000
+
+/**
+ * Makes a client; nothing is opened before `connect`.
+ *
+ * @example
+ * const presence = createPresenceClient({ url: 'https://chat.example.com', token: () => fetchToken() })
+ * presence.subscribe(
+ *   (view) => view.getOnlineUsersInConversation('general'),
+ *   (userIds) => showOnline(userIds),
+ * )
+ * presence.connect()
+ */
+export function createPresenceClient(options: PresenceClientOptions): SocketPresenceClient {
+  const transport = socketIoTransport(options.url, options.socketOptions)
+  return { ...createClient(options, transport), socket: transport.socket }
+}
+
+/** The same on any {@link Transport}. */
+export function createClient(
+  options: Omit<PresenceClientOptions, 'url' | 'socketOptions'>,
+  transport: Transport,
+): PresenceClient {
+  const platform = options.platform ?? defaultPlatform
+  const clientId = randomId(platform)
+  const counts = { states: 0, diffs: 0, sent: 0, errors: 0 }
+  let lastActivityMs: number | undefined
+  let lastError: unknown
+  let sync: Sync = EMPTY_SYNC
+  let changes: Changes = NO_CHANGES
+  let isResuming = false
+  let isLive = false
+  let backgroundGraceMs: number | undefined
+  let device: Promise<string | undefined> | undefined
+
+  function report(error: unknown): void {
+    counts.errors += 1
+    lastError = error
+    options.onError?.(error)
+  }
+
+  function reportListener(error: unknown): void {
+    if (options.onError) report(error)
+    else {
+      report(error)
+      platform.setTimeout(() => {
+        throw error
+      }, 0)
+    }
+  }
+
+  const store = createStore(reportListener)
+  store.onUpdate((before, after, what) => callBack(options, before, after, what))
+
+  const connection = createConnection({
+    ...DEFAULT_TIMES,
+    ...timesOf(options),
+    transport,
+    platform,
+    token: options.token,
+    auth,
+    opened() {
+      sync = begin(sync, isResuming)
+    },
+    fold,
+    whole() {
+      const what = changes
+      changes = NO_CHANGES
+      store.update({ state: connection.state, picture: sync.picture, changes: what }, platform.now())
+      if (!isLive && connection.state.name === 'live') becomeLive()
+    },
+    changed(state) {
+      isLive = false
+      watch.end()
+      typing.reset()
+      store.update({ state }, platform.now())
+    },
+    report,
+  })
+
+  const typing = createTyping({ now: platform.now, send })
+  const watch = createWatch({
+    platform,
+    request,
+    onChange(watched) {
+      const step = setWatched(sync, watched)
+      sync = step.sync
+      store.update({ picture: sync.picture, changes: step.changes }, platform.now())
+    },
+    report,
+  })
+
+  async function auth(): Promise<PresenceAuth> {
+    device ??= findDevice(options, platform, report)
+    const deviceId = (await device) as DeviceId | undefined
+    const since = sync.picture.at
+    isResuming = since !== undefined
+    return {
+      ...options.auth,
+      protocol: 2,
+      clientId,
+      ...(deviceId !== undefined && { deviceId }),
+      ...(options.label !== undefined && { label: options.label }),
+      ...(since && { since }),
+    }
+  }
+
+  function fold(frame: Frame): 'waits' | 'whole' | 'broken' {
+    lastActivityMs = platform.now()
+    counts[frame.name === 'presence:state' ? 'states' : 'diffs'] += 1
+    try {
+      const step = apply(sync, frame)
+      sync = step.sync
+      changes = step.changes
+      return step.outcome === 'broken' ? forget() : step.outcome
+    } catch (error) {
+      // A frame that is not what the protocol says. A snapshot mends whatever it was.
+      report(error)
+      return forget()
+    }
+  }
+
+  /** Without a position the server sends everything. What is shown stays until that is here. */
+  function forget(): 'broken' {
+    sync = begin({ ...sync, picture: { ...sync.picture, at: undefined } }, false)
+    return 'broken'
+  }
+
+  function becomeLive(): void {
+    isLive = true
+    watch.begin()
+    // A frozen app that was woken to connect again is still in the background.
+    if (backgroundGraceMs !== undefined) send(['presence:background', { graceMs: backgroundGraceMs }])
+  }
+
+  function request(message: ClientMessage): Promise<void> {
+    counts.sent += 1
+    return connection.request(message)
+  }
+
+  function send(message: ClientMessage): boolean {
+    if (connection.state.name !== 'live') return false
+    request(message).catch(report)
+    return true
+  }
+
+  const ownTyping = {
+    start(conversationId: string) {
+      // Whoever types is not about to be frozen any more: the server sees it so, too.
+      backgroundGraceMs = undefined
+      typing.start(conversationId)
+    },
+    stop: (conversationId: string) => typing.stop(conversationId),
+  }
+  const { select, update: _update, onUpdate: _onUpdate, ...view } = store
+  return {
+    ...view,
+    select,
+    subscribe: (selector, listener) => select(selector).subscribe(listener),
+    connect: () => connection.connect(),
+    close: () => connection.close(),
+    leave: ({ scope = 'session' } = {}) => connection.leave(scope),
+    background(graceMs = BACKGROUND_GRACE_MAX_MS) {
+      backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
+      typing.reset()
+      send(['presence:background', { graceMs: backgroundGraceMs }])
+    },
+    foreground() {
+      // Only what was said is taken back; a connection made from here on never hears of the background.
+      if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
+      backgroundGraceMs = undefined
+      connection.hurry()
+    },
+    startTyping: ownTyping.start,
+    stopTyping: ownTyping.stop,
+    bindTyping: (input, conversationId) => bindTyping(ownTyping, input, conversationId),
+    watch: (userIds) => watch.add(userIds),
+    diagnostics: () => ({
+      state: connection.state,
+      ...counts,
+      lastActivityMs,
+      roundTripMs: connection.roundTripMs,
+      reconnections: connection.reconnections,
+      lastError,
+      position: sync.picture.at,
+    }),
+  }
+}
+
+/** The durations that were given; one that is `undefined` is not. */
+function timesOf(options: Partial<ConnectionTimes>): Partial<ConnectionTimes> {
+  const names = Object.keys(DEFAULT_TIMES) as (keyof ConnectionTimes)[]
+  return Object.fromEntries(
+    names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+  )
+}
+
+/** The id of this installation: given, kept, or made and kept. None is better than one that cannot be kept. */
+async function findDevice(
+  options: Pick<PresenceClientOptions, 'deviceId' | 'storage'>,
+  platform: Platform,
+  report: (error: unknown) => void,
+): Promise<string | undefined> {
+  if (options.deviceId !== undefined) return options.deviceId
+  const storage = options.storage === undefined ? defaultStorage() : options.storage
+  if (!storage) return undefined
+  try {
+    const kept = await storage.getItem(DEVICE_KEY)
+    if (kept) return kept
+    const made = randomId(platform)
+    await storage.setItem(DEVICE_KEY, made)
+    return made
+  } catch (error) {
+    report(error)
+    return undefined
+  }
+}

@@ -1,0 +1,359 @@
+/**
+ * Step 1 of 3 · one connection after the other, as states.
+ * In:   what a link tells (from transport.ts), timers, the person's wishes
+ * Out:  states, and frames for as long as a link is open
+ * Next: sync.ts
+ */
+import type { Answer, ErrorCode, PresenceAuth } from '@vigie/protocol'
+import { PresenceError, readRefusal } from './errors.js'
+import type { Platform } from './platform.js'
+import type { Frame } from './sync.js'
+import { refreshDelayMs, type TokenSource } from './token.js'
+import type { ClientMessage, Link, LinkEnd, LinkEvents, Transport } from './transport.js'
+
+/** Why the next attempt waits: the server's code, or what this side saw. */
+export type BackOffReason = ErrorCode | 'lost' | 'timeout' | 'token_unavailable' | 'resync'
+
+/** Why it is over: the server's code; `left`: this program went; `ended`: the server ended it without a word. */
+export type CloseReason = ErrorCode | 'left' | 'ended'
+
+/**
+ * Where a connection is. Only in `live` is the picture known to be true. `attempt` counts from 0, and starts
+ * again once a connection has held. After `closed` nothing happens by itself.
+ */
+export type ConnectionState =
+  | { readonly name: 'idle' }
+  | { readonly name: 'connecting'; readonly attempt: number }
+  | { readonly name: 'syncing'; readonly attempt: number }
+  | { readonly name: 'live' }
+  | {
+      readonly name: 'backingOff'
+      /** When the next attempt begins, in milliseconds since 1970. */
+      readonly untilMs: number
+      readonly attempt: number
+      readonly reason: BackOffReason
+    }
+  | { readonly name: 'closed'; readonly reason: CloseReason; readonly error?: PresenceError }
+
+/** Durations of a connection, in milliseconds. */
+export interface ConnectionTimes {
+  /** The first retry waits a random time up to this; each further one up to twice as long. @default 1000 */
+  readonly reconnectBaseMs: number
+  /** No retry waits longer. @default 30000 */
+  readonly reconnectMaxMs: number
+  /** An attempt that is not live by then starts over. @default 30000 */
+  readonly connectTimeoutMs: number
+  /** A message that is not answered by then has failed. @default 10000 */
+  readonly answerTimeoutMs: number
+}
+
+export interface ConnectionOptions extends ConnectionTimes {
+  readonly transport: Transport
+  readonly platform: Platform
+  readonly token: TokenSource | undefined
+  /** The rest of `auth`; asked at each attempt. */
+  auth(): Promise<PresenceAuth>
+  /** A link is open; its frames follow. */
+  opened(): void
+  /** Folds a frame in. `whole` makes the connection live, `broken` starts it over. */
+  fold(frame: Frame): 'waits' | 'whole' | 'broken'
+  /** A whole moment is folded in, and the state says `live`. */
+  whole(): void
+  /** Another state, `live` excepted: {@link ConnectionOptions.whole} tells of that. */
+  changed(state: ConnectionState): void
+  /** Something went wrong that is mended by itself. */
+  report(error: unknown): void
+}
+
+export interface Connection {
+  readonly state: ConnectionState
+  /** How often it has been live again. */
+  readonly reconnections: number
+  /** Round trip of the last answered message; undefined until there was one. */
+  readonly roundTripMs: number | undefined
+  /** Begins; nothing when it has begun. */
+  connect(): void
+  /** Ends the wait for the next attempt. */
+  hurry(): void
+  /**
+   * Sends one message over a live connection.
+   * @throws PresenceError (rejects) with the server's code, or `unavailable` when nobody answers.
+   */
+  request(message: ClientMessage): Promise<void>
+  /** Ends it for good: others see it at once. */
+  close(): void
+  /**
+   * Says goodbye, then ends it for good, whatever the answer.
+   * @throws PresenceError (rejects) `unavailable` when the server could not be told.
+   */
+  leave(scope: 'session' | 'device'): Promise<void>
+}
+
+/** One attempt, from its token to the end of its link. What comes late for an earlier one is not for this one. */
+interface Run {
+  link: Link | undefined
+  token: string | undefined
+  isOpen: boolean
+  liveSinceMs: number | undefined
+  /** It said goodbye: however it ends now, it was this program that went. */
+  isLeaving: boolean
+  readonly pending: Set<(answer: Answer) => void>
+}
+
+/** A connection that held as long starts again with short delays; a shorter one counts as one more failure. */
+const STEADY_MS = 5_000
+const TOKEN_RETRY_MS = 1_000
+
+export function createConnection(options: ConnectionOptions): Connection {
+  const { transport, platform, token: tokenSource } = options
+  let state: ConnectionState = { name: 'idle' }
+  let run: Run | undefined
+  let failures = 0
+  let timesLive = 0
+  let roundTripMs: number | undefined
+  /** A token that has ended: it is not shown to the server again. */
+  let endedToken: string | undefined
+  /** The one timer of the state: the next attempt, or the end of this one. */
+  let stateTimer: unknown
+  let tokenTimer: unknown
+
+  function enter(next: ConnectionState): void {
+    state = next
+    if (next.name !== 'live') options.changed(next)
+  }
+
+  function after(delayMs: number, then: () => void): void {
+    platform.clearTimeout(stateTimer)
+    stateTimer = platform.setTimeout(then, delayMs)
+  }
+
+  function start(): void {
+    const next: Run = {
+      link: undefined,
+      token: undefined,
+      isOpen: false,
+      liveSinceMs: undefined,
+      isLeaving: false,
+      pending: new Set(),
+    }
+    run = next
+    after(options.connectTimeoutMs, () => tryLater('timeout'))
+    enter({ name: 'connecting', attempt: failures })
+    // A listener of that state may have closed the connection.
+    if (run === next) void dial(next)
+  }
+
+  async function dial(mine: Run): Promise<void> {
+    try {
+      const [token, auth] = await Promise.all([readToken(), options.auth()])
+      // Meanwhile it was closed, or took too long and another attempt has begun.
+      if (run !== mine) return
+      if (token !== undefined && token === endedToken) {
+        finish('token_expired', new PresenceError('token_expired', 'There is no newer token.'))
+        return
+      }
+      mine.token = token
+      mine.link = transport.open({ ...auth, ...(token !== undefined && { token }) }, eventsOf(mine))
+    } catch (error) {
+      if (run !== mine) return
+      // An application that knows that there will be no token (signed out) says so with such an error.
+      if (error instanceof PresenceError && error.retry === 'never') finish(error.code, error)
+      else {
+        options.report(error)
+        tryLater('token_unavailable')
+      }
+    }
+  }
+
+  async function readToken(): Promise<string | undefined> {
+    return typeof tokenSource === 'function' ? tokenSource() : tokenSource
+  }
+
+  function eventsOf(mine: Run): LinkEvents {
+    const ifMine =
+      <Payload>(handle: (payload: Payload) => void) =>
+      (payload: Payload) => {
+        if (run === mine) handle(payload)
+      }
+    return {
+      opened() {
+        if (run !== mine) return
+        mine.isOpen = true
+        options.opened()
+        enter({ name: 'syncing', attempt: failures })
+      },
+      state: ifMine((payload) => receive(mine, { name: 'presence:state', payload })),
+      diff: ifMine((payload) => receive(mine, { name: 'presence:diff', payload })),
+      closed: ifMine((data: unknown) => {
+        if (mine.isLeaving) finish('left')
+        else obey(data, 'ended')
+      }),
+      ended: ifMine((end: LinkEnd) => {
+        mine.link = undefined
+        if (mine.isLeaving) finish('left')
+        else if (end.type === 'lost') tryLater('lost')
+        else if (end.type === 'ended') finish('ended')
+        else obey(end.data, 'lost')
+      }),
+    }
+  }
+
+  function receive(mine: Run, frame: Frame): void {
+    const outcome = options.fold(frame)
+    if (outcome === 'broken') {
+      tryLater('resync')
+      return
+    }
+    if (outcome === 'waits') return
+    if (mine.liveSinceMs === undefined) becomeLive(mine)
+    options.whole()
+  }
+
+  function becomeLive(mine: Run): void {
+    platform.clearTimeout(stateTimer)
+    mine.liveSinceMs = platform.now()
+    endedToken = undefined
+    timesLive += 1
+    if (mine.token !== undefined) planRefresh(mine, mine.token)
+    enter({ name: 'live' })
+  }
+
+  /** The server decides whether and when this client comes back. */
+  function obey(data: unknown, otherwise: 'lost' | 'ended'): void {
+    const error = readRefusal(data)
+    if (!error) {
+      if (otherwise === 'lost') tryLater('lost')
+      else finish('ended')
+      return
+    }
+    switch (error.retry) {
+      case 'never':
+        // "Not with what it has": a function may have a newer token. One that has not ends at the next attempt.
+        if (error.code === 'token_expired' && typeof tokenSource === 'function') {
+          endedToken = run?.token
+          tryLater(error.code)
+        } else finish(error.code, error)
+        return
+      case 'now':
+        tryLater(error.code, failures === 0)
+        return
+      case 'backoff':
+        tryLater(error.code)
+    }
+  }
+
+  /** Full jitter: all who lost the same server come back evenly spread, not in step. */
+  function tryLater(reason: BackOffReason, isAtOnce = false): void {
+    const liveSinceMs = run?.liveSinceMs
+    if (liveSinceMs !== undefined && platform.now() - liveSinceMs >= STEADY_MS) failures = 0
+    endRun((link) => link.drop())
+    const limitMs = Math.min(options.reconnectMaxMs, options.reconnectBaseMs * 2 ** failures)
+    const delayMs = isAtOnce ? 0 : Math.floor(platform.random() * limitMs)
+    failures += 1
+    after(delayMs, start)
+    enter({ name: 'backingOff', untilMs: platform.now() + delayMs, attempt: failures, reason })
+  }
+
+  function finish(reason: CloseReason, error?: PresenceError): void {
+    endRun((link) => link.leave())
+    platform.clearTimeout(stateTimer)
+    enter({ name: 'closed', reason, ...(error && { error }) })
+  }
+
+  function endRun(how: (link: Link) => void): void {
+    const ended = run
+    run = undefined
+    platform.clearTimeout(tokenTimer)
+    if (!ended) return
+    if (ended.link) how(ended.link)
+    const { code, message } = new PresenceError('unavailable', 'The connection ended before the answer came.')
+    for (const settle of ended.pending) settle({ ok: false, error: { code, message } })
+  }
+
+  function request(message: ClientMessage): Promise<void> {
+    const mine = run
+    const link = mine?.link
+    if (!link || !mine.isOpen) {
+      return Promise.reject(new PresenceError('unavailable', 'There is no connection now.'))
+    }
+    return new Promise((resolve, reject) => {
+      const sentAtMs = platform.now()
+      const timer = platform.setTimeout(() => {
+        settle({ ok: false, error: { code: 'unavailable', message: 'The server did not answer.' } })
+      }, options.answerTimeoutMs)
+      const settle = (answer: Answer) => {
+        if (!mine.pending.delete(settle)) return
+        platform.clearTimeout(timer)
+        if (answer.ok) resolve()
+        else reject(new PresenceError(answer.error.code, answer.error.message))
+      }
+      mine.pending.add(settle)
+      link.send(message, (answer) => {
+        if (mine.pending.has(settle)) roundTripMs = platform.now() - sentAtMs
+        settle(answer)
+      })
+    })
+  }
+
+  /** Plans the renewal of a token that the server has taken. Only a function can give another. */
+  function planRefresh(mine: Run, token: string): void {
+    if (typeof tokenSource !== 'function') return
+    const delayMs = refreshDelayMs(token, platform.now(), platform.random())
+    if (delayMs === undefined) return
+    tokenTimer = platform.setTimeout(() => void refresh(mine, 0), delayMs)
+  }
+
+  /** Fails softly: at its end the server cuts the connection, and the next one asks for a token again. */
+  async function refresh(mine: Run, failed: number): Promise<void> {
+    try {
+      const token = await readToken()
+      if (run !== mine) return
+      if (token === undefined || token === mine.token)
+        throw new PresenceError('token_expired', 'There is no newer token yet.')
+      await request(['presence:token', { token }])
+      if (run !== mine) return
+      mine.token = token
+      planRefresh(mine, token)
+    } catch (error) {
+      if (run !== mine) return
+      options.report(error)
+      const limitMs = Math.min(options.reconnectMaxMs, TOKEN_RETRY_MS * 2 ** failed)
+      // At least half, so that a token source that fails at once is not asked in a tight loop.
+      const delayMs = limitMs / 2 + (platform.random() * limitMs) / 2
+      tokenTimer = platform.setTimeout(() => void refresh(mine, failed + 1), delayMs)
+    }
+  }
+
+  return {
+    get state() {
+      return state
+    },
+    get reconnections() {
+      return Math.max(0, timesLive - 1)
+    },
+    get roundTripMs() {
+      return roundTripMs
+    },
+    connect() {
+      if (state.name !== 'idle' && state.name !== 'closed') return
+      failures = 0
+      endedToken = undefined
+      start()
+    },
+    hurry() {
+      if (state.name === 'backingOff') start()
+    },
+    request,
+    close() {
+      if (state.name !== 'closed') finish('left')
+    },
+    async leave(scope) {
+      if (run) run.isLeaving = true
+      try {
+        await request(['presence:leave', { scope }])
+      } finally {
+        if (state.name !== 'closed') finish('left')
+      }
+    },
+  }
+}

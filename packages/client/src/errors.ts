@@ -1,0 +1,43 @@
+/**
+ * What can go wrong, by the protocol's codes. The table of meanings stays in `docs/errors.md`: nothing of
+ * `@vigie/protocol` is loaded here but its types, so that a page pays for neither its texts nor its validation.
+ */
+import type { ErrorCode, Retry } from '@vigie/protocol'
+
+/** Codes after which the same may be tried again; after all others, not with what one has. */
+const RETRIES: ReadonlyMap<string, Retry> = new Map([
+  ['unavailable', 'backoff'],
+  ['overloaded', 'backoff'],
+  ['rate_limited', 'backoff'],
+  ['internal', 'backoff'],
+  ['session_ended', 'now'],
+])
+
+/**
+ * A refusal by the server, or a failure to reach it (`unavailable`). `message` is a sentence for people who build.
+ * A newer server may have codes that this list does not have.
+ */
+export class PresenceError extends Error {
+  readonly code: ErrorCode
+  /** When the same may be tried again. */
+  readonly retry: Retry
+
+  constructor(code: ErrorCode, message: string = code, retry: Retry = RETRIES.get(code) ?? 'never') {
+    super(message)
+    this.name = 'PresenceError'
+    this.code = code
+    this.retry = retry
+  }
+}
+
+/** What a server says when it refuses or closes; undefined when it is none of ours (a host's own middleware). */
+export function readRefusal(data: unknown): PresenceError | undefined {
+  if (typeof data !== 'object' || data === null) return undefined
+  const { code, message, retry } = data as Readonly<Record<string, unknown>>
+  if (typeof code !== 'string') return undefined
+  return new PresenceError(
+    code as ErrorCode,
+    typeof message === 'string' ? message : undefined,
+    retry === 'now' || retry === 'backoff' || retry === 'never' ? retry : undefined,
+  )
+}

@@ -1,0 +1,403 @@
+/**
+ * Step 2 of 3 · what is known, folded from frames. Pure: values in, values out.
+ * In:   `presence:state` and `presence:diff`, as they came (from connection.ts)
+ * Out:  the picture after them, and what in it is different
+ * Next: store.ts
+ *
+ * A picture is only ever seen whole. A moment that was cut into several frames waits until its last one,
+ * which alone carries `at`: half a snapshot would show people going offline who did not.
+ */
+import type {
+  ConversationId,
+  GroupId,
+  Mode,
+  Position,
+  PresenceDevices,
+  PresenceDiff,
+  PresenceState,
+  RoomChange,
+  RoomState,
+  UserId,
+} from '@vigie/protocol'
+
+/** A group or conversation, as far as this client may know it. */
+export interface Room {
+  readonly mode: Mode
+  readonly members: number
+  /** Empty in count mode. */
+  readonly roster: ReadonlySet<UserId>
+  /** Means something in count mode only; in names mode it follows from roster and users. */
+  readonly online: number
+  readonly typing: ReadonlySet<UserId>
+}
+
+export interface Picture {
+  readonly at: Position | undefined
+  /** Devices of everybody in sight; 0 is offline. Who is not in it is not in sight. */
+  readonly users: ReadonlyMap<UserId, number>
+  readonly groups: ReadonlyMap<GroupId, Room>
+  readonly conversations: ReadonlyMap<ConversationId, Room>
+  readonly devices: PresenceDevices
+}
+
+export interface Sync {
+  readonly picture: Picture
+  /** Frames of a moment whose last frame has not come. */
+  readonly parts: readonly Frame[]
+  /** Diffs that came before the snapshot which they belong after. */
+  readonly early: readonly PresenceDiff[]
+  /** Whether only a snapshot will do: there is nothing yet that a diff could be folded into. */
+  readonly needsState: boolean
+  /** People of whom the server tells without a room in common. */
+  readonly watched: ReadonlySet<UserId>
+  /** Those of the connection before: not heard of since, so they are not known any more once this one is told whole. */
+  readonly stale: ReadonlySet<UserId>
+}
+
+export type Frame =
+  | { readonly name: 'presence:state'; readonly payload: PresenceState }
+  | { readonly name: 'presence:diff'; readonly payload: PresenceDiff }
+
+/** What is different between two pictures. */
+export interface Changes {
+  readonly users: ReadonlySet<UserId>
+  /** Rooms that came, went, or have another mode, roster or number. */
+  readonly groups: ReadonlySet<GroupId>
+  readonly conversations: ReadonlySet<ConversationId>
+  /** Conversations in which others type than before. */
+  readonly typing: ReadonlySet<ConversationId>
+  readonly devices: boolean
+}
+
+/**
+ * `waits`: the picture is as it was, more must come. `whole`: the picture is true as of its `at`.
+ * `broken`: this can only be mended by a new snapshot.
+ */
+export interface Step {
+  readonly sync: Sync
+  readonly outcome: 'waits' | 'whole' | 'broken'
+  readonly changes: Changes
+}
+
+/** Most frames that one moment may be cut into: 64 MB of picture. */
+export const PARTS_MAX = 1_000
+/** Most diffs that may wait for their snapshot. */
+export const EARLY_MAX = 100
+
+const NOBODY: ReadonlySet<never> = new Set()
+export const NO_CHANGES: Changes = {
+  users: NOBODY,
+  groups: NOBODY,
+  conversations: NOBODY,
+  typing: NOBODY,
+  devices: false,
+}
+
+export const EMPTY_PICTURE: Picture = {
+  at: undefined,
+  users: new Map(),
+  groups: new Map(),
+  conversations: new Map(),
+  devices: { count: 0, devices: [] },
+}
+
+export const EMPTY_SYNC: Sync = {
+  picture: EMPTY_PICTURE,
+  parts: [],
+  early: [],
+  needsState: true,
+  watched: NOBODY,
+  stale: NOBODY,
+}
+
+/**
+ * A connection begins. What the last one left half told is forgotten; it will be told again. Nobody is watched on it yet.
+ */
+export function begin(sync: Sync, isResuming: boolean): Sync {
+  const stale = new Set([...sync.stale, ...sync.watched])
+  return { ...sync, parts: [], early: [], needsState: !isResuming, watched: NOBODY, stale }
+}
+
+/** Folds one frame in. Rooms and people that were never told of are passed over: a row may just have taken them. */
+export function apply(sync: Sync, frame: Frame): Step {
+  if (frame.name === 'presence:diff' && sync.needsState) return holdBack(sync, frame.payload)
+  // A snapshot is everything: whatever was half told before it has no more to say.
+  const parts = frame.name === 'presence:state' ? [frame] : [...sync.parts, frame]
+  const { at } = frame.payload
+  const isContinued =
+    parts[0]?.name === 'presence:state' || at === undefined || sync.picture.at?.[0] === at[0]
+  if (parts.length > PARTS_MAX || !isContinued) return broken(sync)
+  if (!at) return { sync: { ...sync, parts, needsState: false }, outcome: 'waits', changes: NO_CHANGES }
+  const { picture, changes } = fold(sync, [...parts, ...laterThan(sync.early, at)])
+  return {
+    sync: { ...sync, picture, parts: [], early: [], needsState: false, stale: NOBODY },
+    outcome: 'whole',
+    changes,
+  }
+}
+
+/** From now on these people, and no others, are told of without a room in common. */
+export function setWatched(sync: Sync, watched: ReadonlySet<UserId>): Omit<Step, 'outcome'> {
+  const left = [...sync.watched].filter((id) => !watched.has(id))
+  const next = { ...sync, watched }
+  const draft = draftOf(sync.picture)
+  for (const id of left) draft.loose.add(id)
+  forgetLoose(draft, watched)
+  const { picture, changes } = finish(draft)
+  return { sync: { ...next, picture }, changes }
+}
+
+function holdBack(sync: Sync, diff: PresenceDiff): Step {
+  if (sync.early.length >= EARLY_MAX) return broken(sync)
+  return { sync: { ...sync, early: [...sync.early, diff] }, outcome: 'waits', changes: NO_CHANGES }
+}
+
+function broken(sync: Sync): Step {
+  return { sync: begin(sync, false), outcome: 'broken', changes: NO_CHANGES }
+}
+
+/** Of the diffs that waited, whole moments that the snapshot does not hold yet. */
+function laterThan(early: readonly PresenceDiff[], [epoch, n]: Position): Frame[] {
+  const later: Frame[] = []
+  let moment: Frame[] = []
+  for (const payload of early) {
+    moment.push({ name: 'presence:diff', payload })
+    if (!payload.at) continue
+    if (payload.at[0] === epoch && payload.at[1] > n) later.push(...moment)
+    moment = []
+  }
+  return later
+}
+
+/** A picture that is being written. Its maps are those of the picture before until they are {@link own}. */
+interface Draft {
+  readonly before: Picture
+  at: Position | undefined
+  users: ReadonlyMap<UserId, number>
+  groups: ReadonlyMap<GroupId, Room>
+  conversations: ReadonlyMap<ConversationId, Room>
+  devices: PresenceDevices
+  /** Named by a frame, or taken out of a room: they may have another count, or be out of sight. */
+  readonly loose: Set<UserId>
+  readonly touchedGroups: Set<GroupId>
+  readonly touchedConversations: Set<ConversationId>
+}
+
+function draftOf(before: Picture): Draft {
+  return {
+    ...before,
+    before,
+    loose: new Set(),
+    touchedGroups: new Set(),
+    touchedConversations: new Set(),
+  }
+}
+
+/** A map that may be written: a copy, unless it is one already. Who reads the picture before sees none of it. */
+function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): Map<K, V> {
+  return map === before ? new Map(map) : (map as Map<K, V>)
+}
+
+function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes: Changes } {
+  const draft = draftOf(sync.picture)
+  for (const id of sync.stale) draft.loose.add(id)
+  for (const frame of frames) {
+    if (frame.name === 'presence:state') foldState(draft, frame.payload)
+    else foldDiff(draft, frame.payload)
+  }
+  fillRosters(draft)
+  forgetLoose(draft, sync.watched)
+  return finish(draft)
+}
+
+function foldState(draft: Draft, state: PresenceState): void {
+  for (const id of draft.users.keys()) draft.loose.add(id)
+  for (const id of draft.groups.keys()) draft.touchedGroups.add(id)
+  for (const id of draft.conversations.keys()) draft.touchedConversations.add(id)
+  draft.users = new Map(state.users)
+  for (const id of draft.users.keys()) draft.loose.add(id)
+  draft.groups = roomsOf(state, state.groups)
+  for (const id of draft.groups.keys()) draft.touchedGroups.add(id)
+  draft.conversations = roomsOf(state, state.conversations)
+  for (const id of draft.conversations.keys()) draft.touchedConversations.add(id)
+  draft.devices = state.devices
+  draft.at = state.at
+}
+
+function roomsOf<Id>(state: PresenceState, rooms: readonly RoomState<Id>[]): Map<Id, Room> {
+  return new Map(
+    rooms.map((room) => {
+      const roster = new Set<UserId>()
+      for (const place of room.roster ?? []) {
+        const user = state.users[place]
+        if (user) roster.add(user[0])
+      }
+      const { mode, members, online = 0, typing } = room
+      return [room.id, { mode, members, roster, online, typing: new Set(typing) }]
+    }),
+  )
+}
+
+function foldDiff(draft: Draft, diff: PresenceDiff): void {
+  if (diff.users) {
+    const users = own(draft.users, draft.before.users)
+    for (const [id, count] of diff.users) {
+      users.set(id, count)
+      draft.loose.add(id)
+    }
+    draft.users = users
+  }
+  if (diff.groups) {
+    const groups = own(draft.groups, draft.before.groups)
+    draft.groups = foldRooms(groups, diff.groups, draft.touchedGroups, draft.loose)
+  }
+  if (diff.conversations) {
+    const conversations = own(draft.conversations, draft.before.conversations)
+    draft.conversations = foldRooms(
+      conversations,
+      diff.conversations,
+      draft.touchedConversations,
+      draft.loose,
+    )
+  }
+  if (diff.devices) draft.devices = diff.devices
+  draft.at = diff.at ?? draft.at
+}
+
+function foldRooms<Id>(
+  rooms: Map<Id, Room>,
+  changes: readonly RoomChange<Id>[],
+  touched: Set<Id>,
+  loose: Set<UserId>,
+): Map<Id, Room> {
+  for (const change of changes) {
+    const known = rooms.get(change.id)
+    const before = change.mode ? blankRoom(change.mode) : known
+    // Changed, but never told of: its row has gone and come meanwhile, and the next frame tells it whole.
+    if (!before && !change.gone) continue
+    touched.add(change.id)
+    if (change.gone || change.mode || change.roster) for (const id of known?.roster ?? []) loose.add(id)
+    for (const id of change.remove ?? []) loose.add(id)
+    if (change.gone || !before) rooms.delete(change.id)
+    else rooms.set(change.id, changedRoom(before, change))
+  }
+  return rooms
+}
+
+function blankRoom(mode: Mode): Room {
+  return { mode, members: 0, roster: NOBODY, online: 0, typing: NOBODY }
+}
+
+function changedRoom(before: Room, change: RoomChange<unknown>): Room {
+  let { roster } = before
+  if (change.roster || change.add || change.remove) {
+    const next = new Set(change.roster ?? roster)
+    for (const id of change.add ?? []) next.add(id)
+    for (const id of change.remove ?? []) next.delete(id)
+    roster = next
+  }
+  return {
+    mode: before.mode,
+    members: change.members ?? before.members,
+    roster,
+    online: change.online ?? before.online,
+    typing: change.typing ? new Set(change.typing) : before.typing,
+  }
+}
+
+/** Of a member who comes into sight, a diff says nothing but that they are online: of whom it says nothing is offline. */
+function fillRosters(draft: Draft): void {
+  const fill = (room: Room | undefined) => {
+    for (const id of room?.roster ?? []) {
+      if (draft.users.has(id)) continue
+      const users = own(draft.users, draft.before.users)
+      users.set(id, 0)
+      draft.users = users
+      draft.loose.add(id)
+    }
+  }
+  for (const id of draft.touchedGroups) fill(draft.groups.get(id))
+  for (const id of draft.touchedConversations) fill(draft.conversations.get(id))
+}
+
+/** Only people in a room of ours, or watched, are kept: what is known stays as small as what may be seen. */
+function forgetLoose(draft: Draft, watched: ReadonlySet<UserId>): void {
+  const rooms = [...draft.conversations.values(), ...draft.groups.values()]
+  for (const id of draft.loose) {
+    if (!draft.users.has(id) || watched.has(id) || rooms.some((room) => room.roster.has(id))) continue
+    const users = own(draft.users, draft.before.users)
+    users.delete(id)
+    draft.users = users
+  }
+}
+
+function finish(draft: Draft): { picture: Picture; changes: Changes } {
+  const { before } = draft
+  const users = new Set<UserId>()
+  for (const id of draft.loose) if (before.users.get(id) !== draft.users.get(id)) users.add(id)
+  const groups = changedRooms(before.groups, draft.groups, draft.touchedGroups, isSameRoom)
+  const conversations = changedRooms(
+    before.conversations,
+    draft.conversations,
+    draft.touchedConversations,
+    isSameRoom,
+  )
+  const typing = changedRooms(
+    before.conversations,
+    draft.conversations,
+    draft.touchedConversations,
+    isSameTyping,
+  )
+  const devices = !isSameDevices(before.devices, draft.devices)
+  const picture: Picture = {
+    at: draft.at,
+    users: draft.users,
+    groups: draft.groups,
+    conversations: draft.conversations,
+    devices: devices ? draft.devices : before.devices,
+  }
+  return { picture, changes: { users, groups, conversations, typing, devices } }
+}
+
+function changedRooms<Id>(
+  before: ReadonlyMap<Id, Room>,
+  after: ReadonlyMap<Id, Room>,
+  touched: ReadonlySet<Id>,
+  isSame: (a: Room | undefined, b: Room | undefined) => boolean,
+): ReadonlySet<Id> {
+  const changed = new Set<Id>()
+  for (const id of touched) if (!isSame(before.get(id), after.get(id))) changed.add(id)
+  return changed
+}
+
+function isSameRoom(a: Room | undefined, b: Room | undefined): boolean {
+  if (!a || !b) return a === b
+  return (
+    a.mode === b.mode && a.members === b.members && a.online === b.online && isSameSet(a.roster, b.roster)
+  )
+}
+
+function isSameTyping(a: Room | undefined, b: Room | undefined): boolean {
+  return isSameSet(a?.typing ?? NOBODY, b?.typing ?? NOBODY)
+}
+
+function isSameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
+  if (a === b) return true
+  if (a.size !== b.size) return false
+  for (const item of a) if (!b.has(item)) return false
+  return true
+}
+
+function isSameDevices(a: PresenceDevices, b: PresenceDevices): boolean {
+  if (a === b) return true
+  return (
+    a.count === b.count &&
+    a.devices.length === b.devices.length &&
+    a.devices.every((device, place) => {
+      const other = b.devices[place]
+      return (
+        device.deviceId === other?.deviceId && device.since === other.since && device.label === other.label
+      )
+    })
+  )
+}

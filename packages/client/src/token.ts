@@ -1,0 +1,54 @@
+/**
+ * How long a token lives, read without checking it: the server checks, this client only wants to be early.
+ */
+
+/** Where a token comes from. A function is asked at each connection, and again before the token ends. */
+export type TokenSource = string | (() => string | Promise<string>)
+
+/** A part of its life between these two, at random, so that clients that came together do not renew together. */
+const REFRESH_FROM = 0.75
+const REFRESH_TO = 0.9
+
+/**
+ * How long to wait from `now` (milliseconds since 1970) until the token should be renewed: at a random 75 to 90 %
+ * of its life. Undefined when the token does not say when it ends.
+ */
+export function refreshDelayMs(token: string, now: number, random: number): number | undefined {
+  const { exp, iat } = readClaims(token)
+  if (typeof exp !== 'number') return undefined
+  const endsAt = exp * 1000
+  // Without `iat`, and where this machine's clock is so wrong that the token is from the future or ended although
+  // the server has just taken it, its life begins now.
+  const isPlausible = typeof iat === 'number' && iat * 1000 <= now && now < endsAt
+  const startsAt = isPlausible ? iat * 1000 : now
+  const lifeMs = endsAt - (typeof iat === 'number' ? iat * 1000 : now)
+  if (lifeMs <= 0) return undefined
+  return Math.max(0, startsAt + lifeMs * (REFRESH_FROM + (REFRESH_TO - REFRESH_FROM) * random) - now)
+}
+
+/** A token that cannot be read has no known life; that is for the server to complain about. */
+function readClaims(token: string): { readonly exp?: unknown; readonly iat?: unknown } {
+  try {
+    const claims: unknown = JSON.parse(decodeBase64Url(token.split('.')[1] ?? ''))
+    return typeof claims === 'object' && claims !== null ? claims : {}
+  } catch {
+    return {}
+  }
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** Not every engine has `atob`. One character per byte: enough for numbers, whatever else the claims hold. */
+function decodeBase64Url(text: string): string {
+  let bits = 0
+  let held = 0
+  let decoded = ''
+  for (const character of text) {
+    bits = ((bits << 6) | ALPHABET.indexOf(character)) & 0xffff
+    held += 6
+    if (held < 8) continue
+    held -= 8
+    decoded += String.fromCharCode((bits >> held) & 0xff)
+  }
+  return decoded
+}

@@ -1,0 +1,350 @@
+import { describe, expect, test } from 'vitest'
+import type { ConversationId, GroupId } from '@vigie/protocol'
+import type { Selector } from '../src/store.js'
+import { at, change, count, liveWorld, room, settle, START, state, type FakeWorld } from './support/fakes.js'
+
+const PICTURE = state({
+  users: [count('ann', 1), count('bob', 2), count('cyd', 0), count('dan', 1)],
+  groups: [room<GroupId>('team', { roster: [0, 1, 2, 3] })],
+  conversations: [
+    room<ConversationId>('one', { roster: [0, 1] }),
+    room<ConversationId>('two', { roster: [0, 2, 3], typing: ['dan'] }),
+  ],
+})
+
+/** How often the selector ran and the listener was called since the last look. */
+function counted<Value>({ client }: FakeWorld, selector: Selector<Value>) {
+  let evaluated = 0
+  let called = 0
+  const selection = client.select((view) => {
+    evaluated += 1
+    return selector(view)
+  })
+  const stop = selection.subscribe(() => (called += 1))
+  evaluated = 0
+  return {
+    selection,
+    stop,
+    look() {
+      const seen = { evaluated, called }
+      evaluated = called = 0
+      return seen
+    },
+  }
+}
+
+describe('what can be asked', () => {
+  test('who is online in a conversation and in a group', async () => {
+    const { client } = await liveWorld(PICTURE)
+    expect(client.isUserOnlineInConversation('one', 'bob')).toBe(true)
+    expect(client.isUserOnlineInConversation('one', 'dan')).toBe(false)
+    expect(client.isUserOnlineInConversation('nowhere', 'bob')).toBe(false)
+    expect(client.getOnlineUsersInConversation('two')).toEqual(['ann', 'dan'])
+    expect(client.isUserOnlineInGroup('team', 'cyd')).toBe(false)
+    expect(client.getOnlineUsersInGroup('team')).toEqual(['ann', 'bob', 'dan'])
+    expect(client.conversations()).toEqual(['one', 'two'])
+    expect(client.groups()).toEqual(['team'])
+  })
+
+  test('how many are online, in rooms of either mode', async () => {
+    const { client, transport } = await liveWorld(PICTURE)
+    const large = change<ConversationId>('large', { mode: 'count', members: 900, online: 77 })
+    transport.last.diff({ at: at(2), conversations: [large] })
+    expect(client.conversationOccupancy('large')).toEqual({ mode: 'count', members: 900, online: 77 })
+    expect(client.conversationOccupancy('two')).toEqual({ mode: 'names', members: 3, online: 2 })
+    expect(client.groupOccupancy('none')).toBeUndefined()
+  })
+
+  test("who types, and which devices are one's own", async () => {
+    const { client, transport } = await liveWorld(PICTURE)
+    expect(client.typing('two')).toEqual(['dan'])
+    expect(client.devices().count).toBe(1)
+    transport.last.diff({ at: at(2), devices: { count: 2, devices: [] } })
+    expect(client.devices().count).toBe(2)
+  })
+
+  test("ids that are names of an object's own fields are ids like others", async () => {
+    const ids = ['__proto__', 'constructor', 'hasOwnProperty']
+    const { client } = await liveWorld(
+      state({
+        users: ids.map((id) => count(id, 1)),
+        conversations: ids.map((id) => room<ConversationId>(id, { roster: [0, 1, 2] })),
+      }),
+    )
+    for (const id of ids) expect(client.getOnlineUsersInConversation(id)).toEqual(ids)
+    expect(client.presence('toString')).toMatchObject({ status: 'unknown' })
+  })
+
+  test('the same question without a change between is answered with the same object', async () => {
+    const { client, transport } = await liveWorld(PICTURE)
+    const ask = () => [
+      client.getOnlineUsersInConversation('two'),
+      client.presence('bob'),
+      client.typing('two'),
+    ]
+    const [online, presence, typing] = ask()
+    transport.last.diff({ at: at(2), users: [count('cyd', 1)], conversations: [] })
+    transport.last.diff({ at: at(3), users: [count('cyd', 0)], conversations: [] })
+    const again = ask()
+    expect(again[0]).toBe(online)
+    expect(again[1]).toBe(presence)
+    expect(again[2]).toBe(typing)
+  })
+})
+
+describe('while disconnected', () => {
+  test('presence is unknown, since when, and what it was', async () => {
+    const { client, transport, clock } = await liveWorld(PICTURE)
+    expect(client.presence('bob')).toEqual({ status: 'known', online: true, count: 2 })
+    await clock.advance(5_000)
+    transport.last.lose()
+    await clock.advance(100)
+    const unknown = { status: 'unknown', since: START + 5_000, last: { online: true, count: 2 } }
+    expect(client.presence('bob')).toEqual(unknown)
+    await clock.advance(1_000)
+    expect(transport.links).toHaveLength(2)
+    transport.last.opened()
+    expect(client.presence('bob')).toEqual(unknown)
+    transport.last.diff({ at: at(2) })
+    expect(client.presence('bob')).toEqual({ status: 'known', online: true, count: 2 })
+  })
+
+  test('somebody of whom nothing was ever told is unknown since no time', async () => {
+    const { client } = await liveWorld(PICTURE)
+    expect(client.presence('zoe')).toEqual({ status: 'unknown', since: undefined, last: undefined })
+  })
+
+  test('nobody is shown as typing, and who still types when it is back is shown again', async () => {
+    const { client, transport, clock } = await liveWorld(PICTURE)
+    transport.last.lose()
+    expect(client.typing('two')).toEqual([])
+    expect(client.getOnlineUsersInConversation('two')).toEqual(['ann', 'dan'])
+    await clock.advance(1_000)
+    transport.last.opened()
+    transport.last.diff({ at: at(2) })
+    expect(client.typing('two')).toEqual(['dan'])
+  })
+})
+
+describe('a listener', () => {
+  test('is called when its own selection is another value, and for nothing else', async () => {
+    const world = await liveWorld(PICTURE)
+    const online = counted(world, (view) => view.getOnlineUsersInConversation('one'))
+    const bob = counted(world, (view) => view.presence('bob'))
+    world.transport.last.diff({ at: at(2), users: [count('dan', 0)] })
+    expect(online.look()).toEqual({ evaluated: 0, called: 0 })
+    expect(bob.look()).toEqual({ evaluated: 0, called: 0 })
+    // Another device of somebody online: a presence is another, the list is not.
+    world.transport.last.diff({ at: at(3), users: [count('bob', 3)] })
+    expect(online.look()).toEqual({ evaluated: 1, called: 0 })
+    expect(bob.look()).toEqual({ evaluated: 1, called: 1 })
+    world.transport.last.diff({ at: at(4), users: [count('bob', 0)] })
+    expect(online.look()).toEqual({ evaluated: 1, called: 1 })
+    expect(bob.look()).toEqual({ evaluated: 1, called: 1 })
+  })
+
+  test('of one room is not even asked about changes in a hundred others', async () => {
+    const rooms = Array.from({ length: 100 }, (_, n) => room<ConversationId>(`c${n}`, { roster: [n] }))
+    const users = rooms.map((_, n) => count(`u${n}`, 0))
+    const world = await liveWorld(state({ users, conversations: rooms }))
+    const mine = counted(world, (view) => view.getOnlineUsersInConversation('c0'))
+    const all = rooms.map((_, n) => counted(world, (view) => view.conversationOccupancy(`c${n}`)?.online))
+    for (let n = 1; n < 100; n++) {
+      world.transport.last.diff({
+        at: at(n + 1),
+        users: [count(`u${n}`, 1)],
+        conversations: [change<ConversationId>(`c${n}`, { typing: [`u${n}`] })],
+      })
+    }
+    expect(mine.look()).toEqual({ evaluated: 0, called: 0 })
+    expect(all.map((one) => one.look())).toEqual(
+      all.map((_, n) => (n === 0 ? { evaluated: 0, called: 0 } : { evaluated: 1, called: 1 })),
+    )
+  })
+
+  test('of typing is not woken by presence, nor one of presence by typing', async () => {
+    const world = await liveWorld(PICTURE)
+    const typing = counted(world, (view) => view.typing('two'))
+    const online = counted(world, (view) => view.getOnlineUsersInConversation('two'))
+    world.transport.last.diff({ at: at(2), users: [count('cyd', 1)] })
+    expect(typing.look()).toEqual({ evaluated: 0, called: 0 })
+    expect(online.look()).toEqual({ evaluated: 1, called: 1 })
+    world.transport.last.diff({ at: at(3), conversations: [change<ConversationId>('two', { typing: [] })] })
+    expect(typing.look()).toEqual({ evaluated: 1, called: 1 })
+    expect(online.look()).toEqual({ evaluated: 0, called: 0 })
+  })
+
+  test('is called once for a moment that changes much, cut into many frames', async () => {
+    const world = await liveWorld(PICTURE)
+    const all = counted(world, (view) => [
+      view.getOnlineUsersInGroup('team'),
+      view.getOnlineUsersInConversation('two'),
+      view.presence('ann'),
+    ])
+    world.transport.last.diff({ users: [count('ann', 0)] })
+    world.transport.last.diff({ users: [count('cyd', 1)] })
+    world.transport.last.diff({ at: at(2), users: [count('dan', 0)] })
+    expect(all.look()).toEqual({ evaluated: 1, called: 1 })
+  })
+
+  test('follows its selector to other things than it first read', async () => {
+    const world = await liveWorld(PICTURE)
+    const next = counted(world, (view) =>
+      view.isUserOnlineInConversation('one', 'bob') ? 'bob' : view.typing('two').length,
+    )
+    world.transport.last.diff({ at: at(2), conversations: [change<ConversationId>('two', { typing: [] })] })
+    expect(next.look()).toEqual({ evaluated: 0, called: 0 })
+    world.transport.last.diff({ at: at(3), users: [count('bob', 0)] })
+    world.transport.last.diff({
+      at: at(4),
+      conversations: [change<ConversationId>('two', { typing: ['dan'] })],
+    })
+    expect(next.look()).toEqual({ evaluated: 2, called: 2 })
+  })
+
+  test('that was taken back is not called, also by one that is called before it', async () => {
+    const world = await liveWorld(PICTURE)
+    const heard: string[] = []
+    const selection = world.client.select((view) => view.presence('bob'))
+    selection.subscribe(() => {
+      heard.push('first')
+      stop()
+    })
+    const stop = selection.subscribe(() => heard.push('second'))
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    expect(heard).toEqual(['first'])
+  })
+
+  test('that throws does not keep others from hearing', async () => {
+    const world = await liveWorld(PICTURE)
+    const heard: unknown[] = []
+    world.client.subscribe(
+      (view) => view.presence('bob'),
+      () => {
+        throw new Error('of the host')
+      },
+    )
+    world.client.subscribe(
+      (view) => view.isUserOnlineInConversation('one', 'bob'),
+      (online) => heard.push(online),
+    )
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    expect(heard).toEqual([false])
+    expect(world.errors).toEqual([new Error('of the host')])
+    expect(world.client.state().name).toBe('live')
+  })
+
+  test('that closes the client in the middle of an update is the last thing that happens', async () => {
+    const world = await liveWorld(PICTURE)
+    const states: string[] = []
+    world.client.subscribe(
+      (view) => view.state(),
+      ({ name }) => states.push(name),
+    )
+    world.client.subscribe(
+      (view) => view.presence('bob'),
+      () => world.client.close(),
+    )
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    await world.clock.advance(600_000)
+    expect(states).toEqual(['closed'])
+    expect(world.transport.links).toHaveLength(1)
+  })
+})
+
+describe('a selection', () => {
+  test('gives the same object until the value is another one, with and without listeners', async () => {
+    const world = await liveWorld(PICTURE)
+    const selection = world.client.select((view) => ({ who: view.getOnlineUsersInConversation('one') }))
+    const first = selection.get()
+    expect(selection.get()).toBe(first)
+    world.transport.last.diff({ at: at(2), users: [count('dan', 0)] })
+    expect(selection.get()).toBe(first)
+    const stop = selection.subscribe(() => {})
+    expect(selection.get()).toBe(first)
+    world.transport.last.diff({ at: at(3), users: [count('bob', 0)] })
+    expect(selection.get()).toEqual({ who: ['ann'] })
+    stop()
+    world.transport.last.diff({ at: at(4), users: [count('bob', 1)] })
+    expect(selection.get()).toEqual(first)
+  })
+
+  test('that changed between a read and its subscription gives the new value', async () => {
+    const world = await liveWorld(PICTURE)
+    const selection = world.client.select((view) => view.isUserOnlineInConversation('one', 'bob'))
+    expect(selection.get()).toBe(true)
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    selection.subscribe(() => {})
+    expect(selection.get()).toBe(false)
+  })
+})
+
+describe('the callbacks of the seed', () => {
+  function recorded() {
+    const heard: string[] = []
+    return {
+      heard,
+      take: () => heard.splice(0),
+      options: {
+        onPresenceUpdate: (...args: unknown[]) => heard.push(`update ${args.join(' ')}`),
+        onPresenceConversation: (...args: unknown[]) => heard.push(`conversation ${args.join(' ')}`),
+        onTypingStart: (...args: unknown[]) => heard.push(`start ${args.join(' ')}`),
+        onTypingStop: (...args: unknown[]) => heard.push(`stop ${args.join(' ')}`),
+      },
+    }
+  }
+
+  test('tell the first picture: all who are online, and who types', async () => {
+    const { options, heard } = recorded()
+    await liveWorld(PICTURE, options)
+    expect(heard).toEqual([
+      'update ann true 1',
+      'update bob true 2',
+      'update dan true 1',
+      'conversation ann true 1 one',
+      'conversation bob true 2 one',
+      'conversation ann true 1 two',
+      'conversation dan true 1 two',
+      'start two dan',
+    ])
+  })
+
+  test('tell of each shared conversation, once of all groups, and of nothing that stayed as it was', async () => {
+    const { options, take } = recorded()
+    const { transport } = await liveWorld(PICTURE, options)
+    take()
+    transport.last.diff({ at: at(2), users: [count('ann', 0), count('bob', 2)] })
+    expect(take()).toEqual([
+      'update ann false 0',
+      'conversation ann false 0 one',
+      'conversation ann false 0 two',
+    ])
+  })
+
+  test('retract who leaves a conversation, the end of their typing first', async () => {
+    const { options, take } = recorded()
+    const { transport } = await liveWorld(PICTURE, options)
+    take()
+    transport.last.diff({
+      at: at(2),
+      conversations: [change<ConversationId>('two', { members: 2, remove: ['dan'], typing: [] })],
+    })
+    expect(take()).toEqual(['stop two dan', 'conversation dan false 0 two'])
+    transport.last.diff({ at: at(3), groups: [change<GroupId>('team', { gone: true })] })
+    expect(take().sort()).toEqual(['update ann false 0', 'update bob false 0', 'update dan false 0'])
+  })
+
+  test('end all typing at a loss, say nothing of presence, and after it only what changed', async () => {
+    const { options, take } = recorded()
+    const { transport, clock } = await liveWorld(PICTURE, options)
+    take()
+    transport.last.lose()
+    expect(take()).toEqual(['stop two dan'])
+    await clock.advance(1_000)
+    transport.last.opened()
+    await settle()
+    expect(take()).toEqual([])
+    transport.last.state({ ...PICTURE, at: at(1, 'another boot') })
+    expect(take()).toEqual(['start two dan'])
+  })
+})
