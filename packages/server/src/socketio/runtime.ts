@@ -19,10 +19,12 @@ const TIMER_MAX_MS = 2_147_483_647
 const BEAT_MS = 50
 /** A loop that is this late has more to do than it can: it writes less often. */
 const LATE_MS = 20
-/** Windows under pressure, one step further at each late beat; the first is the ordinary one. */
+/** So many late beats, one after the other, take one step: a single pause is no pressure. */
+const LATE_BEATS = 4
+/** Windows under pressure, step by step; the first is the ordinary one. */
 const WINDOWS_MS = [0, 50, 250, 1_000] as const
 /** So many beats in time, one after the other, take one step back. */
-const CALM_BEATS = 10
+const CALM_BEATS = 4
 /** A loop that is later than this stood still: a blocked process, a machine that slept. */
 const STALL_MS = 150
 
@@ -45,6 +47,7 @@ export function createRuntime(
   let stalledMs = 0
   let latest = 0
   let pressure = 0
+  let lateBeats = 0
   let calmBeats = 0
   const beat = setInterval(() => {
     const late = clock() - beatAt - BEAT_MS
@@ -56,15 +59,16 @@ export function createRuntime(
 
   /** All windows widen together, so that under pressure the cost is bounded by the number of recipients. */
   function widen(late: number): void {
-    calmBeats = late > LATE_MS ? 0 : calmBeats + 1
+    const isLate = late > LATE_MS
+    lateBeats = isLate ? lateBeats + 1 : 0
+    calmBeats = isLate ? 0 : calmBeats + 1
     let next = pressure
-    if (late > LATE_MS) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
-    else if (calmBeats >= CALM_BEATS && pressure > 0) {
-      next = pressure - 1
-      calmBeats = 0
-    }
+    if (lateBeats >= LATE_BEATS) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
+    else if (calmBeats >= CALM_BEATS) next = Math.max(pressure - 1, 0)
     if (next === pressure) return
     pressure = next
+    lateBeats = 0
+    calmBeats = 0
     accept({ type: 'window', ms: WINDOWS_MS[next] ?? 0 })
   }
 

@@ -113,12 +113,15 @@ describe('the windows of the sessions', () => {
       }
     }
     beat(0, 5)
+    beat(30, 3)
+    beat(0, 1)
+    beat(30, 3)
     expect(windows).toEqual([])
-    beat(30, 5)
+    beat(30, 20)
     expect(windows).toEqual([50, 250, 1_000])
-    beat(0, 9)
+    beat(0, 3)
     expect(windows).toEqual([50, 250, 1_000])
-    beat(0, 30)
+    beat(0, 20)
     expect(windows).toEqual([50, 250, 1_000, 250, 50, 0])
     runtime.close()
   })
