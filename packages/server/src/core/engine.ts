@@ -34,16 +34,8 @@ export interface Engine {
   online(conversationId: ConversationId): readonly UserId[]
   /** The known members of a group or conversation: online, or remembered as offline. */
   members(room: RoomName): readonly UserId[]
-  isMember(userId: UserId, conversationId: ConversationId): boolean
-  session(sessionId: SessionId): SessionView | undefined
   /** Sizes of everything that it keeps, for bounds and metrics. */
   sizes(): Readonly<Record<'users' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
-}
-
-/** What the shell may know of a session. */
-export interface SessionView {
-  readonly userId: UserId
-  readonly state: 'live' | 'lost'
 }
 
 /**
@@ -77,11 +69,6 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
     online: (conversationId) =>
       [...(world.conversations.get(conversationId)?.online ?? [])].map((user) => user.id),
     members: (name) => Array.from(findRoom(world, name)?.users ?? [], (user) => user.id),
-    isMember: (userId, conversationId) => world.users.get(userId)?.conversations.has(conversationId) ?? false,
-    session(sessionId) {
-      const session = world.sessions.get(sessionId)
-      return session && { userId: session.user.id, state: session.state }
-    },
     sizes: () => ({
       users: world.users.size,
       sessions: world.sessions.size,

@@ -1,4 +1,4 @@
-export { createEngine, type Engine, type SessionView } from './engine.js'
+export { createEngine, type Engine } from './engine.js'
 export { NO_ROOMS } from './memberships.js'
 export type {
   CloseReason,
