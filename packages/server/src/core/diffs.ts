@@ -28,6 +28,7 @@ import {
 } from './model.js'
 
 const NOBODY: ReadonlySet<UserId> = new Set()
+const NO_ROSTER: readonly UserId[] = []
 
 /** What the session may know of the room; undefined: it is not in it. */
 export function sightOf(world: World, session: Session, room: Room): RoomSight | undefined {
@@ -36,15 +37,15 @@ export function sightOf(world: World, session: Session, room: Room): RoomSight |
   return {
     mode: room.mode,
     members: isCount ? toldCrowd(world, room).members : membersOf(room),
-    roster: isCount ? NOBODY : rosterOf(room),
+    roster: isCount ? NO_ROSTER : rosterOf(room),
     online: isCount ? toldCrowd(world, room).online : 0,
     typing: typingIn(session, room),
   }
 }
 
 /** Until its rows have been read, a room has the members who are known. */
-function rosterOf(room: Room): ReadonlySet<UserId> {
-  return room.roster ?? new Set([...room.users].map((user) => user.id))
+function rosterOf(room: Room): readonly UserId[] {
+  return room.roster ?? Array.from(room.users, (user) => user.id)
 }
 
 function typingIn(session: Session, room: Room): ReadonlySet<UserId> {
@@ -81,7 +82,7 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
       id,
       ...(room.mode === 'count'
         ? { mode: 'count', ...toldCrowd(world, room) }
-        : { mode: 'names', members: membersOf(room), roster: Array.from(rosterOf(room), placeOf) }),
+        : { mode: 'names', members: membersOf(room), roster: rosterOf(room).map(placeOf) }),
       ...(typing.size > 0 && { typing: [...typing] }),
     }
   }
@@ -198,13 +199,14 @@ function wholeRoom<Id>(id: Id, now: RoomSight | undefined): RoomChange<Id> {
   const typing = [...now.typing]
   return mode === 'count'
     ? { id, mode, members, online, typing }
-    : { id, mode, members, roster: [...now.roster], typing }
+    : { id, mode, members, roster: now.roster, typing }
 }
 
 function changeOf<Id>(id: Id, told: RoomSight, now: RoomSight): RoomChange<Id> | undefined {
-  const add = now.roster === told.roster ? [] : minus(now.roster, told.roster)
-  const remove = now.roster === told.roster ? [] : minus(told.roster, now.roster)
-  const hasTyping = minus(now.typing, told.typing).length + minus(told.typing, now.typing).length > 0
+  const isSameRoster = now.roster === told.roster
+  const add = isSameRoster ? [] : minus(now.roster, told.roster)
+  const remove = isSameRoster ? [] : minus(told.roster, now.roster)
+  const hasTyping = !isSameSet(now.typing, told.typing)
   const change: RoomChange<Id> = {
     id,
     ...(now.members !== told.members && { members: now.members }),
@@ -216,8 +218,15 @@ function changeOf<Id>(id: Id, told: RoomSight, now: RoomSight): RoomChange<Id> |
   return Object.keys(change).length > 1 ? change : undefined
 }
 
-function minus(a: ReadonlySet<UserId>, b: ReadonlySet<UserId>): UserId[] {
-  return [...a].filter((id) => !b.has(id))
+function minus(a: readonly UserId[], b: readonly UserId[]): UserId[] {
+  const ids = new Set(b)
+  return a.filter((id) => !ids.has(id))
+}
+
+function isSameSet(a: ReadonlySet<UserId>, b: ReadonlySet<UserId>): boolean {
+  if (a.size !== b.size) return false
+  for (const id of a) if (!b.has(id)) return false
+  return true
 }
 
 function countOf(world: World, userId: UserId): UserCount {

@@ -24,8 +24,8 @@ export interface KnownRooms {
 export interface RoomFacts {
   /** How many members the rows name. */
   readonly members: number
-  /** Who they are; absent above `namesMax`, where nobody is told. */
-  readonly roster?: ReadonlySet<UserId> | undefined
+  /** Who they are, each once; absent above `namesMax`, where nobody is told. */
+  readonly roster?: readonly UserId[] | undefined
 }
 
 export type Input =

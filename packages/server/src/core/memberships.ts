@@ -136,9 +136,11 @@ function rosterChanged(world: World, room: Room): void {
 
 function isSameRoster(a: RoomFacts['roster'], b: RoomFacts['roster']): boolean {
   if (a === b) return true
-  if (a?.size !== b?.size) return false
-  for (const id of a ?? []) if (!b?.has(id)) return false
-  return true
+  if (!a || !b || a.length !== b.length) return false
+  // Most stores have an order of their own, and keep it.
+  if (a.every((id, place) => id === b[place])) return true
+  const ids = new Set(b)
+  return a.every((id) => ids.has(id))
 }
 
 /** Names for a room that fits, a number for one that does not; a room at the border keeps the mode it has. */

@@ -84,7 +84,7 @@ export interface Room {
   /** Members according to the rows. */
   size: number
   /** Their names, as read; replaced, never changed. */
-  roster: ReadonlySet<UserId> | undefined
+  roster: readonly UserId[] | undefined
   mode: Mode
   /** The position at which what protocol 2 says of the room last changed. */
   changedAt: number
@@ -160,7 +160,7 @@ export interface OwedPresence {
 export interface RoomSight {
   readonly mode: Mode
   readonly members: number
-  readonly roster: ReadonlySet<UserId>
+  readonly roster: readonly UserId[]
   readonly online: number
   readonly typing: ReadonlySet<UserId>
 }

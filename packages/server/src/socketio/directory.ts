@@ -217,7 +217,7 @@ type RoomKey =
 const NO_ROWS: RoomFacts = { members: 0 }
 
 function factsOf(rows: RoomRows | undefined): RoomFacts {
-  return rows ? { members: rows.members, roster: rows.roster && new Set(rows.roster) } : NO_ROWS
+  return rows ? { members: rows.members, roster: rows.roster } : NO_ROWS
 }
 
 function readRooms(

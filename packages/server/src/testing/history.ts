@@ -229,8 +229,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
     const groups = new Map<GroupId, RoomFacts>()
     const conversations = new Map<ConversationId, RoomFacts>()
     for (const room of rooms) {
-      const roster = new Set(truth.membersOf(room))
-      const members = roster.size
+      const roster = [...new Set(truth.membersOf(room))]
+      const members = roster.length
       const facts = { members, roster: members > settings.namesMax ? undefined : roster }
       if (room.kind === 'group') groups.set(room.id, facts)
       else conversations.set(room.id, facts)
