@@ -7,7 +7,8 @@ import { EMPTY_PICTURE, type Picture, type Room } from './sync.js'
 
 /**
  * What is known of a user. `unknown`: this client is disconnected (`since` when, in milliseconds since 1970, and what was
- * true `last`), or was never told of the user, who is then in no room with us (both undefined).
+ * true `last`); or it was never told of the user (both undefined): nothing is shared with them, or only rooms that are
+ * too large for names, and they are not watched, or the server has not answered yet.
  */
 export type UserPresence =
   | { readonly status: 'known'; readonly online: boolean; readonly count: number }

@@ -107,6 +107,34 @@ describe('a client on a real server', () => {
     stop()
     await ann.until('bob is not known', (view) => view.presence('bob').status === 'unknown')
   })
+
+  test.each([
+    ['who went offline', true],
+    ['who was never there', false],
+  ])('does not know somebody of a large room %s until the server has answered', async (_, wasThere) => {
+    await using wire = await startWire({
+      rows: { groups: [['all', ['ann', 'bob', 'cid', 'dan']]] },
+      presence: { namesMax: 2, occupancyWindowMs: 20 },
+    })
+    if (wasThere) {
+      const bob = await wire.connect('bob')
+      bob.socket.disconnect()
+      await wire.until('bob is offline', () => !wire.presence.get('bob').online)
+    }
+    using ann = sdk(wire, 'ann')
+    await ann.until('live', isLive)
+    const shown = [ann.client.presence('bob')]
+    ann.client.subscribe(
+      (view) => view.presence('bob'),
+      (presence) => shown.push(presence),
+    )
+    const stop = ann.client.watch(['bob'])
+    await ann.until('the answer', (view) => view.presence('bob').status === 'known')
+    stop()
+    await ann.until('nothing is known again', (view) => view.presence('bob').status === 'unknown')
+    const unknown = { status: 'unknown', since: undefined, last: undefined }
+    expect(shown).toEqual([unknown, { status: 'known', online: false, count: 0 }, unknown])
+  })
 })
 
 describe('a client that was cut off', () => {

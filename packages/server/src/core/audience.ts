@@ -4,31 +4,31 @@
  * Out:  the sessions that are owed something about that user
  * Next: outbox.ts
  */
-import { roomsOf, type Room, type Session, type User, type View, type World } from './model.js'
+import type { ConversationId } from '@vigie/protocol'
+import type { News, Room, Session, User, View, World } from './model.js'
 import { owePresence } from './outbox.js'
 
-/** All sessions that see the user, the user's own among them, are owed what the user is then. */
+/** All sessions that see the user, the user's own among them, are owed what the user is then; each once. */
 export function announce(world: World, subject: User): void {
-  for (const viewer of audienceOf(world, subject)) {
-    for (const session of viewer.live) owePresence(world, session, subject)
-  }
-  for (const session of world.watchers.get(subject.id) ?? []) owePresence(world, session, subject)
-}
-
-/** The user, and those with a live session here who share a group or conversation in names mode; each once. */
-function* audienceOf(world: World, subject: User): Iterable<User> {
+  const news: News = { userId: subject.id, entry: { told: subject.presence } }
   const visit = ++world.visit
   subject.visited = visit
-  yield subject
-  for (const room of roomsOf(subject)) {
+  for (const session of subject.live) owePresence(world, session, news)
+  for (const room of subject.rooms) {
     if (room.mode !== 'names') continue
-    for (const viewer of room.viewers) {
+    for (const viewer of room.users) {
       if (viewer.visited === visit) continue
       viewer.visited = visit
-      yield viewer
+      for (const session of viewer.live) owePresence(world, session, news)
     }
   }
+  const watchers = world.watchers.get(subject.id)
+  if (watchers) for (const session of watchers) owePresence(world, session, news)
 }
+
+const NONE: readonly ConversationId[] = []
+export const NO_VIEW: View = { group: false, conversations: NONE }
+const IN_SIGHT: View = { group: true, conversations: NONE }
 
 /**
  * Where the session sees `subject` now. It is asked again when an entry is written: between the change and the
@@ -36,40 +36,49 @@ function* audienceOf(world: World, subject: User): Iterable<User> {
  */
 export function viewOf(session: Session, subject: User): View {
   const viewer = session.user
-  const conversations = new Set(shared(viewer.conversations, subject.conversations))
-  return {
-    // One's own presence is an event of protocol 1 wherever one is; in protocol 2 it is in the devices.
-    group:
-      (session.protocol === 1 && viewer === subject) || !shared(viewer.groups, subject.groups).next().done,
-    conversations,
-    watched: session.watched.has(subject.id) && mayWatch(viewer, subject),
+  if (session.protocol === 2) return sees(session, subject) ? IN_SIGHT : NO_VIEW
+  // One's own presence is an event of protocol 1 wherever one is; in protocol 2 it is in the devices.
+  let group = viewer === subject
+  let conversations: ConversationId[] | undefined
+  const fewer = withFewerRooms(viewer, subject)
+  const other = fewer === viewer ? subject : viewer
+  for (const { mode, name, users } of fewer.rooms) {
+    if (mode !== 'names' || !users.has(other)) continue
+    if (name.kind === 'group') group = true
+    else (conversations ??= []).push(name.id)
   }
+  return { group, conversations: conversations ?? NONE }
 }
 
 /** Whether it is seen anywhere. */
 export function isInSight(view: View): boolean {
-  return view.group || view.conversations.size > 0 || view.watched
+  return view.group || view.conversations.length > 0
 }
 
-/** People on screen may be from rooms that are too large for names; but there must be a room. */
-function mayWatch(viewer: User, subject: User): boolean {
-  for (const room of roomsOf(viewer)) if (room.users.has(subject)) return true
+/** In some room with names; or, on the screen, in any. */
+function sees(session: Session, subject: User): boolean {
+  const isWatched = session.watched?.has(subject.id) === true
+  const viewer = session.user
+  const fewer = withFewerRooms(viewer, subject)
+  const other = fewer === viewer ? subject : viewer
+  for (const room of fewer.rooms)
+    if ((isWatched || room.mode === 'names') && room.users.has(other)) return true
   return false
 }
 
-/** The rooms in names mode of both, by the shorter list. */
-function* shared<Id>(a: ReadonlyMap<Id, Room>, b: ReadonlyMap<Id, Room>): Generator<Id, void> {
-  const [fewer, more] = a.size <= b.size ? [a, b] : [b, a]
-  for (const [id, room] of fewer) if (room.mode === 'names' && more.has(id)) yield id
+function withFewerRooms(a: User, b: User): User {
+  return a.rooms.length <= b.rooms.length ? a : b
 }
 
 /** Whether `viewer` may know that `typist` types in `room`. Nobody hears their own typing. */
 export function seesTyping(viewer: User, room: Room, typist: User): boolean {
   if (viewer === typist || !room.users.has(viewer)) return false
-  return room.mode === 'names' ? room.typing.has(typist) : room.crowd.shown.has(typist)
+  return room.crowd ? room.crowd.shown.has(typist) : room.typing?.has(typist) === true
 }
+
+const NOBODY: readonly User[] = []
 
 /** Those whom the members of a room may be told of as typing. */
 export function typistsOf(room: Room): Iterable<User> {
-  return room.mode === 'names' ? room.typing.keys() : room.crowd.shown
+  return room.crowd ? room.crowd.shown : (room.typing?.keys() ?? NOBODY)
 }

@@ -13,13 +13,12 @@ import type {
   UserCount,
   UserId,
 } from '@vigie/protocol'
-import { isInSight, seesTyping, typistsOf, viewOf } from './audience.js'
-import { differs, membersOf, NO_VIEW, toldCrowd, wireOf } from './events.js'
-import type { PresenceEvent } from './inputs.js'
+import { isInSight, NO_VIEW, typistsOf, viewOf } from './audience.js'
+import { differs, isToldDevices, membersOf, toldCrowd, wireOf } from './events.js'
+import type { PresenceEvent, RoomName } from './inputs.js'
 import {
-  findRoom,
   OFFLINE,
-  roomsOf,
+  type OwedPresence,
   type Room,
   type RoomSight,
   type Session,
@@ -27,20 +26,22 @@ import {
   type World,
 } from './model.js'
 
-const NOBODY: ReadonlySet<UserId> = new Set()
-const NO_ROSTER: readonly UserId[] = []
+const NOBODY: readonly UserId[] = []
 
-/** What the session may know of the room; undefined: it is not in it. */
+/** What the session may know of the room, its own typing included; undefined: it is not in it. */
 export function sightOf(world: World, session: Session, room: Room): RoomSight | undefined {
   if (!room.users.has(session.user)) return undefined
+  if (room.sight) return room.sight
   const isCount = room.mode === 'count'
-  return {
+  const { members, online } = isCount ? toldCrowd(world, room) : { members: membersOf(room), online: 0 }
+  const typists = Array.from(typistsOf(room), (typist) => typist.id)
+  return (room.sight = {
     mode: room.mode,
-    members: isCount ? toldCrowd(world, room).members : membersOf(room),
-    roster: isCount ? NO_ROSTER : rosterOf(room),
-    online: isCount ? toldCrowd(world, room).online : 0,
-    typing: typingIn(session, room),
-  }
+    members,
+    roster: isCount ? NOBODY : rosterOf(room),
+    online,
+    typing: typists.length === 0 ? NOBODY : typists,
+  })
 }
 
 /** Until its rows have been read, a room has the members who are known. */
@@ -48,53 +49,89 @@ function rosterOf(room: Room): readonly UserId[] {
   return room.roster ?? Array.from(room.users, (user) => user.id)
 }
 
-function typingIn(session: Session, room: Room): ReadonlySet<UserId> {
-  let typing: Set<UserId> | undefined
-  for (const typist of typistsOf(room)) {
-    if (!seesTyping(session.user, room, typist)) continue
-    typing ??= new Set()
-    typing.add(typist.id)
-  }
-  return typing ?? NOBODY
+/** Nobody is told of their own typing. */
+function typistsFor(session: Session, { typing }: RoomSight): readonly UserId[] {
+  const { id } = session.user
+  return typing.includes(id) ? typing.filter((typist) => typist !== id) : typing
 }
 
 /** The whole picture; or, for a client that comes back soon enough, what has changed since. */
 export function writeState(world: World, session: Session): PresenceEvent[] {
   const since = session.position
   session.position = undefined
-  session.owed.devicesTold = session.user.devices.key
+  session.owed.devicesTold = session.user.devices
   if (since && isContinued(world, since) && session.user.rowsAt <= since[1]) {
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
-  const users: UserCount[] = []
-  const places = new Map<UserId, number>()
-  const placeOf = (userId: UserId) => {
-    let place = places.get(userId)
-    if (place === undefined) {
-      place = users.push(countOf(world, userId)) - 1
-      places.set(userId, place)
-    }
-    return place
+  const sights: [RoomName, RoomSight][] = []
+  for (const room of session.user.rooms) {
+    const sight = sightOf(world, session, room)
+    if (sight) sights.push([room.name, sight])
   }
-  const stateOf = <Id>(id: Id, room: Room): RoomState<Id> => {
-    const typing = typingIn(session, room)
-    return {
-      id,
-      ...(room.mode === 'count'
-        ? { mode: 'count', ...toldCrowd(world, room) }
-        : { mode: 'names', members: membersOf(room), roster: rosterOf(room).map(placeOf) }),
-      ...(typing.size > 0 && { typing: [...typing] }),
-    }
+  const { users, placesIn } = listUsers(
+    world,
+    sights.map(([, sight]) => sight),
+  )
+  const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
+    const { mode, members, online } = sight
+    const typing = typistsFor(session, sight)
+    const state: RoomState<Id> =
+      mode === 'count' ? { id, mode, members, online } : { id, mode, members, roster: placesIn(sight) }
+    return typing.length > 0 ? { ...state, typing } : state
   }
-  const groups = Array.from(session.user.groups, ([id, room]) => stateOf(id, room))
-  const conversations = Array.from(session.user.conversations, ([id, room]) => stateOf(id, room))
-  const devices = session.user.devices.event.payload
+  const groups: RoomState<GroupId>[] = []
+  const conversations: RoomState<ConversationId>[] = []
+  for (const [name, sight] of sights) {
+    if (name.kind === 'group') groups.push(stateOf(name.id, sight))
+    else conversations.push(stateOf(name.id, sight))
+  }
+  // It may have asked before its picture was written.
+  const isListed = new Set(session.watched && users.map(([userId]) => userId))
+  for (const userId of session.watched ?? [])
+    if (!isListed.has(userId)) users.push(answerOf(world, session, userId))
+  const devices = devicesOf(session)
   return [
     {
       name: 'presence:state',
       payload: { protocol: 2, at: positionOf(world), users, groups, conversations, devices },
     },
   ]
+}
+
+/** Smaller rosters are placed anew each time: that costs less than keeping it. */
+const KEPT_ROSTER_MIN = 5
+
+/**
+ * All who are in some roster, each once, and where they are in the list. It begins with the longest roster: people
+ * who share that mostly share the others, too, whose places are then the same for all of them.
+ */
+function listUsers(world: World, sights: readonly RoomSight[]) {
+  let longest: RoomSight | undefined
+  for (const sight of sights) if (sight.roster.length > (longest?.roster.length ?? 0)) longest = sight
+  const base = longest?.roster ?? NOBODY
+  const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
+  const users = base.map((userId) => countOf(world, userId))
+  const others = new Map<UserId, number>()
+
+  function placesIn(sight: RoomSight): readonly number[] {
+    if (sight.places?.base === base) return sight.places.list
+    const list = sight.roster.map((userId) => {
+      let place = index?.get(userId) ?? others.get(userId)
+      if (place === undefined) {
+        place = users.push(countOf(world, userId)) - 1
+        others.set(userId, place)
+      }
+      return place
+    })
+    if (list.length >= KEPT_ROSTER_MIN && list.every((place) => place < base.length))
+      sight.places = { base, list }
+    return list
+  }
+  return { users, placesIn }
+}
+
+function devicesOf({ user: { devices } }: Session) {
+  return { count: devices.length, devices }
 }
 
 function positionOf(world: World): Position {
@@ -114,27 +151,31 @@ function isContinued(world: World, [epoch, n]: Position): boolean {
 /** A scan of what the session may see: nothing is kept for clients that are away. */
 function changesSince(world: World, session: Session, n: number): PresenceDiff {
   const changedUsers = new Set<User>()
-  for (const room of roomsOf(session.user)) {
+  const told: Told = { users: [], groups: [], conversations: [] }
+  for (const room of session.user.rooms) {
+    // Looking at a crowd that nobody held a number of gives it one, which is news.
+    const sight = sightOf(world, session, room)
+    if (sight && room.changedAt > n) pushRoom(told, room.name, wholeRoom(session, sight))
     if (room.mode !== 'names') continue
     // Of a room whose members changed, some may be in sight only since then.
     const isNew = room.rosterAt > n
     for (const subject of room.users)
       if (isNew || subject.presenceAt > n || subject.rowsAt > n) changedUsers.add(subject)
   }
-  const users = Array.from(changedUsers, (subject) => countOf(world, subject.id))
-  // Looking at a crowd that nobody held a number of gives it one.
-  const changed = <Id>(rooms: ReadonlyMap<Id, Room>) =>
-    Array.from(rooms, ([id, room]) => ({ id, room, sight: sightOf(world, session, room) }))
-      .filter(({ room }) => room.changedAt > n)
-      .map(({ id, sight }) => wholeRoom(id, sight))
-  const { groups, conversations } = session.user
-  return diffOf(world, { users, groups: changed(groups), conversations: changed(conversations) }, session)
+  for (const subject of changedUsers) told.users.push(countOf(world, subject.id))
+  return diffOf(world, told, session)
 }
 
+/** What a difference is made of. */
 interface Told {
-  readonly users: readonly UserCount[]
-  readonly groups: readonly RoomChange<GroupId>[]
-  readonly conversations: readonly RoomChange<ConversationId>[]
+  readonly users: UserCount[]
+  readonly groups: RoomChange<GroupId>[]
+  readonly conversations: RoomChange<ConversationId>[]
+}
+
+function pushRoom(told: Told, name: RoomName, change: Omit<RoomChange<string>, 'id'>): void {
+  if (name.kind === 'group') told.groups.push({ id: name.id, ...change })
+  else told.conversations.push({ id: name.id, ...change })
 }
 
 /** With the devices of `ofDevices`, if they are to be told. */
@@ -144,78 +185,132 @@ function diffOf(world: World, { users, groups, conversations }: Told, ofDevices?
     ...(users.length > 0 && { users }),
     ...(groups.length > 0 && { groups }),
     ...(conversations.length > 0 && { conversations }),
-    ...(ofDevices && { devices: ofDevices.user.devices.event.payload }),
+    ...(ofDevices && { devices: devicesOf(ofDevices) }),
   }
 }
 
 /** What the session is owed; nothing, if it is back to what it was told. */
-export function writeChanges(world: World, session: Session): PresenceEvent[] {
+export function writeChanges(world: World, session: Session): readonly PresenceEvent[] {
+  const { news, presence, groups, conversations, devices } = session.owed
+  // Nearly always: somebody has come or gone, and all who see them are told the same.
+  if (news && !groups && !conversations && !devices) {
+    const count = newCount(world, session, news.userId, news.entry)
+    return count ? once(world, count, () => ({ users: [count] })) : NOTHING
+  }
+  // The next most frequent: somebody types, or has stopped.
+  if (conversations?.size === 1 && !news && !presence && !groups && !devices) {
+    for (const [id, before] of conversations) {
+      const now = sightNow(world, session, world.conversations.get(id))
+      const change = newSight(session, before, now)
+      if (!change) return NOTHING
+      const make = () => ({ conversations: [{ id, ...change }] })
+      const isOfOthers = before && now && !isTypist(session, before) && !isTypist(session, now)
+      return once(world, isOfOthers ? before : {}, make)
+    }
+  }
+  return writeMore(world, session)
+}
+
+const NOTHING: readonly PresenceEvent[] = []
+
+/** What has just been told of one thing, `key`, is told to others by the same event, which is encoded once. */
+function once(
+  { epoch, wire, position }: World,
+  key: object,
+  make: () => PresenceDiff,
+): readonly PresenceEvent[] {
+  if (wire.diffsAt !== position) {
+    wire.diffs.clear()
+    wire.diffsAt = position
+  }
+  let events = wire.diffs.get(key)
+  if (!events) {
+    events = [{ name: 'presence:diff', payload: { at: [epoch, position], ...make() } }]
+    wire.diffs.set(key, events)
+  }
+  return events
+}
+
+function writeMore(world: World, session: Session): readonly PresenceEvent[] {
   const { owed } = session
-  const users: UserCount[] = []
-  for (const [userId, { told, view: toldView, isAsked }] of owed.presence) {
-    const subject = world.users.get(userId)
-    const view = subject ? viewOf(session, subject) : NO_VIEW
-    const sees = isInSight(view)
-    const isNews = differs(told, isInSight(toldView ?? view), subject?.presence ?? OFFLINE, sees)
-    if (!isNews && !(isAsked && sees)) continue
-    users.push(sees ? countOf(world, userId) : [userId, 0])
+  const told: Told = { users: [], groups: [], conversations: [] }
+  const tellCount = (userId: UserId, entry: OwedPresence) => {
+    const count = newCount(world, session, userId, entry)
+    if (count) told.users.push(count)
   }
-  const groups: RoomChange<GroupId>[] = []
-  const conversations: RoomChange<ConversationId>[] = []
-  for (const { name, told } of owed.rooms.values()) {
-    const room = findRoom(world, name)
-    const now = room && sightOf(world, session, room)
-    if (name.kind === 'group') pushChange(groups, name.id, told, now)
-    else pushChange(conversations, name.id, told, now)
-  }
-  const hasDevices = owed.devices && owed.devicesTold !== session.user.devices.key
-  if (hasDevices) owed.devicesTold = session.user.devices.key
-  if (users.length + groups.length + conversations.length === 0 && !hasDevices) return []
-  return [
-    {
-      name: 'presence:diff',
-      payload: diffOf(world, { users, groups, conversations }, hasDevices ? session : undefined),
-    },
-  ]
+  if (owed.news) tellCount(owed.news.userId, owed.news.entry)
+  owed.presence?.forEach((entry, userId) => {
+    tellCount(userId, entry)
+  })
+  owed.groups?.forEach((before, id) => {
+    const change = newSight(session, before, sightNow(world, session, world.groups.get(id)))
+    if (change) told.groups.push({ id, ...change })
+  })
+  owed.conversations?.forEach((before, id) => {
+    const change = newSight(session, before, sightNow(world, session, world.conversations.get(id)))
+    if (change) told.conversations.push({ id, ...change })
+  })
+  const hasDevices = owed.devices && !isToldDevices(session)
+  if (hasDevices) owed.devicesTold = session.user.devices
+  if (told.users.length + told.groups.length + told.conversations.length === 0 && !hasDevices) return NOTHING
+  return [{ name: 'presence:diff', payload: diffOf(world, told, hasDevices ? session : undefined) }]
 }
 
-function pushChange<Id>(
-  changes: RoomChange<Id>[],
-  id: Id,
-  told: RoomSight | undefined,
+function newCount(
+  world: World,
+  session: Session,
+  userId: UserId,
+  { told, view: toldView, isAsked }: OwedPresence,
+): UserCount | undefined {
+  const subject = world.users.get(userId)
+  const view = subject ? viewOf(session, subject) : NO_VIEW
+  const sees = isInSight(view)
+  const isNews = differs(told, isInSight(toldView ?? view), subject?.presence ?? OFFLINE, sees)
+  if (!isNews && !isAsked) return undefined
+  return sees ? countOf(world, userId) : [userId, 0]
+}
+
+function answerOf(world: World, session: Session, userId: UserId): UserCount {
+  const subject = world.users.get(userId)
+  return subject && isInSight(viewOf(session, subject)) ? countOf(world, userId) : [userId, 0]
+}
+
+function sightNow(world: World, session: Session, room: Room | undefined): RoomSight | undefined {
+  return room && sightOf(world, session, room)
+}
+
+function isTypist({ user }: Session, { typing }: RoomSight): boolean {
+  return typing.includes(user.id)
+}
+
+type Change = Omit<RoomChange<string>, 'id'>
+
+/** What a session that held `before` has to be told to hold `now`; undefined: nothing. */
+function newSight(
+  session: Session,
+  before: RoomSight | undefined,
   now: RoomSight | undefined,
-): void {
-  if (!now) {
-    if (told) changes.push({ id, gone: true })
-    return
-  }
-  const change = told?.mode === now.mode ? changeOf(id, told, now) : wholeRoom(id, now)
-  if (change) changes.push(change)
-}
-
-function wholeRoom<Id>(id: Id, now: RoomSight | undefined): RoomChange<Id> {
-  if (!now) return { id, gone: true }
-  const { mode, members, online } = now
-  const typing = [...now.typing]
-  return mode === 'count'
-    ? { id, mode, members, online, typing }
-    : { id, mode, members, roster: now.roster, typing }
-}
-
-function changeOf<Id>(id: Id, told: RoomSight, now: RoomSight): RoomChange<Id> | undefined {
-  const isSameRoster = now.roster === told.roster
-  const add = isSameRoster ? [] : minus(now.roster, told.roster)
-  const remove = isSameRoster ? [] : minus(told.roster, now.roster)
-  const hasTyping = !isSameSet(now.typing, told.typing)
-  const change: RoomChange<Id> = {
-    id,
-    ...(now.members !== told.members && { members: now.members }),
-    ...(now.online !== told.online && { online: now.online }),
+): Change | undefined {
+  if (!now) return before && { gone: true }
+  if (before?.mode !== now.mode) return wholeRoom(session, now)
+  const isSameRoster = now.roster === before.roster
+  const add = isSameRoster ? [] : minus(now.roster, before.roster)
+  const remove = isSameRoster ? [] : minus(before.roster, now.roster)
+  const typing = typistsFor(session, now)
+  const change: Change = {
+    ...(now.members !== before.members && { members: now.members }),
+    ...(now.online !== before.online && { online: now.online }),
     ...(add.length > 0 && { add }),
     ...(remove.length > 0 && { remove }),
-    ...(hasTyping && { typing: [...now.typing] }),
+    ...(!isSameList(typing, typistsFor(session, before)) && { typing }),
   }
-  return Object.keys(change).length > 1 ? change : undefined
+  return Object.keys(change).length > 0 ? change : undefined
+}
+
+function wholeRoom(session: Session, sight: RoomSight): Change {
+  const { mode, members, online, roster } = sight
+  const typing = typistsFor(session, sight)
+  return mode === 'count' ? { mode, members, online, typing } : { mode, members, roster, typing }
 }
 
 function minus(a: readonly UserId[], b: readonly UserId[]): UserId[] {
@@ -223,10 +318,9 @@ function minus(a: readonly UserId[], b: readonly UserId[]): UserId[] {
   return a.filter((id) => !ids.has(id))
 }
 
-function isSameSet(a: ReadonlySet<UserId>, b: ReadonlySet<UserId>): boolean {
-  if (a.size !== b.size) return false
-  for (const id of a) if (!b.has(id)) return false
-  return true
+/** Of a few ids, in any order. */
+function isSameList(a: readonly UserId[], b: readonly UserId[]): boolean {
+  return a.length === b.length && a.every((id) => b.includes(id))
 }
 
 function countOf(world: World, userId: UserId): UserCount {

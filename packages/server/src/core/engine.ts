@@ -11,7 +11,7 @@ import type { Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.
 import { forgetUser, setMemberships, setRooms } from './memberships.js'
 import { createWorld, ensureUser, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
 import { openSlot, owePicture, take } from './outbox.js'
-import { contribute, loseNode, removeNode, settle } from './presence.js'
+import { contribute, expireNode, loseNode, settle } from './presence.js'
 import { connect, expire, kick, leave, lose, removeSession, setTokenEnd, watch } from './sessions.js'
 import type { Settings } from './settings.js'
 import { endTyping, startTyping, stopTyping, tellCrowd } from './typing.js'
@@ -67,7 +67,9 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
     nextDeadline: () => world.deadlines.next(),
     get: (userId) => world.users.get(userId)?.presence ?? OFFLINE,
     online: (conversationId) =>
-      [...(world.conversations.get(conversationId)?.online ?? [])].map((user) => user.id),
+      Array.from(world.conversations.get(conversationId)?.users ?? [])
+        .filter((user) => user.presence.online)
+        .map((user) => user.id),
     members: (name) => Array.from(findRoom(world, name)?.users ?? [], (user) => user.id),
     sizes: () => ({
       users: world.users.size,
@@ -112,7 +114,7 @@ function advance(world: World, now: number): void {
         tellCrowd(world, timed)
         break
       case 'node':
-        removeNode(world, timed)
+        expireNode(world, timed)
         break
       case 'slot':
         openSlot(world, timed.at)
@@ -182,7 +184,7 @@ function perform(world: World, input: Input): void {
         refuse(world, 'session_ended')
         return
       }
-      performTyping(world, session, session.user.conversations.get(input.conversationId), input.typing)
+      performTyping(world, session, world.conversations.get(input.conversationId), input.typing)
       return
     }
     case 'stopTyping': {
@@ -212,6 +214,9 @@ function perform(world: World, input: Input): void {
     case 'window':
       world.windowMs = Math.max(input.ms, world.settings.windowMs)
       return
+    case 'admission':
+      world.admissionDelayMs = input.delayMs
+      return
     case 'nodeLost':
       loseNode(world, input.node, input.epoch)
   }
@@ -225,9 +230,9 @@ function performConnect(world: World, input: Extract<Input, { type: 'connect' }>
   settle(world, user)
 }
 
-/** A conversation that the user is not in and one that does not exist are the same: `room` is undefined. */
+/** A conversation that the user is not in and one that does not exist are refused alike. */
 function performTyping(world: World, session: Session, room: Room | undefined, typing: boolean): void {
-  if (!room) {
+  if (!room?.users.has(session.user)) {
     refuse(world, 'not_member')
     return
   }
@@ -244,7 +249,7 @@ function performWatch(world: World, input: Extract<Input, { type: 'watch' }>): v
     refuse(world, 'session_ended')
     return
   }
-  const after = new Set([...session.watched, ...input.add])
+  const after = new Set([...(session.watched ?? []), ...input.add])
   for (const id of input.remove) after.delete(id)
   if (after.size > WATCH_MAX) refuse(world, 'too_many_watched')
   else watch(world, session, input)
@@ -262,8 +267,10 @@ function liveSession(world: World, id: SessionId): Session | undefined {
 function owedEntries(world: World): number {
   let entries = 0
   for (const { owed } of world.sessions.values()) {
-    entries += owed.presence.size + owed.occupancy.size + owed.rooms.size
-    for (const typists of owed.typing.values()) entries += typists.size
+    if (owed.news) entries++
+    for (const owes of [owed.presence, owed.occupancy, owed.groups, owed.conversations])
+      entries += owes?.size ?? 0
+    for (const typists of owed.typing?.values() ?? []) entries += typists.size
   }
   return entries
 }

@@ -4,17 +4,18 @@
  * Out:  the events that are still true and allowed
  */
 import type { ConversationId, UserId } from '@vigie/protocol'
-import { seesTyping, typistsOf, viewOf } from './audience.js'
+import { NO_VIEW, seesTyping, typistsOf, viewOf } from './audience.js'
 import type { Presence, PresenceEvent, RoomName } from './inputs.js'
 import {
   findRoom,
+  isSameDevices,
   OFFLINE,
-  roomsOf,
+  roomChanged,
   type Crowd,
+  type OwedPresence,
   type Room,
   type Session,
   type User,
-  type View,
   type World,
 } from './model.js'
 
@@ -23,18 +24,21 @@ export function writePicture(world: World, session: Session): PresenceEvent[] {
   const events: PresenceEvent[] = []
   const viewer = session.user
   const grouped = new Set<User>([viewer])
-  for (const room of viewer.groups.values()) {
-    if (room.mode === 'names') for (const subject of room.users) grouped.add(subject)
+  for (const room of viewer.rooms) {
+    if (room.name.kind === 'group' && room.mode === 'names')
+      for (const subject of room.users) grouped.add(subject)
   }
   for (const subject of grouped) events.push(updateOf(world, subject))
-  for (const [id, room] of viewer.conversations) {
+  for (const room of viewer.rooms) {
+    if (room.name.kind === 'group') continue
+    const { id } = room.name
     if (room.mode === 'names')
       for (const subject of room.users) events.push(conversationOf(world, subject, id))
     for (const typist of typistsOf(room)) {
       if (seesTyping(viewer, room, typist)) events.push(typingEvent(world, 'typing:start', id, typist.id))
     }
   }
-  for (const room of roomsOf(viewer)) {
+  for (const room of viewer.rooms) {
     if (room.mode === 'count') events.push(occupancyOf(world, room.name, toldCrowd(world, room)))
   }
   writeDevices(session, events)
@@ -46,16 +50,24 @@ export function writeEvents(world: World, session: Session): PresenceEvent[] {
   const { owed } = session
   const events: PresenceEvent[] = []
   writeTyping(world, session, false, events)
-  for (const userId of owed.presence.keys()) writePresence(world, session, userId, events)
+  if (owed.news) writePresence({ world, session, ...owed.news }, events)
+  if (owed.presence) {
+    for (const [userId, entry] of owed.presence) writePresence({ world, session, userId, entry }, events)
+  }
   writeTyping(world, session, true, events)
   writeOccupancy(world, session, events)
   if (owed.devices) writeDevices(session, events)
   return events
 }
 
-function writePresence(world: World, session: Session, userId: UserId, events: PresenceEvent[]): void {
-  const entry = session.owed.presence.get(userId)
-  if (!entry) return
+interface Telling {
+  readonly world: World
+  readonly session: Session
+  readonly userId: UserId
+  readonly entry: OwedPresence
+}
+
+function writePresence({ world, session, userId, entry }: Telling, events: PresenceEvent[]): void {
   const { told, view: toldView } = entry
   const subject = world.users.get(userId)
   const now = subject?.presence ?? OFFLINE
@@ -63,16 +75,17 @@ function writePresence(world: World, session: Session, userId: UserId, events: P
   const seen = toldView ?? view
   if (differs(told, seen.group, now, view.group))
     events.push(subject && view.group ? updateOf(world, subject) : goneUpdate(world, userId))
+  const seenIds = toldView && new Set(toldView.conversations)
   for (const id of view.conversations) {
-    if (subject && differs(told, seen.conversations.has(id), now, true))
+    if (subject && differs(told, seenIds?.has(id) ?? true, now, true))
       events.push(conversationOf(world, subject, id))
   }
-  for (const id of seen.conversations) {
-    if (told.online && !view.conversations.has(id)) events.push(goneConversation(world, userId, id))
+  if (!toldView || !told.online) return
+  const ids = new Set(view.conversations)
+  for (const id of toldView.conversations) {
+    if (!ids.has(id)) events.push(goneConversation(world, userId, id))
   }
 }
-
-export const NO_VIEW: View = { group: false, conversations: new Set(), watched: false }
 
 /** Whether somebody who saw `told` (if they saw it) and sees `now` (if they see it) would notice. */
 export function differs(told: Presence, hasSeen: boolean, now: Presence, sees: boolean): boolean {
@@ -105,7 +118,7 @@ function once(world: World, key: string, make: () => PresenceEvent): PresenceEve
 
 /** Ends come before the presence of whoever typed, starts after it. */
 function writeTyping(world: World, session: Session, isStart: boolean, events: PresenceEvent[]): void {
-  for (const [conversationId, typists] of session.owed.typing) {
+  for (const [conversationId, typists] of session.owed.typing ?? []) {
     const room = world.conversations.get(conversationId)
     for (const [userId, told] of typists) {
       const typist = world.users.get(userId)
@@ -123,7 +136,7 @@ export function seesOccupancy(session: Session, room: Room): boolean {
 
 /** No members at all is the retraction: the room has names now, or the user is not in it any more. */
 function writeOccupancy(world: World, session: Session, events: PresenceEvent[]): void {
-  for (const { name, told } of session.owed.occupancy.values()) {
+  for (const { name, told } of session.owed.occupancy?.values() ?? []) {
     const room = findRoom(world, name)
     if (room && seesOccupancy(session, room)) events.push(occupancyOf(world, name, toldCrowd(world, room)))
     else if (told) events.push(occupancyOf(world, name, NO_CROWD))
@@ -131,10 +144,15 @@ function writeOccupancy(world: World, session: Session, events: PresenceEvent[])
 }
 
 function writeDevices(session: Session, events: PresenceEvent[]): void {
-  const { key, event } = session.user.devices
-  if (session.owed.devicesTold === key) return
-  session.owed.devicesTold = key
-  events.push(event)
+  const { devices } = session.user
+  if (isToldDevices(session)) return
+  session.owed.devicesTold = devices
+  events.push({ name: 'presence:devices', payload: { count: devices.length, devices } })
+}
+
+/** The list may have come back to what the session was told. */
+export function isToldDevices({ owed, user }: Session): boolean {
+  return owed.devicesTold !== undefined && isSameDevices(owed.devicesTold, user.devices)
 }
 
 export function wireOf(world: World, subject: User) {
@@ -192,15 +210,16 @@ const NO_CROWD: Crowd = { members: 0, online: 0 }
  * might not be told when it is back to what the rest were told.
  */
 export function toldCrowd(world: World, room: Room): Crowd {
+  if (!room.crowd) return crowdOf(room)
   if (!room.crowd.told) {
     room.crowd.told = crowdOf(room)
-    room.changedAt = world.position
+    roomChanged(world, room)
   }
   return room.crowd.told
 }
 
 export function crowdOf(room: Room): Crowd {
-  return { members: membersOf(room), online: room.online.size }
+  return { members: membersOf(room), online: room.online }
 }
 
 /** Rows may be ahead of the number that was read last. */

@@ -11,7 +11,8 @@ export type {
   RoomName,
 } from './inputs.js'
 export {
-  READ_BATCH_MAX,
+  READ_ROOMS_MAX,
+  READ_USERS_MAX,
   silentLog,
   type Log,
   type Memberships,

@@ -101,6 +101,11 @@ export type Input =
   | { readonly type: 'nodeLost'; readonly node: string; readonly epoch: string }
   /** The loop is late, or no longer: sessions are written at most once in this time, but not more often than `windowMs`. */
   | { readonly type: 'window'; readonly ms: number }
+  /**
+   * How long people have been held back at the door, in milliseconds; 0: nobody is. While somebody is, graces that
+   * end are put off by that long, each by at most `admissionWaitMs` in all: whoever waits at the door does not blink.
+   */
+  | { readonly type: 'admission'; readonly delayMs: number }
   /** A deadline has come. */
   | { readonly type: 'wake' }
 

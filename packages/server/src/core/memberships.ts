@@ -7,61 +7,60 @@
  * Everywhere: first what a session was told is noted (`oweView`, `oweTyping`), then the state changes.
  */
 import type { ConversationId, GroupId } from '@vigie/protocol'
-import { typistsOf, viewOf } from './audience.js'
+import { typistsOf } from './audience.js'
 import { membersOf } from './events.js'
-import type { KnownRooms, RoomFacts, RoomName } from './inputs.js'
+import type { KnownRooms, RoomFacts } from './inputs.js'
 import {
   addToRoom,
+  emptyCrowd,
   ensureRoom,
-  findRoom,
   removeFromRoom,
-  roomsOf,
+  roomChanged,
   type Room,
   type Session,
   type User,
   type World,
 } from './model.js'
-import { oweOccupancy, oweRoom, oweTyping, oweView } from './outbox.js'
+import { keepView, owedEntry, oweOccupancy, oweRoom, oweTyping, oweView } from './outbox.js'
 import { NAMES_RETURN_SHARE } from './settings.js'
 import { stopTyping, touchCrowd } from './typing.js'
 
 /** The user's rows are these now. */
 export function setMemberships(world: World, user: User, rooms: KnownRooms): void {
-  const removed = [...roomsOf(user)].filter((room) => !hasRow(rooms, room.name))
-  const added: Room[] = []
-  for (const [name, facts] of names(rooms)) {
-    const room = ensureRoom(world, name, facts)
-    if (!room.users.has(user)) added.push(room)
-  }
+  const after = ensureRooms(world, rooms)
   setRooms(world, rooms)
+  const added = after.filter((room) => !room.users.has(user))
+  const kept = user.rooms.length > 0 && new Set(after)
+  const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : []
   if (removed.length === 0 && added.length === 0) return
   for (const room of removed) noteRemoval(world, user, room)
   for (const room of added) noteAddition(world, user, room)
   for (const room of removed) removeFromRoom(world, user, room)
   for (const room of added) addToRoom(user, room)
+  user.rooms = after
   user.rowsAt = world.position
   for (const room of [...removed, ...added]) {
     if (!room.roster) rosterChanged(world, room)
     settleMode(world, room)
     touchCrowd(world, room)
   }
-  if (user.live.size === 0) return
+  if (user.live.length === 0) return
   world.effects.push({
     type: 'rooms',
     userId: user.id,
-    sessionIds: [...user.live].map((session) => session.id),
+    sessionIds: user.live.map((session) => session.id),
     added: added.map((room) => room.name),
     removed: removed.map((room) => room.name),
   })
 }
 
-function hasRow(rooms: KnownRooms, name: RoomName): boolean {
-  return name.kind === 'group' ? rooms.groups.has(name.id) : rooms.conversations.has(name.id)
-}
-
-function* names(rooms: KnownRooms): Iterable<[RoomName, RoomFacts]> {
-  for (const [id, facts] of rooms.groups) yield [{ kind: 'group', id }, facts]
-  for (const [id, facts] of rooms.conversations) yield [{ kind: 'conversation', id }, facts]
+function ensureRooms(world: World, { groups, conversations }: KnownRooms): readonly Room[] {
+  const rooms: Room[] = []
+  for (const [id, facts] of groups)
+    rooms.push(world.groups.get(id) ?? ensureRoom(world, { kind: 'group', id }, facts))
+  for (const [id, facts] of conversations)
+    rooms.push(world.conversations.get(id) ?? ensureRoom(world, { kind: 'conversation', id }, facts))
+  return rooms
 }
 
 function noteRemoval(world: World, user: User, room: Room): void {
@@ -71,21 +70,25 @@ function noteRemoval(world: World, user: User, room: Room): void {
     for (const session of user.live) oweTyping(world, session, room, typist)
   }
   if (room.mode === 'names') noteViews(world, user, room)
-  else for (const session of user.live) oweOccupancy(world, session, room)
+  else noteNumber(world, user, room)
   noteRoom(world, user, room)
 }
 
 /** Protocol 2: the user's own sessions gain or lose the room; others see its known members change. */
 function noteRoom(world: World, user: User, room: Room): void {
   for (const session of user.live) oweRoom(world, session, room)
-  if (room.roster) return
-  for (const session of sessionsIn(room)) oweRoom(world, session, room)
+  if (!room.roster) oweRoomToAll(world, room)
+}
+
+function oweRoomToAll(world: World, room: Room): void {
+  for (const viewer of room.users) for (const session of viewer.live) oweRoom(world, session, room)
 }
 
 /** In count mode an end of typing waits for the window; but whoever goes is not named that long. */
 function noteHidden(world: World, user: User, room: Room): void {
-  if (!room.crowd.shown.has(user)) return
-  for (const session of sessionsIn(room)) oweTyping(world, session, room, user)
+  if (!room.crowd?.shown.has(user)) return
+  for (const viewer of room.users)
+    for (const session of viewer.live) oweTyping(world, session, room, user)
 }
 
 function noteAddition(world: World, user: User, room: Room): void {
@@ -93,7 +96,7 @@ function noteAddition(world: World, user: User, room: Room): void {
     for (const session of user.live) oweTyping(world, session, room, typist)
   }
   if (room.mode === 'names') noteViews(world, user, room)
-  else for (const session of user.live) oweOccupancy(world, session, room)
+  else noteNumber(world, user, room)
   noteRoom(world, user, room)
 }
 
@@ -103,40 +106,52 @@ function noteViews(world: World, user: User, room: Room): void {
     for (const other of room.users) noteView(world, session, other)
     noteView(world, session, user)
   }
-  for (const session of sessionsIn(room)) noteView(world, session, user)
+  for (const viewer of room.users) for (const session of viewer.live) noteView(world, session, user)
+}
+
+/** In count mode the user gains or loses a number; and sight of those whom they watch, as those who watch them do. */
+function noteNumber(world: World, user: User, room: Room): void {
+  for (const session of user.live) {
+    oweOccupancy(world, session, room)
+    for (const id of session.watched ?? []) {
+      const other = world.users.get(id)
+      if (other && room.users.has(other)) noteView(world, session, other)
+    }
+  }
+  for (const session of world.watchers.get(user.id) ?? []) {
+    if (room.users.has(session.user)) noteView(world, session, user)
+  }
 }
 
 /** Nobody notices anything of somebody who was, and is, offline. */
 function noteView(world: World, session: Session, subject: User): void {
-  if (subject.presence.online || session.owed.presence.has(subject.id)) oweView(world, session, subject)
-}
-
-function* sessionsIn(room: Room): Iterable<Session> {
-  for (const viewer of room.viewers) yield* viewer.live
+  if (subject.presence.online || owedEntry(session.owed, subject.id)) oweView(world, session, subject)
 }
 
 /** Rooms as their rows were read; those that nobody known is in are passed over. */
-export function setRooms(world: World, rooms: KnownRooms): void {
-  for (const [name, { members, roster }] of names(rooms)) {
-    const room = findRoom(world, name)
-    if (!room || (room.size === members && isSameRoster(room.roster, roster))) continue
-    for (const session of sessionsIn(room)) oweRoom(world, session, room)
-    room.size = members
-    room.roster = roster
-    rosterChanged(world, room)
-    settleMode(world, room)
-    touchCrowd(world, room)
-  }
+export function setRooms(world: World, { groups, conversations }: KnownRooms): void {
+  for (const [id, facts] of groups) setRoom(world, world.groups.get(id), facts)
+  for (const [id, facts] of conversations) setRoom(world, world.conversations.get(id), facts)
+}
+
+function setRoom(world: World, room: Room | undefined, { members, roster }: RoomFacts): void {
+  if (!room || (room.size === members && isSameRoster(room.roster, roster))) return
+  oweRoomToAll(world, room)
+  room.size = members
+  room.roster = roster
+  rosterChanged(world, room)
+  settleMode(world, room)
+  touchCrowd(world, room)
 }
 
 function rosterChanged(world: World, room: Room): void {
-  room.changedAt = world.position
+  roomChanged(world, room)
   room.rosterAt = world.position
 }
 
 function isSameRoster(a: RoomFacts['roster'], b: RoomFacts['roster']): boolean {
   if (a === b) return true
-  if (!a || !b || a.length !== b.length) return false
+  if (a?.length !== b?.length || !a || !b) return false
   // Most stores have an order of their own, and keep it.
   if (a.every((id, place) => id === b[place])) return true
   const ids = new Set(b)
@@ -149,34 +164,30 @@ function settleMode(world: World, room: Room): void {
   const { namesMax } = world.settings
   const mode = members > namesMax ? 'count' : members <= namesMax * NAMES_RETURN_SHARE ? 'names' : room.mode
   if (mode === room.mode) return
-  for (const session of sessionsIn(room)) {
-    for (const subject of room.users) noteView(world, session, subject)
-    for (const typist of new Set([...room.typing.keys(), ...room.crowd.shown]))
-      oweTyping(world, session, room, typist)
-    oweOccupancy(world, session, room)
+  const typists = new Set([...(room.typing?.keys() ?? []), ...(room.crowd?.shown ?? [])])
+  for (const viewer of room.users) {
+    for (const session of viewer.live) {
+      for (const subject of room.users) noteView(world, session, subject)
+      for (const typist of typists) oweTyping(world, session, room, typist)
+      oweOccupancy(world, session, room)
+    }
   }
   rosterChanged(world, room)
   room.mode = mode
-  room.crowd.shown = new Set()
-  room.crowd.told = undefined
-  room.crowd.nextAt = 0
+  room.crowd = mode === 'count' ? emptyCrowd() : undefined
 }
 
 /** The user is remembered no longer. Whoever has not yet heard that they went is still told. */
 export function forgetUser(world: World, user: User): void {
   world.offline.delete(user)
   world.deadlines.delete(user)
-  const rooms = [...roomsOf(user)]
-  const note = (session: Session) => {
-    const entry = session.owed.presence.get(user.id)
-    if (entry) entry.view ??= viewOf(session, user)
-  }
-  for (const room of rooms) {
+  for (const room of user.rooms) {
     noteHidden(world, user, room)
-    if (room.mode === 'names') for (const session of sessionsIn(room)) note(session)
+    if (room.mode !== 'names') continue
+    for (const viewer of room.users) for (const session of viewer.live) keepView(session, user)
   }
-  for (const session of world.watchers.get(user.id) ?? []) note(session)
-  for (const room of rooms) removeFromRoom(world, user, room)
+  for (const session of world.watchers.get(user.id) ?? []) keepView(session, user)
+  for (const room of user.rooms) removeFromRoom(world, user, room)
   world.users.delete(user.id)
   world.effects.push({ type: 'forget', userId: user.id })
 }

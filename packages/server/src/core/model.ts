@@ -5,6 +5,7 @@
 import type {
   ClientId,
   ConversationId,
+  Device,
   DeviceId,
   GroupId,
   Mode,
@@ -19,26 +20,29 @@ import type { CloseReason, Effect, Presence, PresenceEvent, RoomFacts, RoomName 
 import type { Settings } from './settings.js'
 
 export const OFFLINE: Presence = { online: false, count: 0 }
+/** What nearly everybody is who is online; kept once. */
+export const ONE_DEVICE: Presence = { online: true, count: 1 }
 
 export interface User {
   /** Its deadline: the end of the memory of having gone offline. */
   readonly is: 'user'
   readonly id: UserId
   /** Live and lost, in the order in which they came. */
-  readonly sessions: Set<Session>
+  readonly sessions: Session[]
   /** Those of `sessions` that can be written. */
-  readonly live: Set<Session>
-  /** What other nodes say: devices by node and epoch. */
-  readonly remote: Map<RemoteNode, { readonly seq: number; readonly devices: ReadonlySet<string> }>
-  readonly groups: Map<GroupId, Room>
-  readonly conversations: Map<ConversationId, Room>
+  readonly live: Session[]
+  /** What other nodes say, if any does: devices by node and epoch. */
+  remote: Map<RemoteNode, { readonly seq: number; readonly devices: ReadonlySet<string> }> | undefined
+  /** Groups, then conversations; replaced, never changed. */
+  rooms: readonly Room[]
   /** As others were last told, or are about to be. */
   presence: Presence
   /** The position at which `presence` last changed. */
   presenceAt: number
   /** The position at which the user's rows last changed. */
   rowsAt: number
-  devices: { readonly key: string; readonly event: PresenceEvent & { readonly name: 'presence:devices' } }
+  /** As its own sessions see them; replaced when that is another list than before, never changed. */
+  devices: readonly Device[]
   /** Set while an audience is collected: a user in several shared rooms is visited once. */
   visited: number
 }
@@ -59,14 +63,16 @@ export interface Session {
   lostAt: number
   /** The grace that it has for itself, once it is lost. */
   graceMs: number
+  /** By how much its end was put off because people are held back at the door; see {@link putOff}. */
+  putOffMs: number
   /** The grace that the client asked for, should it be lost. */
   backgroundGraceMs: number | undefined
   typing: Lease | undefined
   readonly protocol: Protocol
   /** What the client has already, until its first picture is drawn. */
   position: Position | undefined
-  /** People on its screen, whom it may hear of even if the rooms shared with them have no names. */
-  readonly watched: Set<UserId>
+  /** People on its screen, if any, whom it may hear of even if the rooms shared with them have no names. */
+  watched: Set<UserId> | undefined
   readonly owed: Owed
 }
 
@@ -92,13 +98,22 @@ export interface Room {
   rosterAt: number
   /** The members who are known: online, or remembered as offline. */
   readonly users: Set<User>
-  readonly online: Set<User>
-  /** The members with a live session here. */
-  readonly viewers: Set<User>
-  /** Who types, with the sessions in which they do. */
-  readonly typing: Map<User, Set<Session>>
-  /** In count mode: what the members were told, and when they may be told again. */
-  readonly crowd: { shown: Set<User>; told: Crowd | undefined; nextAt: number }
+  /** How many of them are online. */
+  online: number
+  /** How many of them have a live session here. */
+  viewers: number
+  /** Who types, if anybody ever did, with the sessions in which they do. */
+  typing: Map<User, Set<Session>> | undefined
+  /** In count mode, and only then: what the members were told, and when they may be told again. */
+  crowd: CrowdNews | undefined
+  /** What protocol 2 says of it, once somebody has asked, until it changes: one for all members. */
+  sight: RoomSight | undefined
+}
+
+export interface CrowdNews {
+  shown: ReadonlySet<User>
+  told: Crowd | undefined
+  nextAt: number
 }
 
 /** What the members of a count-mode room hear of it. */
@@ -114,6 +129,7 @@ export interface RemoteNode {
   readonly epoch: string
   readonly users: Set<User>
   isLost: boolean
+  putOffMs: number
 }
 
 /** The sessions that may be written again at `at`. */
@@ -133,44 +149,60 @@ export type Timed = User | Session | Lease | Room | RemoteNode | Slot
 export interface Owed {
   /** Everything that it may see; then the rest below is empty. */
   picture: boolean
-  readonly presence: Map<UserId, OwedPresence>
-  /** By conversation and typist: whether it was told that they type. */
-  readonly typing: Map<ConversationId, Map<UserId, boolean>>
+  /** Of users' presence: nothing, or one piece of news, which all who hear of it share … */
+  news: News | undefined
+  /** … or more, by user; of these two at most one is there. */
+  presence: Map<UserId, OwedPresence> | undefined
+  /** Protocol 1, by conversation and typist: whether it was told that they type. */
+  typing: Map<ConversationId, Map<UserId, boolean>> | undefined
   /** Protocol 1, by room: whether it was told a number. */
-  readonly occupancy: Map<string, { readonly name: RoomName; readonly told: boolean }>
-  /** Protocol 2, by room: what it was told of it, if anything. */
-  readonly rooms: Map<string, { readonly name: RoomName; readonly told: RoomSight | undefined }>
+  occupancy: Map<string, { readonly name: RoomName; readonly told: boolean }> | undefined
+  /** Protocol 2: what it was told of rooms, if anything. */
+  groups: Map<GroupId, RoomSight | undefined> | undefined
+  conversations: Map<ConversationId, RoomSight | undefined> | undefined
   devices: boolean
-  devicesTold: string
+  devicesTold: readonly Device[] | undefined
   isQueued: boolean
   /** When it may be written again. */
   nextAt: number
 }
 
+/** Never changed: the sessions that hear of one transition share one. */
 export interface OwedPresence {
   /** What it was told of the subject before the first change that it is still owed. */
   readonly told: Presence
   /** Where it saw the subject then, if rows have changed since. */
-  view: View | undefined
+  readonly view?: View
   /** It asked: it is told even what it would take for granted, that somebody is offline. */
-  isAsked: boolean
+  readonly isAsked?: boolean
 }
 
-/** What a session of protocol 2 knows of a room. */
+/** A first piece of news, before there is another. */
+export interface News {
+  readonly userId: UserId
+  readonly entry: OwedPresence
+}
+
+/** What protocol 2 says of a room. Nobody is told of their own typing. */
 export interface RoomSight {
   readonly mode: Mode
   readonly members: number
   readonly roster: readonly UserId[]
   readonly online: number
-  readonly typing: ReadonlySet<UserId>
+  readonly typing: readonly UserId[]
+  /** The roster as places in a list of users that begins with the roster `base`, as the last who asked needed it. */
+  places?: { readonly base: readonly UserId[]; readonly list: readonly number[] }
+  /** The places in the roster itself, once somebody's list of users began with it. */
+  index?: ReadonlyMap<UserId, number>
 }
 
-/** Where one user sees another: through some group, and in which conversations. */
+/**
+ * Where a session sees a user: protocol 1 through some group, and in which conversations; protocol 2 anywhere, which
+ * is all that it needs to know, in `group`.
+ */
 export interface View {
   readonly group: boolean
-  readonly conversations: ReadonlySet<ConversationId>
-  /** Protocol 2: on the screen, and in some room of both. */
-  readonly watched: boolean
+  readonly conversations: readonly ConversationId[]
 }
 
 /**
@@ -185,6 +217,9 @@ export interface Wire {
   >
   /** Whatever else is told to many, by what it says. */
   readonly others: Map<string, PresenceEvent>
+  /** Differences of protocol 2 of one thing only, by what changed, as of `diffsAt`. */
+  readonly diffs: Map<object, readonly PresenceEvent[]>
+  diffsAt: number
 }
 
 /** The whole state, with the clock and the effects of the input that is being applied. */
@@ -202,6 +237,8 @@ export interface World {
   readonly watchers: Map<UserId, Set<Session>>
   /** How often a session is written at most; `windowMs`, or longer under pressure. */
   windowMs: number
+  /** How long people have been held back at the door; 0: nobody is. */
+  admissionDelayMs: number
   now: number
   effects: Effect[]
   readonly users: Map<UserId, User>
@@ -224,7 +261,7 @@ export interface World {
 }
 
 export function emptyWire(madeAt: number): Wire {
-  return { madeAt, presence: new Map(), others: new Map() }
+  return { madeAt, presence: new Map(), others: new Map(), diffs: new Map(), diffsAt: 0 }
 }
 
 export function createWorld(settings: Settings, epoch: string): World {
@@ -236,6 +273,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     oldestPosition: 0,
     watchers: new Map(),
     windowMs: settings.windowMs,
+    admissionDelayMs: 0,
     now: 0,
     effects: [],
     users: new Map(),
@@ -263,6 +301,19 @@ export function deviceIdOf(session: Session): DeviceId {
   return (session.isAnonymous ? session.device : session.device.slice(1)) as DeviceId
 }
 
+export function isSameDevices(a: readonly Device[], b: readonly Device[]): boolean {
+  return (
+    a === b ||
+    (a.length === b.length &&
+      a.every((device, index) => {
+        const other = b[index]
+        return (
+          other?.deviceId === device.deviceId && other.since === device.since && other.label === device.label
+        )
+      }))
+  )
+}
+
 /** Finds or makes a user; a new one's memberships are wanted. */
 export function ensureUser(world: World, id: UserId): User {
   const known = world.users.get(id)
@@ -270,15 +321,14 @@ export function ensureUser(world: World, id: UserId): User {
   const user: User = {
     is: 'user',
     id,
-    sessions: new Set(),
-    live: new Set(),
-    remote: new Map(),
-    groups: new Map(),
-    conversations: new Map(),
+    sessions: [],
+    live: [],
+    remote: undefined,
+    rooms: [],
     presence: OFFLINE,
     presenceAt: world.position,
     rowsAt: world.position,
-    devices: { key: '', event: { name: 'presence:devices', payload: { count: 0, devices: [] } } },
+    devices: [],
     visited: 0,
   }
   world.users.set(id, user)
@@ -302,41 +352,50 @@ export function ensureRoom(world: World, name: RoomName, { members, roster }: Ro
     changedAt: world.position,
     rosterAt: world.position,
     users: new Set(),
-    online: new Set(),
-    viewers: new Set(),
-    typing: new Map(),
-    crowd: { shown: new Set(), told: undefined, nextAt: 0 },
+    online: 0,
+    viewers: 0,
+    typing: undefined,
+    crowd: members > world.settings.namesMax ? emptyCrowd() : undefined,
+    sight: undefined,
   }
   if (name.kind === 'group') world.groups.set(name.id, room)
   else world.conversations.set(name.id, room)
   return room
 }
 
-export function addToRoom(user: User, room: Room): void {
-  if (room.name.kind === 'group') user.groups.set(room.name.id, room)
-  else user.conversations.set(room.name.id, room)
-  room.users.add(user)
-  if (user.presence.online) room.online.add(user)
-  if (user.live.size > 0) room.viewers.add(user)
+export function emptyCrowd(): CrowdNews {
+  return { shown: new Set(), told: undefined, nextAt: 0 }
 }
 
-/** A room without anybody known is dropped: what is known of it costs memory and is read again when needed. */
+/** The room's side only: the user's list is the caller's. */
+export function addToRoom(user: User, room: Room): void {
+  room.users.add(user)
+  if (user.presence.online) room.online++
+  if (user.live.length > 0) room.viewers++
+  room.sight = undefined
+}
+
+/**
+ * The room's side only: the user's list is the caller's. A room without anybody known is dropped: what is known of
+ * it costs memory and is read again when needed.
+ */
 export function removeFromRoom(world: World, user: User, room: Room): void {
-  if (room.name.kind === 'group') user.groups.delete(room.name.id)
-  else user.conversations.delete(room.name.id)
   room.users.delete(user)
-  room.online.delete(user)
-  room.viewers.delete(user)
-  room.crowd.shown.delete(user)
+  if (user.presence.online) room.online--
+  if (user.live.length > 0) room.viewers--
+  if (room.crowd?.shown.has(user))
+    room.crowd.shown = new Set([...room.crowd.shown].filter((typist) => typist !== user))
+  room.sight = undefined
   if (room.users.size > 0) return
   world.deadlines.delete(room)
   if (room.name.kind === 'group') world.groups.delete(room.name.id)
   else world.conversations.delete(room.name.id)
 }
 
-export function* roomsOf(user: User): Iterable<Room> {
-  yield* user.groups.values()
-  yield* user.conversations.values()
+/** What protocol 2 says of the room is something else from now on. */
+export function roomChanged(world: World, room: Room): void {
+  room.changedAt = world.position
+  room.sight = undefined
 }
 
 export function closeSession(world: World, session: Session, why: CloseReason): void {

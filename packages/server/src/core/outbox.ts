@@ -15,6 +15,8 @@ import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './ev
 import type { PresenceEvent } from './inputs.js'
 import {
   emptyWire,
+  OFFLINE,
+  type News,
   type Owed,
   type OwedPresence,
   type Room,
@@ -31,40 +33,64 @@ const WIRE_MS = 1_000
 export function emptyOwed(): Owed {
   return {
     picture: false,
-    presence: new Map(),
-    typing: new Map(),
-    occupancy: new Map(),
-    rooms: new Map(),
+    news: undefined,
+    presence: undefined,
+    typing: undefined,
+    occupancy: undefined,
+    groups: undefined,
+    conversations: undefined,
     devices: false,
-    devicesTold: '',
+    devicesTold: undefined,
     isQueued: false,
     nextAt: 0,
   }
 }
 
-/** Call before the subject's presence changes: what it still is, is what the session was told. */
-export function owePresence(world: World, session: Session, subject: User): OwedPresence | undefined {
+/**
+ * Call before the subject's presence changes: what it still is, is what the session was told. Whoever is owed
+ * something of the subject already was told what that says.
+ */
+export function owePresence(world: World, session: Session, news: News): void {
   const { owed } = session
-  if (owed.picture) return undefined
-  let entry = owed.presence.get(subject.id)
-  if (!entry) {
-    entry = { told: subject.presence, view: undefined, isAsked: false }
-    owed.presence.set(subject.id, entry)
-    queue(world, session)
-  }
-  return entry
+  if (owed.picture || owedEntry(owed, news.userId)) return
+  if (!owed.news && !owed.presence) owed.news = news
+  else setEntry(owed, news.userId, news.entry)
+  queue(world, session)
+}
+
+/** What is owed of a user's presence. */
+export function owedEntry({ news, presence }: Owed, userId: UserId): OwedPresence | undefined {
+  return news?.userId === userId ? news.entry : presence?.get(userId)
+}
+
+function setEntry(owed: Owed, userId: UserId, entry: OwedPresence): void {
+  owed.presence ??= new Map(owed.news && [[owed.news.userId, owed.news.entry]])
+  owed.presence.set(userId, entry)
+  owed.news = undefined
 }
 
 /** Call before what the two share changes: where they see each other now is where the session was told. */
 export function oweView(world: World, session: Session, subject: User): void {
-  const entry = owePresence(world, session, subject)
-  if (entry) entry.view ??= viewOf(session, subject)
+  owePresence(world, session, { userId: subject.id, entry: { told: subject.presence } })
+  keepView(session, subject)
 }
 
-/** The session has asked about the subject. */
-export function oweAnswer(world: World, session: Session, subject: User): void {
-  const entry = owePresence(world, session, subject)
-  if (entry) entry.isAsked = true
+/** What the session is owed about the subject, if anything, is to be told as seen from where it sees them now. */
+export function keepView(session: Session, subject: User): void {
+  const { owed } = session
+  const entry = owedEntry(owed, subject.id)
+  if (entry && !entry.view) setEntry(owed, subject.id, { ...entry, view: viewOf(session, subject) })
+}
+
+/**
+ * The session has asked about somebody, and is answered, whoever that is: of those who are unknown here, and of those
+ * out of sight, the same as of who is offline. Silence about some would tell which of them are known.
+ */
+export function oweAnswer(world: World, session: Session, userId: UserId): void {
+  const told = world.users.get(userId)?.presence ?? OFFLINE
+  owePresence(world, session, { userId, entry: { told } })
+  const entry = owedEntry(session.owed, userId)
+  if (entry) setEntry(session.owed, userId, { ...entry, isAsked: true })
 }
 
 /** Call before it changes whether the session sees the typist type. */
@@ -76,6 +102,7 @@ export function oweTyping(world: World, session: Session, room: Room, typist: Us
   const { owed } = session
   if (owed.picture) return
   const id = conversationIdOf(room)
+  owed.typing ??= new Map()
   const typists = owed.typing.get(id) ?? new Map<UserId, boolean>()
   owed.typing.set(id, typists)
   if (typists.has(typist.id)) return
@@ -91,6 +118,7 @@ export function oweOccupancy(world: World, session: Session, room: Room): void {
   }
   const { owed } = session
   const key = `${room.name.kind} ${room.name.id}`
+  owed.occupancy ??= new Map()
   if (owed.picture || owed.occupancy.has(key)) return
   owed.occupancy.set(key, { name: room.name, told: seesOccupancy(session, room) })
   queue(world, session)
@@ -99,15 +127,22 @@ export function oweOccupancy(world: World, session: Session, room: Room): void {
 /** Protocol 2: call before anything changes that the session knows of the room. */
 export function oweRoom(world: World, session: Session, room: Room): void {
   const { owed } = session
-  const key = `${room.name.kind} ${room.name.id}`
-  if (session.protocol !== 2 || owed.picture || owed.rooms.has(key)) return
-  owed.rooms.set(key, { name: room.name, told: sightOf(world, session, room) })
+  if (session.protocol !== 2 || owed.picture) return
+  if (room.name.kind === 'group') {
+    owed.groups ??= new Map()
+    if (owed.groups.has(room.name.id)) return
+    owed.groups.set(room.name.id, sightOf(world, session, room))
+  } else {
+    owed.conversations ??= new Map()
+    if (owed.conversations.has(room.name.id)) return
+    owed.conversations.set(room.name.id, sightOf(world, session, room))
+  }
   queue(world, session)
 }
 
 export function oweDevices(world: World, user: User): void {
   for (const session of user.live) {
-    if (session.owed.picture || session.owed.devicesTold === user.devices.key) continue
+    if (session.owed.picture) continue
     session.owed.devices = true
     queue(world, session)
   }
@@ -122,10 +157,12 @@ export function owePicture(world: World, session: Session): void {
 
 function clear(owed: Owed): void {
   owed.picture = false
-  owed.presence.clear()
-  owed.typing.clear()
-  owed.occupancy.clear()
-  owed.rooms.clear()
+  owed.news = undefined
+  owed.presence = undefined
+  owed.typing = undefined
+  owed.occupancy = undefined
+  owed.groups = undefined
+  owed.conversations = undefined
   owed.devices = false
 }
 

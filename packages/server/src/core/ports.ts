@@ -41,7 +41,8 @@ export type Stale =
  * rejects with `PresenceError('unavailable')` when nobody answers, within `readTimeoutMs` where the adapter
  * has a connection; the caller decides when to ask again. Ids that the store cannot hold (a word where it
  * has integers) have no memberships; they are no error and do not harm the rest of a batch. The caller
- * batches: at most {@link READ_BATCH_MAX} ids a call.
+ * batches: at most {@link READ_USERS_MAX} users or {@link READ_ROOMS_MAX} rooms a call, and one call at a time.
+ * Whoever asks meanwhile waits for its end, so a store that may never answer needs a time limit of its own.
  *
  * **Changes.** After `open` resolved, every committed change is followed by a call of `onStale` that names at
  * least the users and rooms whose rows it touched, within a second while the store answers. The call may name
@@ -69,8 +70,10 @@ export interface Memberships {
   close(): Promise<void>
 }
 
-/** Most ids that one call of a read may carry. */
-export const READ_BATCH_MAX = 500
+/** Most users that one call of `readUsers` may carry. */
+export const READ_USERS_MAX = 1_000
+/** Most groups and conversations, together, that one call of `readRooms` may carry. */
+export const READ_ROOMS_MAX = 5_000
 
 /** Where sentences for operators go. `fields` are plain data; an `error` field holds what was thrown. */
 export interface Log {

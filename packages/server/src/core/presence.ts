@@ -4,11 +4,21 @@
  * Out:  a transition, when what others see is no longer what it was
  * Next: audience.ts
  */
-import type { Device, DeviceId } from '@vigie/protocol'
+import type { Device } from '@vigie/protocol'
 import { announce } from './audience.js'
 import type { Input, Presence } from './inputs.js'
+import { putOff } from './grace.js'
 import { forgetOldest } from './memberships.js'
-import { deviceIdOf, ensureUser, OFFLINE, roomsOf, type RemoteNode, type User, type World } from './model.js'
+import {
+  deviceIdOf,
+  ensureUser,
+  isSameDevices,
+  OFFLINE,
+  ONE_DEVICE,
+  type RemoteNode,
+  type User,
+  type World,
+} from './model.js'
 import { oweDevices } from './outbox.js'
 import { touchCrowd } from './typing.js'
 
@@ -17,9 +27,11 @@ import { touchCrowd } from './typing.js'
  * the size of that set and is never added to or taken from: a doubled or missing event cannot make it wrong.
  */
 export function derivePresence(user: User): Presence {
+  const { sessions, remote } = user
+  if (!remote && sessions.length < 2) return sessions.length === 0 ? OFFLINE : ONE_DEVICE
   const devices = new Set<string>()
-  for (const session of user.sessions) devices.add(session.device)
-  for (const contribution of user.remote.values())
+  for (const session of sessions) devices.add(session.device)
+  for (const contribution of remote?.values() ?? [])
     for (const device of contribution.devices) devices.add(device)
   return devices.size === 0 ? OFFLINE : { online: true, count: devices.size }
 }
@@ -44,9 +56,8 @@ export function isSamePresence(a: Presence, b: Presence): boolean {
 
 function settleOnline(world: World, user: User): void {
   const { online } = user.presence
-  for (const room of roomsOf(user)) {
-    if (online) room.online.add(user)
-    else room.online.delete(user)
+  for (const room of user.rooms) {
+    room.online += online ? 1 : -1
     touchCrowd(world, room)
   }
   if (online) {
@@ -64,22 +75,23 @@ function settleOnline(world: World, user: User): void {
  * a page that loads anew: a device is there since its first session, however many have taken over since.
  */
 function settleDevices(world: World, user: User): void {
-  const before = new Map(user.devices.event.payload.devices.map((device) => [device.deviceId, device]))
-  const devices = new Map<DeviceId, Device>()
+  const devices: Device[] = []
   for (const session of user.sessions) {
     const deviceId = deviceIdOf(session)
-    const known = devices.get(deviceId) ?? before.get(deviceId)
+    const place = devices.findIndex((device) => device.deviceId === deviceId)
+    const known = devices[place] ?? user.devices.find((device) => device.deviceId === deviceId)
     const label = session.label ?? known?.label
-    devices.set(deviceId, {
+    const device: Device = {
       deviceId,
       since: Math.min(session.since, known?.since ?? Infinity),
       ...(label !== undefined && { label }),
-    })
+    }
+    if (place < 0) devices.push(device)
+    else devices[place] = device
   }
-  const list = [...devices.values()].sort((a, b) => a.since - b.since || (a.deviceId < b.deviceId ? -1 : 1))
-  const key = JSON.stringify(list)
-  if (key === user.devices.key) return
-  user.devices = { key, event: { name: 'presence:devices', payload: { count: list.length, devices: list } } }
+  devices.sort((a, b) => a.since - b.since || (a.deviceId < b.deviceId ? -1 : 1))
+  if (isSameDevices(devices, user.devices)) return
+  user.devices = devices
   oweDevices(world, user)
 }
 
@@ -96,13 +108,14 @@ export function contribute(world: World, input: ContributionInput): void {
   // Nobody to take anything from; a user who is nowhere need not be known.
   if (!known && input.devices.length === 0) return
   const user = known ?? ensureUser(world, input.userId)
-  const earlier = user.remote.get(node)
+  const earlier = user.remote?.get(node)
   if (earlier && earlier.seq >= input.seq) return
   if (input.devices.length > 0) {
+    user.remote ??= new Map()
     user.remote.set(node, { seq: input.seq, devices: new Set(input.devices) })
     node.users.add(user)
   } else {
-    user.remote.delete(node)
+    user.remote?.delete(node)
     node.users.delete(user)
   }
   settle(world, user)
@@ -114,7 +127,7 @@ function ensureNode(world: World, name: string, epoch: string): RemoteNode {
   const known = epochs.get(epoch)
   if (known) return known
   for (const older of epochs.values()) loseNode(world, older.node, older.epoch)
-  const node: RemoteNode = { is: 'node', node: name, epoch, users: new Set(), isLost: false }
+  const node: RemoteNode = { is: 'node', node: name, epoch, users: new Set(), isLost: false, putOffMs: 0 }
   epochs.set(epoch, node)
   return node
 }
@@ -123,17 +136,19 @@ function ensureNode(world: World, name: string, epoch: string): RemoteNode {
 export function loseNode(world: World, name: string, epoch: string): void {
   const node = world.nodes.get(name)?.get(epoch)
   if (!node || node.isLost) return
+  node.putOffMs = 0
   node.isLost = true
   world.deadlines.set(node, world.now + world.settings.reattachGraceMs)
 }
 
 /** The re-attach grace of a lost node is over: whoever has not come back is gone. */
-export function removeNode(world: World, node: RemoteNode): void {
+export function expireNode(world: World, node: RemoteNode): void {
+  if (putOff(world, node)) return
   const epochs = world.nodes.get(node.node)
   epochs?.delete(node.epoch)
   if (epochs?.size === 0) world.nodes.delete(node.node)
   for (const user of node.users) {
-    user.remote.delete(node)
+    user.remote?.delete(node)
     settle(world, user)
   }
 }

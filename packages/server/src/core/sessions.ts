@@ -5,8 +5,9 @@
  * Next: presence.ts
  */
 import type { UserId } from '@vigie/protocol'
+import { putOff } from './grace.js'
 import type { Input } from './inputs.js'
-import { closeSession, deviceIdOf, deviceKey, roomsOf, type Session, type User, type World } from './model.js'
+import { closeSession, deviceIdOf, deviceKey, type Session, type User, type World } from './model.js'
 import { emptyOwed, oweAnswer, oweView } from './outbox.js'
 import { endTyping } from './typing.js'
 
@@ -22,7 +23,7 @@ export function connect(world: World, user: User, input: Connect): Session | und
   if (older) {
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
-  } else if (user.sessions.size >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
+  } else if (user.sessions.length >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
     return undefined
   }
@@ -39,17 +40,18 @@ export function connect(world: World, user: User, input: Connect): Session | und
     state: 'live',
     lostAt: 0,
     graceMs: 0,
+    putOffMs: 0,
     backgroundGraceMs: undefined,
     typing: undefined,
     protocol: input.protocol ?? 1,
     position: input.position,
-    watched: new Set(),
+    watched: undefined,
     owed: emptyOwed(),
   }
   world.sessions.set(session.id, session)
-  user.sessions.add(session)
-  user.live.add(session)
-  if (user.live.size === 1) for (const room of roomsOf(user)) room.viewers.add(user)
+  user.sessions.push(session)
+  user.live.push(session)
+  if (user.live.length === 1) for (const room of user.rooms) room.viewers++
   setTokenEnd(world, session, input.expiresAt)
   return session
 }
@@ -132,7 +134,9 @@ function isMassLoss(world: World, session: Session): boolean {
   const total = world.sessions.size
   const isMass = total >= massLossMinSessions && recent.size > massLossShare * total
   if (isMass && !world.isMassLoss) {
-    for (const lost of recent) world.deadlines.set(lost, lost.lostAt + atLeastReattach(world, lost))
+    for (const lost of recent) {
+      world.deadlines.set(lost, lost.lostAt + atLeastReattach(world, lost) + lost.putOffMs)
+    }
   }
   world.isMassLoss = isMass
   return isMass
@@ -141,7 +145,7 @@ function isMassLoss(world: World, session: Session): boolean {
 /** A deadline of a session has come: a lost one's grace is over, a live one's token has ended. */
 export function expire(world: World, session: Session): void {
   if (session.state === 'lost') {
-    removeSession(world, session)
+    if (!putOff(world, session)) removeSession(world, session)
     return
   }
   closeSession(world, session, 'token_expired')
@@ -154,16 +158,21 @@ export function removeSession(world: World, session: Session): void {
   world.deadlines.delete(session)
   world.recentlyLost.delete(session)
   world.sessions.delete(session.id)
-  session.user.sessions.delete(session)
+  takeOut(session.user.sessions, session)
 }
 
 /** Nothing can be written to it any more, and it does not type. */
 function detach(world: World, session: Session): void {
   const { user } = session
   endTyping(world, session)
-  watch(world, session, { add: [], remove: [...session.watched] })
-  user.live.delete(session)
-  if (user.live.size === 0) for (const room of roomsOf(user)) room.viewers.delete(user)
+  if (session.watched) watch(world, session, { add: [], remove: [...session.watched] })
+  takeOut(user.live, session)
+  if (user.live.length === 0) for (const room of user.rooms) room.viewers--
+}
+
+function takeOut(sessions: Session[], session: Session): void {
+  const place = sessions.indexOf(session)
+  if (place >= 0) sessions.splice(place, 1)
 }
 
 /** Ends a session, or, on a log-out, all sessions of its device. */
@@ -196,17 +205,17 @@ export function watch(
     if (subject) oweView(world, session, subject)
   }
   for (const id of remove) {
-    session.watched.delete(id)
+    session.watched?.delete(id)
     const watchers = world.watchers.get(id)
     watchers?.delete(session)
     if (watchers?.size === 0) world.watchers.delete(id)
   }
   for (const id of add) {
+    session.watched ??= new Set()
     session.watched.add(id)
     const watchers = world.watchers.get(id) ?? new Set()
     world.watchers.set(id, watchers)
     watchers.add(session)
-    const subject = world.users.get(id)
-    if (subject) oweAnswer(world, session, subject)
+    oweAnswer(world, session, id)
   }
 }

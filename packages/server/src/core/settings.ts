@@ -138,6 +138,35 @@ export const SETTINGS = {
     unit: 'count',
     meaning: 'Most connections that wait to be let in; one more is closed and comes back later.',
   },
+  admittingMax: {
+    default: 500,
+    min: 1,
+    max: 100_000,
+    unit: 'count',
+    meaning: 'Most connections that are checked at a time; the others wait in order of coming.',
+  },
+  admissionLagMs: {
+    default: 250,
+    min: 20,
+    max: 60_000,
+    unit: 'ms',
+    meaning: 'While the event loop is later than this, connections are let in one by one.',
+  },
+  admissionWaitMs: {
+    default: 10_000,
+    min: 50,
+    max: 19_000,
+    unit: 'ms',
+    meaning:
+      'Who has waited this long to be let in is closed and comes back later; graces are put off by at most this.',
+  },
+  tokenCacheMax: {
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    unit: 'count',
+    meaning: 'Most tokens that are known to be good: one signed with a private key is checked once; 0: none.',
+  },
   eventsPerSecond: {
     default: 10,
     min: 1,
@@ -158,7 +187,9 @@ export const SETTINGS = {
     min: 0,
     max: 1_000,
     unit: 'ms',
-    meaning: 'How long a read of memberships waits for others to share its query.',
+    meaning:
+      'How long a read of memberships waits for others to share its query; in a storm up to ten times as long, ' +
+      'but then at most 250 ms.',
   },
   readRetryMs: {
     default: 1_000,

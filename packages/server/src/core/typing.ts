@@ -6,7 +6,7 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
-import type { Lease, Room, Session, User, World } from './model.js'
+import { roomChanged, type CrowdNews, type Lease, type Room, type Session, type User, type World } from './model.js'
 import { crowdOf } from './events.js'
 import { oweOccupancy, oweTyping } from './outbox.js'
 
@@ -17,12 +17,13 @@ export function startTyping(world: World, session: Session, room: Room): void {
   world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)
   if (session.typing) return
   session.typing = lease
-  const sessions = room.typing.get(session.user)
+  const typing = (room.typing ??= new Map<User, Set<Session>>())
+  const sessions = typing.get(session.user)
   if (sessions) {
     sessions.add(session)
     return
   }
-  changeTyping(world, room, session.user, () => room.typing.set(session.user, new Set([session])))
+  changeTyping(world, room, session.user, () => typing.set(session.user, new Set([session])))
 }
 
 /** The session types no more. A user who types on two devices is seen to stop with the last. */
@@ -32,9 +33,9 @@ export function endTyping(world: World, session: Session): void {
   session.typing = undefined
   world.deadlines.delete(lease)
   const { room } = lease
-  const sessions = room.typing.get(session.user)
+  const sessions = room.typing?.get(session.user)
   sessions?.delete(session)
-  if (sessions?.size === 0) changeTyping(world, room, session.user, () => room.typing.delete(session.user))
+  if (sessions?.size === 0) changeTyping(world, room, session.user, () => room.typing?.delete(session.user))
 }
 
 /** Ends what a user types: in one conversation, or everywhere. */
@@ -47,18 +48,18 @@ export function stopTyping(world: World, user: User, room?: Room): void {
 function changeTyping(world: World, room: Room, typist: User, change: () => void): void {
   if (room.mode === 'names') oweTypingToRoom(world, room, typist)
   change()
-  room.changedAt = world.position
+  roomChanged(world, room)
   touchCrowd(world, room)
   world.effects.push({
     type: 'typing',
     userId: typist.id,
     conversationId: room.name.id as ConversationId,
-    typing: room.typing.has(typist),
+    typing: room.typing?.has(typist) === true,
   })
 }
 
 function oweTypingToRoom(world: World, room: Room, typist: User): void {
-  for (const viewer of room.viewers) {
+  for (const viewer of room.users) {
     if (viewer === typist) continue
     for (const session of viewer.live) oweTyping(world, session, room, typist)
   }
@@ -66,24 +67,26 @@ function oweTypingToRoom(world: World, room: Room, typist: User): void {
 
 /** Something about a room has changed that its members hear of in count mode: now, or when the window is over. */
 export function touchCrowd(world: World, room: Room): void {
-  if (room.mode !== 'count') return
+  if (!room.crowd) return
   if (room.crowd.nextAt <= world.now) tellCrowd(world, room)
   else world.deadlines.set(room, room.crowd.nextAt)
 }
 
 /** Tells the members of a count-mode room how many are online, if that moved enough, and who of a few type. */
 export function tellCrowd(world: World, room: Room): void {
-  if (room.mode !== 'count') return
-  const hasTold = tellOccupancy(world, room)
-  const hasShown = showTypists(world, room)
-  if (hasTold || hasShown) room.crowd.nextAt = world.now + world.settings.occupancyWindowMs
+  const { crowd } = room
+  if (!crowd) return
+  const hasTold = tellOccupancy(world, room, crowd)
+  const hasShown = showTypists(world, room, crowd)
+  if (hasTold || hasShown) crowd.nextAt = world.now + world.settings.occupancyWindowMs
 }
 
-function tellOccupancy(world: World, room: Room): boolean {
-  const { told } = room.crowd
-  if (room.viewers.size === 0) {
+function tellOccupancy(world: World, room: Room, crowd: CrowdNews): boolean {
+  const { told } = crowd
+  if (room.viewers === 0) {
     // Nobody holds a number: the next who comes sets it.
-    room.crowd.told = undefined
+    crowd.told = undefined
+    room.sight = undefined
     return false
   }
   const current = crowdOf(room)
@@ -95,9 +98,9 @@ function tellOccupancy(world: World, room: Room): boolean {
   ) {
     return false
   }
-  for (const viewer of room.viewers) for (const session of viewer.live) oweOccupancy(world, session, room)
-  room.crowd.told = current
-  room.changedAt = world.position
+  for (const viewer of room.users) for (const session of viewer.live) oweOccupancy(world, session, room)
+  crowd.told = current
+  roomChanged(world, room)
   return true
 }
 
@@ -106,11 +109,13 @@ function hasMoved(from: number, to: number, share: number): boolean {
 }
 
 /** Whoever is shown stays until they stop; others follow in the order in which they began. */
-function showTypists(world: World, room: Room): boolean {
-  const { shown } = room.crowd
+function showTypists(world: World, room: Room, crowd: CrowdNews): boolean {
+  const { shown } = crowd
+  const { typing } = room
+  if (!typing) return false
   const next = new Set<User>()
-  for (const typist of shown) if (room.typing.has(typist)) next.add(typist)
-  for (const typist of room.typing.keys()) {
+  for (const typist of shown) if (typing.has(typist)) next.add(typist)
+  for (const typist of typing.keys()) {
     if (next.size >= world.settings.occupancyTypistsMax) break
     next.add(typist)
   }
@@ -118,7 +123,7 @@ function showTypists(world: World, room: Room): boolean {
     .filter((typist) => !shown.has(typist))
     .concat([...shown].filter((typist) => !next.has(typist)))
   for (const typist of changed) oweTypingToRoom(world, room, typist)
-  if (changed.length > 0) room.changedAt = world.position
-  room.crowd.shown = next
+  crowd.shown = next
+  if (changed.length > 0) roomChanged(world, room)
   return changed.length > 0
 }

@@ -75,10 +75,9 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
   }
 
   function write(connection: Connection, namespace: string, events: readonly PresenceEvent[]): void {
-    const isFramed = encode.isText && takesFrames(connection)
-    if (isFramed) {
+    if (encode.isText && takesFrames(connection)) {
       // One buffer: of a longer list, ws writes only the first.
-      const frames = Buffer.concat(events.flatMap((event) => encode.frames(event, namespace)))
+      const frames = encode.frames(events, namespace)
       connection.write('', { compress: false, wsPreEncodedFrame: [frames] })
       return
     }
@@ -133,45 +132,55 @@ const EVENT = 2
 
 /**
  * Encodes an event once for all its recipients: the engine hands out the same object for the same fact, and lets
- * go of it soon, and with it of what was encoded. The server's own encoder is used, so that a host's custom parser
- * keeps working.
+ * go of it soon, and with it of what was encoded. A host's custom parser keeps working: what is not the text of
+ * Socket.IO's own encoder goes through the server's.
  */
 function createEncode(server: Server) {
   type Packets = readonly (string | Buffer)[]
   const encode = (namespace: string, data: unknown[]): Packets =>
     server.encoder.encode({ type: EVENT, nsp: namespace, data }) as Packets
   const packets = memoByNamespace((event, namespace) => encode(namespace, [event.name, event.payload]))
-  // `4` is engine.io's message type, the first character of each of its text frames.
-  const frame = memoByNamespace((event, namespace) =>
-    textFrame(`4${encode(namespace, [event.name, event.payload]).join('')}`),
-  )
-  /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
-  const probe = encode('/', ['probe'])
+  const isText = ['/', '/probe'].every((namespace) => {
+    const [packet, ...rest] = encode(namespace, ['probe', [1]])
+    return packet === textPacket(namespace, 'probe', [1]) && rest.length === 0
+  })
+  const toFrame = (event: PresenceEvent, namespace: string) =>
+    // `4` is engine.io's message type, the first character of each of its text frames.
+    textFrame(`4${textPacket(namespace, event.name, event.payload)}`)
+  const shared = memoByNamespace(toFrame)
+  /** Of a state or diff all recipients follow each other. */
+  let last: { readonly event: PresenceEvent; readonly namespace: string; readonly frame: Buffer } | undefined
+  const frame = (event: PresenceEvent, namespace: string) => {
+    if (event.name !== 'presence:state' && event.name !== 'presence:diff') return shared(event, namespace)
+    if (last?.event !== event || last.namespace !== namespace)
+      last = { event, namespace, frame: toFrame(event, namespace) }
+    return last.frame
+  }
   return {
-    isText: probe.length === 1 && typeof probe[0] === 'string',
-    packets: (event: PresenceEvent, namespace: string) =>
-      withinSize(
-        event,
-        (part) => packets(part, namespace),
-        (made) => made.reduce((sum, { length }) => sum + length, 0),
-      ).flat(),
-    frames: (event: PresenceEvent, namespace: string) =>
-      withinSize(
-        event,
-        (part) => frame(part, namespace),
-        ({ length }) => length,
-      ),
+    /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
+    isText,
+    packets(event: PresenceEvent, namespace: string): Packets {
+      const whole = packets(event, namespace)
+      const size = whole.reduce((sum, { length }) => sum + length, 0)
+      return size <= FRAME_MAX_BYTES ? whole : cut(event).flatMap((part) => packets(part, namespace))
+    },
+    /** Encoded whole, and only if that turns out too large, in pieces: nearly everything fits. */
+    frames(events: readonly PresenceEvent[], namespace: string): Buffer {
+      const frames: Buffer[] = []
+      for (const event of events) {
+        const whole = frame(event, namespace)
+        if (whole.length <= FRAME_MAX_BYTES) frames.push(whole)
+        else frames.push(...cut(event).map((part) => toFrame(part, namespace)))
+      }
+      const [first] = frames
+      return first && frames.length === 1 ? first : Buffer.concat(frames)
+    },
   }
 }
 
-/** Encoded whole, and only if that turns out too large, in pieces: nearly everything fits, and is encoded once. */
-function withinSize<Made>(
-  event: PresenceEvent,
-  make: (event: PresenceEvent) => Made,
-  sizeOf: (made: Made) => number,
-): Made[] {
-  const whole = make(event)
-  return sizeOf(whole) <= FRAME_MAX_BYTES ? [whole] : cut(event).map(make)
+/** As Socket.IO's own encoder writes an event without an acknowledgement. */
+function textPacket(namespace: string, name: string, payload: unknown): string {
+  return `${EVENT}${namespace === '/' ? '' : `${namespace},`}["${name}",${JSON.stringify(payload)}]`
 }
 
 function memoByNamespace<Value>(make: (event: PresenceEvent, namespace: string) => Value) {

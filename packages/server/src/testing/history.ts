@@ -51,6 +51,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     refused: 0,
     states: 0,
     resumed: 0,
+    putOff: 0,
   }
   const known = new Set<UserId>()
   let made = 0
@@ -410,6 +411,10 @@ export function play(history: History, create: typeof createEngine, settings: Se
         truth.loseNode(`node-${step.node}`)
         apply({ type: 'nodeLost', node: `node-${step.node}`, epoch: '1' })
         return
+      case 'holdBack':
+        truth.holdBack(step.delayMs)
+        apply({ type: 'admission', delayMs: step.delayMs })
+        return
       case 'block':
       case 'unblock': {
         const sessionId = sessionAt(step.session)
@@ -498,14 +503,12 @@ export function play(history: History, create: typeof createEngine, settings: Se
   checkPresence()
   checkPictures()
   checkOnceAll(engine.sizes())
+  tally.putOff = truth.putOffs
   return tally
 
   /** After every grace, lease and memory nothing is left of anybody who is not connected. */
   function checkOnceAll(sizes: ReturnType<typeof engine.sizes>): void {
-    strictEqual(
-      sizes.sessions,
-      truth.sessions.filter((s) => s.lostAt === undefined || truth.now < s.graceEndsAt).length,
-    )
+    strictEqual(sizes.sessions, truth.sessions.filter((session) => truth.counts(session)).length)
     wait(settings.reattachGraceMs + settings.offlineMemoryMs + settings.typingLeaseMs + 60_000)
     checkPresence()
     checkPictures()

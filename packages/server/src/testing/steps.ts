@@ -38,6 +38,8 @@ export type Step =
     }
   | { readonly do: 'contribute'; readonly node: number; readonly user: number; readonly devices: number }
   | { readonly do: 'loseNode'; readonly node: number }
+  /** People are held back at the door, and have been for so long; 0: nobody is. */
+  | { readonly do: 'holdBack'; readonly delayMs: number }
   /** The client stops reading, or reads again. */
   | { readonly do: 'block' | 'unblock'; readonly session: number }
   | { readonly do: 'wait'; readonly ms: number }
@@ -54,6 +56,7 @@ export type Tally = Record<
   | 'adopted'
   | 'refused'
   | 'states'
-  | 'resumed',
+  | 'resumed'
+  | 'putOff',
   number
 >

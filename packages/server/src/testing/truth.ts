@@ -15,6 +15,8 @@ export interface TrueSession {
   /** Undefined while the connection is there. */
   lostAt: number | undefined
   graceEndsAt: number
+  /** By how much `graceEndsAt` was put off. */
+  putOffMs: number
   backgroundGraceMs: number | undefined
   /** Where it types, and until when unless it is repeated. */
   typing: { readonly conversationId: ConversationId; readonly endsAt: number } | undefined
@@ -27,6 +29,8 @@ export type TrueRoom =
 export interface Truth {
   now: number
   readonly sessions: TrueSession[]
+  /** How often the end of a grace was put off. */
+  readonly putOffs: number
   connect(session: {
     id: SessionId
     userId: UserId
@@ -40,6 +44,8 @@ export interface Truth {
   background(id: SessionId, graceMs: number): void
   contribute(node: string, userId: UserId, devices: readonly string[]): void
   loseNode(node: string): void
+  /** People at the door have waited for so long. */
+  holdBack(delayMs: number): void
   addRow(userId: UserId, room: TrueRoom): void
   removeRow(userId: UserId, room: TrueRoom): void
   rowsOf(userId: UserId): TrueRoom[]
@@ -50,6 +56,8 @@ export interface Truth {
   isCounted(room: TrueRoom): boolean
   presenceOf(userId: UserId): Presence
   devicesOf(userId: UserId): number
+  /** Its connection is there, or its grace runs. */
+  counts(session: TrueSession): boolean
   isLive(id: SessionId): boolean
   typists(conversationId: ConversationId): UserId[]
 }
@@ -58,12 +66,29 @@ export function createTruth(settings: Settings): Truth {
   const sessions: TrueSession[] = []
   const rows: { userId: UserId; room: TrueRoom }[] = []
   const counted = new Set<string>()
-  const nodes = new Map<string, { devices: Map<UserId, readonly string[]>; endsAt: number }>()
+  const nodes = new Map<
+    string,
+    { devices: Map<UserId, readonly string[]>; graceEndsAt: number; putOffMs: number }
+  >()
+  let delayMs = 0
+  let putOffs = 0
 
   const keyOf = (room: TrueRoom) => `${room.kind} ${room.id}`
   const find = (id: SessionId) => sessions.find((session) => session.id === id)
   const remove = (session: TrueSession) => sessions.splice(sessions.indexOf(session), 1)
-  const counts = (session: TrueSession) => session.lostAt === undefined || truth.now < session.graceEndsAt
+  const counts = (session: TrueSession) => session.lostAt === undefined || runs(session)
+
+  /** While people are held back at the door, a grace that ends goes on for as long as they have been, up to a limit. */
+  function runs(grace: { graceEndsAt: number; putOffMs: number }): boolean {
+    while (truth.now >= grace.graceEndsAt) {
+      const ms = Math.min(delayMs, settings.admissionWaitMs - grace.putOffMs)
+      if (ms <= 0) return false
+      grace.putOffMs += ms
+      grace.graceEndsAt += ms
+      putOffs++
+    }
+    return true
+  }
 
   function settleMode(room: TrueRoom): void {
     const members = truth.membersOf(room).length
@@ -78,6 +103,10 @@ export function createTruth(settings: Settings): Truth {
   const truth: Truth = {
     now: 0,
     sessions,
+    get putOffs() {
+      return putOffs
+    },
+    counts,
     connect({ id, userId, deviceId, clientId }) {
       const mine = sessions.filter((session) => session.userId === userId && counts(session))
       const lost = mine
@@ -101,6 +130,7 @@ export function createTruth(settings: Settings): Truth {
         clientId,
         lostAt: undefined,
         graceEndsAt: 0,
+        putOffMs: 0,
         backgroundGraceMs: undefined,
         typing: undefined,
       })
@@ -110,6 +140,7 @@ export function createTruth(settings: Settings): Truth {
       if (!session) return
       session.lostAt = truth.now
       session.graceEndsAt = truth.now + (session.backgroundGraceMs ?? graceMs)
+      session.putOffMs = 0
       session.typing = undefined
     },
     end(id) {
@@ -142,15 +173,27 @@ export function createTruth(settings: Settings): Truth {
       session.typing = undefined
     },
     contribute(node, userId, devices) {
-      const known = nodes.get(node) ?? { devices: new Map<UserId, readonly string[]>(), endsAt: Infinity }
+      const known = nodes.get(node) ?? {
+        devices: new Map<UserId, readonly string[]>(),
+        graceEndsAt: Infinity,
+        putOffMs: 0,
+      }
       nodes.set(node, known)
-      if (truth.now >= known.endsAt) known.devices.clear()
-      known.endsAt = Infinity
+      if (!runs(known)) known.devices.clear()
+      known.graceEndsAt = Infinity
       known.devices.set(userId, devices)
     },
     loseNode(node) {
       const known = nodes.get(node)
-      if (known?.endsAt === Infinity) known.endsAt = truth.now + settings.reattachGraceMs
+      if (known?.graceEndsAt !== Infinity) return
+      known.graceEndsAt = truth.now + settings.reattachGraceMs
+      known.putOffMs = 0
+    },
+    holdBack(ms) {
+      // What is over by now is over, and what was put off so far was so by the delay before this one.
+      for (const session of [...sessions]) if (!counts(session)) remove(session)
+      for (const [name, node] of nodes) if (!runs(node)) nodes.delete(name)
+      delayMs = ms
     },
     addRow(userId, room) {
       if (!rows.some((row) => row.userId === userId && keyOf(row.room) === keyOf(room)))
@@ -176,7 +219,7 @@ export function createTruth(settings: Settings): Truth {
     presenceOf(userId) {
       const devices = localDevices(userId)
       for (const node of nodes.values()) {
-        if (truth.now >= node.endsAt) continue
+        if (!runs(node)) continue
         for (const device of node.devices.get(userId) ?? []) devices.add(`remote ${device}`)
       }
       return { online: devices.size > 0, count: devices.size }

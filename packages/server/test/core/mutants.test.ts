@@ -42,7 +42,7 @@ const MUTANTS = [
   {
     name: 'a changed roster is not told',
     file: 'memberships.ts',
-    from: 'for (const session of sessionsIn(room)) oweRoom(world, session, room)\n    room.size = members',
+    from: 'oweRoomToAll(world, room)\n  room.size = members',
     to: 'room.size = members',
   },
   {
@@ -54,8 +54,14 @@ const MUTANTS = [
   {
     name: 'a resume forgets changed rosters',
     file: 'memberships.ts',
-    from: 'room.roster = roster\n    rosterChanged(world, room)',
+    from: 'room.roster = roster\n  rosterChanged(world, room)',
     to: 'room.roster = roster',
+  },
+  {
+    name: 'a room is told as it was',
+    file: 'model.ts',
+    from: 'room.changedAt = world.position\n  room.sight = undefined',
+    to: 'room.changedAt = world.position',
   },
   {
     name: 'a resume forgets presence',
@@ -78,8 +84,8 @@ const MUTANTS = [
   {
     name: 'typing not ended by a loss',
     file: 'sessions.ts',
-    from: '  endTyping(world, session)\n  watch(world',
-    to: '  watch(world',
+    from: '  endTyping(world, session)\n  if (session.watched) watch(world',
+    to: '  if (session.watched) watch(world',
   },
   {
     name: 'no adoption',
@@ -98,6 +104,24 @@ const MUTANTS = [
     file: 'presence.ts',
     from: 'node.isLost = true\n  world.deadlines.set(',
     to: 'node.isLost = true\n  if (world.now < 0) world.deadlines.set(',
+  },
+  {
+    name: 'a grace ends while people are held back',
+    file: 'sessions.ts',
+    from: 'if (!putOff(world, session)) removeSession(world, session)',
+    to: 'removeSession(world, session)\n    void putOff',
+  },
+  {
+    name: 'the grace of a lost node ends while people are held back',
+    file: 'presence.ts',
+    from: 'if (putOff(world, node)) return',
+    to: 'void putOff',
+  },
+  {
+    name: 'a grace is put off for ever',
+    file: 'grace.ts',
+    from: 'world.settings.admissionWaitMs - lost.putOffMs',
+    to: 'world.settings.admissionWaitMs',
   },
 ]
 

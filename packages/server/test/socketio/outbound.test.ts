@@ -83,14 +83,15 @@ describe('over a WebSocket', () => {
     await cid.fence()
     ann.hear()
     cid.hear()
-    const encode = vi.spyOn(wire.io.encoder, 'encode')
+    const encode = vi.spyOn(JSON, 'stringify')
     await wire.connect('bob')
     await ann.until('bob 1 in c')
     await cid.until('bob 1 in c')
-    const ofBob = encode.mock.calls.filter(([packet]) => {
-      const [name, payload] = Array.isArray(packet.data) ? (packet.data as [string, { userId?: string }]) : []
-      return name === 'presence:conversation' && payload?.userId === 'bob'
+    const ofBob = encode.mock.calls.filter(([value]) => {
+      const { userId, conversationId } = (value ?? {}) as Record<string, unknown>
+      return userId === 'bob' && conversationId === 'c'
     })
+    encode.mockRestore()
     expect(ofBob).toHaveLength(1)
   })
 

@@ -235,14 +235,42 @@ describe('watching', () => {
     )
   })
 
-  it('says nothing of somebody with whom no room is shared, and no error either', async () => {
+  it.each(['somebody who was never there', 'somebody with whom no room is shared'])(
+    'answers about %s as about somebody who is offline, and says no more',
+    async (who) => {
+      await using wire = await startWire(crowd)
+      const ann = sdk(wire, 'ann')
+      await ann.until(isSynced)
+      const userId = who.endsWith('shared') ? 'stranger' : 'bob'
+      await wire.connect('stranger')
+      const heard = ann.told.length
+      expect(await ann.ask('presence:watch', { add: [userId] })).toEqual({ ok: true })
+      await wire.connect('stranger')
+      await fence(wire, ann)
+      const users = ann.told.slice(heard).flatMap(([, payload]) => (payload as PresenceDiff).users ?? [])
+      expect(users.filter(([id]) => id === userId)).toEqual([[userId, 0]])
+    },
+  )
+
+  it.each([
+    ['the one who is watched', 'bob'],
+    ['the one who watches', 'ann'],
+  ])('is told when a row takes %s out of the only room in common, and brings them back', async (_, mover) => {
     await using wire = await startWire(crowd)
     const ann = sdk(wire, 'ann')
     await ann.until(isSynced)
-    expect(await ann.ask('presence:watch', { add: ['stranger'] })).toEqual({ ok: true })
-    await wire.connect('stranger')
-    await fence(wire, ann)
-    expect(JSON.stringify(ann.told)).not.toContain('stranger')
+    await wire.connect('bob')
+    await ann.ask('presence:watch', { add: ['bob'] })
+    const says = (count: number) => (client: WireClient) =>
+      client.told
+        .flatMap(([, payload]) => (payload as PresenceDiff).users ?? [])
+        .filter(([id]) => id === 'bob')
+        .at(-1)?.[1] === count
+    await ann.until(says(1))
+    wire.rows.removeFromGroup('all', mover)
+    await ann.until(says(0))
+    wire.rows.addToGroup('all', mover)
+    await ann.until(says(1))
   })
 
   it('is for 200 people at most', async () => {

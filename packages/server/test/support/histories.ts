@@ -68,6 +68,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: row('part') },
   { weight: 4, arbitrary: step('contribute', { node: fc.nat(1), user, devices: fc.nat(2) }) },
   { weight: 3, arbitrary: step('loseNode', { node: fc.nat(1) }) },
+  { weight: 2, arbitrary: step('holdBack', { delayMs: fc.constantFrom(0, 0, 500, 3_000, 60_000) }) },
   { weight: 1, arbitrary: step('block', { session }) },
   { weight: 1, arbitrary: step('unblock', { session }) },
   {
