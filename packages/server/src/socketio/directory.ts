@@ -1,34 +1,49 @@
 /**
- * Between the rows and the engine: the memberships of everybody who is needed, read in batches, read again when
+ * Between the rows and the engine: the memberships of everybody who is needed, read in turns, read again when
  * they change, dropped when nobody needs them.
+ *
+ * In a turn first users are read, then the rooms that their rows name and that are not known yet, and no turn
+ * begins before the one before it has ended. So a storm makes few, full reads: whoever comes during a turn waits for
+ * its end, and then shares the next. A read that fails, because the store did not answer in time say, fails for those
+ * who were part of it, and only for them.
  */
-import DataLoader from 'dataloader'
-import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
-import {
-  READ_BATCH_MAX,
-  type KnownRooms,
-  type Log,
-  type Memberships,
-  type RoomFacts,
-  type RoomRows,
-  type RoomsRead,
-  type Settings,
-  type Stale,
-  type UserMemberships,
+import { setImmediate as breathe } from 'node:timers/promises'
+import type { UserId } from '@vigie/protocol'
+import type {
+  KnownRooms,
+  Log,
+  Memberships,
+  RoomFacts,
+  RoomName,
+  Settings,
+  Stale,
+  UserMemberships,
 } from '../core/index.js'
-import { createFresh, type Fresh } from './fresh.js'
+import { createFreshQueue } from './fresh.js'
+import {
+  createHoldings,
+  known,
+  type RoomEntry,
+  type RoomQueue,
+  type UserEntry,
+  type UserQueue,
+} from './holdings.js'
+import { pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
+import { createTurns } from './turns.js'
 
 export interface Directory {
   /** Reads what the user's rows say, and keeps it up to date until `unpin`, called as often as this. */
   pin(userId: UserId): void
   unpin(userId: UserId): void
   /**
-   * What a pinned user's rows say, once what is under way has been read.
+   * As `rooms`, once what is under way has been read.
    * @throws PresenceError `unavailable`
    */
-  load(userId: UserId): Promise<KnownRooms>
+  load(userId: UserId): Promise<readonly RoomName[]>
   /** What is known of a pinned user. */
   current(userId: UserId): KnownRooms | undefined
+  /** The rooms that a pinned user's rows name; the same list until the rows have been read again. */
+  rooms(userId: UserId): readonly RoomName[] | undefined
   /** Read again. */
   invalidate(stale: Stale): void
   close(): void
@@ -44,34 +59,151 @@ interface DirectoryOptions {
   readonly onRoom: (room: KnownRooms) => void
 }
 
-interface Pinned<Value> {
-  pins: number
-  readonly fresh: Fresh<Value>
-}
-
 const NONE: UserMemberships = { groups: [], conversations: [] }
 
-export function createDirectory({ memberships, settings, log, onUser, onRoom }: DirectoryOptions): Directory {
-  const users = new Map<UserId, Pinned<UserMemberships>>()
-  const groups = new Map<GroupId, Pinned<RoomFacts>>()
-  const conversations = new Map<ConversationId, Pinned<RoomFacts>>()
+/**
+ * No more than `admittingMax` connections come here at a time. Once this share of them waits, a longer pause would
+ * bring few others, and hold up those who are not admitted yet.
+ */
+const FULL_SHARE = 0.6
 
-  const batching = {
-    cache: false,
-    maxBatchSize: READ_BATCH_MAX,
-    batchScheduleFn: (dispatch: () => void) => setTimeout(dispatch, settings.readBatchMs),
+/** So many of those who wait go on at once: each is a connection to be let in, and others want the loop, too. */
+const SETTLED_AT_ONCE = 50
+
+export function createDirectory(options: DirectoryOptions): Directory {
+  const { memberships, settings, log, onUser, onRoom } = options
+  const fullTurn = Math.ceil(FULL_SHARE * settings.admittingMax)
+  const turns = createTurns({
+    hasWork: () => userQueue.size > 0 || roomQueue.size > 0,
+    isFull: () =>
+      unsettled.size > 0 ||
+      userQueue.size >= Math.min(userPace.most, fullTurn) ||
+      roomQueue.size >= roomPace.most,
+    take: takeTurn,
+    waitMs: settings.readBatchMs,
+  })
+  const queueOptions = { onAsked: turns.wake, retryMs: settings.readRetryMs }
+  const userQueue: UserQueue = createFreshQueue(queueOptions)
+  const roomQueue: RoomQueue = createFreshQueue(queueOptions)
+  const holdings = createHoldings(userQueue, roomQueue)
+  const { users, groups, conversations } = holdings
+  /** Users whose rows were read, with the rooms that are held for them, until all of these are known. */
+  const unsettled = new Map<UserEntry, readonly RoomEntry[]>()
+  const userPace = usersPerRead()
+  const roomPace = roomsPerRead()
+
+  /** What went wrong in this turn. */
+  let failure: { readonly error: unknown } | undefined
+  /** Said once for as long as the store is away: everybody's rows are read, and would say the same. */
+  let isAway = false
+  let isClosed = false
+
+  async function takeTurn(): Promise<number> {
+    failure = undefined
+    const wanted = userQueue.take(userPace.most)
+    await readUsers(wanted)
+    await readRooms(roomQueue.take(roomPace.most))
+    await settleUsers()
+    report()
+    return pauseAfter(wanted.length, settings.readBatchMs)
   }
-  const userLoader = new DataLoader<UserId, UserMemberships>(async (ids) => {
-    const found = await memberships.readUsers(ids)
-    onRead()
-    return ids.map((id) => bounded(id, found.get(id) ?? NONE))
-  }, batching)
-  const roomLoader = new DataLoader<RoomKey, RoomFacts>(async (keys) => {
-    const found = await readRooms(memberships, keys, settings.namesMax)
-    return keys.map(({ kind, id }) =>
-      factsOf(kind === 'group' ? found.groups.get(id) : found.conversations.get(id)),
-    )
-  }, batching)
+
+  function report(): void {
+    if (isClosed || isAway === (failure !== undefined)) return
+    isAway = !isAway
+    if (!isAway) log.info('Memberships can be read again.')
+    else {
+      log.warn('Memberships cannot be read now; those known stand, and new connections try again.', {
+        error: failure?.error,
+      })
+    }
+  }
+
+  async function readUsers(wanted: readonly UserEntry[]): Promise<void> {
+    if (wanted.length === 0) return
+    try {
+      const found = await memberships.readUsers(wanted.map(({ id }) => id))
+      if (isClosed) return
+      let count = 0
+      for (const user of wanted) {
+        if (user.state === 'dropped' || userQueue.repeats(user)) continue
+        const rooms = holdings.holdRooms(bounded(user.id, found.get(user.id) ?? NONE))
+        count += rooms.length
+        unsettled.set(user, rooms)
+      }
+      userPace.fit(wanted.length, count)
+    } catch (error) {
+      userPace.shrink()
+      userQueue.fail(wanted, error)
+      failure = { error }
+    }
+  }
+
+  async function readRooms(wanted: readonly RoomEntry[]): Promise<void> {
+    if (wanted.length === 0) return
+    try {
+      const inGroups = wanted.filter((room) => room.kind === 'group').map(({ id }) => id)
+      const inConversations = wanted.filter((room) => room.kind === 'conversation').map(({ id }) => id)
+      const found = await memberships.readRooms(inGroups, inConversations, settings.namesMax)
+      if (isClosed) return
+      let count = 0
+      for (const room of wanted) {
+        if (room.state === 'dropped' || roomQueue.repeats(room)) continue
+        const rows = room.kind === 'group' ? found.groups.get(room.id) : found.conversations.get(room.id)
+        count += rows?.members ?? 0
+        settleRoom(room, holdings.factsOf(rows))
+      }
+      roomPace.fit(wanted.length, count)
+    } catch (error) {
+      roomPace.shrink()
+      roomQueue.fail(wanted, error)
+      failure = { error }
+    }
+  }
+
+  /** Those whose rooms are known by now go on; those whose rooms cannot be read fail; the others wait. */
+  async function settleUsers(): Promise<void> {
+    const failed: UserEntry[] = []
+    let settled = 0
+    for (const [user, rooms] of unsettled) {
+      const isOver = user.state === 'dropped' || user.state === 'failed'
+      const unknown = rooms.filter((room) => room.value === undefined)
+      const isFailed = unknown.some((room) => room.state === 'failed')
+      if (unknown.length > 0 && !isFailed) continue
+      unsettled.delete(user)
+      if (isFailed && !isOver) failed.push(user)
+      if (isFailed || isOver || userQueue.repeats(user)) holdings.releaseRooms(rooms)
+      else settleUser(user, rooms)
+      if (++settled % SETTLED_AT_ONCE > 0) continue
+      await breathe()
+      if (isClosed) return
+    }
+    userQueue.fail(failed, failure?.error)
+  }
+
+  function settleUser(user: UserEntry, rooms: readonly RoomEntry[]): void {
+    const before = user.value
+    userQueue.settle(user, rooms)
+    if (before) holdings.releaseRooms(before)
+    try {
+      onUser(user.id, known(rooms))
+    } catch (error) {
+      userQueue.fail([user], error)
+      failure = { error }
+    }
+  }
+
+  function settleRoom(room: RoomEntry, facts: RoomFacts): void {
+    const before = room.value
+    roomQueue.settle(room, facts)
+    if (before === undefined) return
+    try {
+      onRoom(known([room]))
+    } catch (error) {
+      roomQueue.fail([room], error)
+      failure = { error }
+    }
+  }
 
   function bounded(userId: UserId, rows: UserMemberships): UserMemberships {
     const { membershipsPerUserMax } = settings
@@ -85,172 +217,37 @@ export function createDirectory({ memberships, settings, log, onUser, onRoom }: 
     return { groups: kept, conversations: rows.conversations.slice(0, membershipsPerUserMax - kept.length) }
   }
 
-  /** Said once for as long as the store is away: everybody's rows are read, and would say the same. */
-  let isAway = false
-  const onError = (error: unknown) => {
-    if (isAway) return
-    isAway = true
-    log.warn('Memberships cannot be read now; those known stand, and new connections try again.', { error })
-  }
-  const onRead = () => {
-    if (!isAway) return
-    isAway = false
-    log.info('Memberships can be read again.')
-  }
-
-  /** Holds the rooms of `rows`, and waits for those that are not known yet. */
-  async function holdRooms(rows: UserMemberships): Promise<void> {
-    const rooms = [
-      ...rows.groups.map((id) => hold(groups, id, () => createRoom({ kind: 'group', id }))),
-      ...rows.conversations.map((id) =>
-        hold(conversations, id, () => createRoom({ kind: 'conversation', id })),
-      ),
-    ]
-    const results = await Promise.allSettled(
-      rooms.filter((room) => room.value === undefined).map((room) => room.load()),
-    )
-    const failed = results.find((result) => result.status === 'rejected')
-    if (!failed) return
-    releaseRooms(rows)
-    throw failed.reason
-  }
-
-  function releaseRooms(rows: UserMemberships): void {
-    for (const id of rows.groups) release(groups, id)
-    for (const id of rows.conversations) release(conversations, id)
-  }
-
-  function createRoom(key: RoomKey): Fresh<RoomFacts> {
-    return createFresh({
-      read: () => roomLoader.load(key),
-      onValue(facts, before) {
-        if (before !== undefined) onRoom(roomOf(key, facts))
-      },
-      onError,
-      retryMs: settings.readRetryMs,
-    })
-  }
-
-  function createUser(userId: UserId): Fresh<UserMemberships> {
-    let held = NONE
-    let isClosed = false
-    const fresh = createFresh<UserMemberships>({
-      async read() {
-        const rows = await userLoader.load(userId)
-        await holdRooms(rows)
-        // Nobody needs the user any more: what this read holds would be held for ever.
-        if (isClosed) releaseRooms(rows)
-        else {
-          releaseRooms(held)
-          held = rows
-        }
-        return rows
-      },
-      onValue: (rows) => {
-        onUser(userId, known(rows))
-      },
-      onError,
-      retryMs: settings.readRetryMs,
-    })
-    return {
-      ...fresh,
-      get value() {
-        return fresh.value
-      },
-      close() {
-        isClosed = true
-        fresh.close()
-        releaseRooms(held)
-        held = NONE
-      },
-    }
-  }
-
-  function known(rows: UserMemberships): KnownRooms {
-    return {
-      groups: new Map(rows.groups.map((id) => [id, groups.get(id)?.fresh.value ?? NO_ROWS])),
-      conversations: new Map(
-        rows.conversations.map((id) => [id, conversations.get(id)?.fresh.value ?? NO_ROWS]),
-      ),
-    }
-  }
-
   return {
-    pin(userId) {
-      hold(users, userId, () => createUser(userId)).start()
-    },
+    pin: holdings.holdUser,
+    unpin: holdings.releaseUser,
     async load(userId) {
-      const entry = users.get(userId)
-      return entry ? known(await entry.fresh.load()) : known(NONE)
-    },
-    unpin(userId) {
-      release(users, userId)
+      const user = users.get(userId)
+      if (user) await userQueue.load(user)
+      return user?.value ?? []
     },
     current(userId) {
-      const rows = users.get(userId)?.fresh.value
-      return rows && known(rows)
+      const rooms = users.get(userId)?.value
+      return rooms && known(rooms)
     },
+    rooms: (userId) => users.get(userId)?.value,
     invalidate(stale) {
       if (stale === 'all') {
-        for (const pinned of [users, groups, conversations])
-          for (const { fresh } of pinned.values()) fresh.invalidate()
+        for (const user of users.values()) userQueue.invalidate(user)
+        for (const rooms of [groups, conversations])
+          for (const room of rooms.values()) roomQueue.invalidate(room)
         return
       }
-      for (const id of stale.users) users.get(id)?.fresh.invalidate()
-      for (const id of stale.groups) groups.get(id)?.fresh.invalidate()
-      for (const id of stale.conversations) conversations.get(id)?.fresh.invalidate()
+      for (const id of stale.users) userQueue.invalidate(users.get(id))
+      for (const id of stale.groups) roomQueue.invalidate(groups.get(id))
+      for (const id of stale.conversations) roomQueue.invalidate(conversations.get(id))
     },
     close() {
-      for (const { fresh } of users.values()) fresh.close()
-      for (const pinned of [groups, conversations]) for (const { fresh } of pinned.values()) fresh.close()
-      users.clear()
-      groups.clear()
-      conversations.clear()
+      isClosed = true
+      turns.close()
+      userQueue.close()
+      roomQueue.close()
+      unsettled.clear()
+      holdings.clear()
     },
   }
-}
-
-type RoomKey =
-  | { readonly kind: 'group'; readonly id: GroupId }
-  | { readonly kind: 'conversation'; readonly id: ConversationId }
-
-const NO_ROWS: RoomFacts = { members: 0 }
-
-function factsOf(rows: RoomRows | undefined): RoomFacts {
-  return rows ? { members: rows.members, roster: rows.roster } : NO_ROWS
-}
-
-function readRooms(
-  memberships: Memberships,
-  keys: readonly RoomKey[],
-  rosterMax: number,
-): Promise<RoomsRead> {
-  const groups: GroupId[] = []
-  const conversations: ConversationId[] = []
-  for (const { kind, id } of keys) {
-    if (kind === 'group') groups.push(id)
-    else conversations.push(id)
-  }
-  return memberships.readRooms(groups, conversations, rosterMax)
-}
-
-function roomOf(key: RoomKey, facts: RoomFacts): KnownRooms {
-  return {
-    groups: new Map(key.kind === 'group' ? [[key.id, facts]] : []),
-    conversations: new Map(key.kind === 'conversation' ? [[key.id, facts]] : []),
-  }
-}
-
-function hold<Id, Value>(pinned: Map<Id, Pinned<Value>>, id: Id, create: () => Fresh<Value>): Fresh<Value> {
-  const entry = pinned.get(id) ?? { pins: 0, fresh: create() }
-  pinned.set(id, entry)
-  entry.pins++
-  return entry.fresh
-}
-
-function release<Id, Value>(pinned: Map<Id, Pinned<Value>>, id: Id): void {
-  const entry = pinned.get(id)
-  if (!entry || --entry.pins > 0) return
-  pinned.delete(id)
-  entry.fresh.close()
 }

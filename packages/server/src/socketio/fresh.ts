@@ -1,22 +1,59 @@
-/** A value that was read, and is read again when it is declared stale. */
+/**
+ * Values that were read, and are read again when they are declared stale. There is one for each user and room that
+ * somebody needs, so each is a plain record; what only some need for a moment is kept beside them.
+ */
+import { PresenceError } from '@vigie/protocol'
+
 export interface Fresh<Value> {
   /** The last value that was read whole; undefined before the first. */
-  readonly value: Value | undefined
-  /** Reads the first value, unless it is there, and again until that succeeds. */
-  start(): void
-  /** The value, after the read that is under way. @throws what that read threw. */
-  load(): Promise<Value>
-  /** What is known may be wrong: read again. A read under way is repeated before its result counts. */
-  invalidate(): void
+  value: Value | undefined
+  state: FreshState
+}
+
+type FreshState =
+  /** Nobody has asked for it yet. */
+  | 'new'
+  /** The value stands. */
+  | 'known'
+  /** It is part of one of the next reads. */
+  | 'asked'
+  /** It is part of the read under way. */
+  | 'reading'
+  /** It is, and was declared stale meanwhile. */
+  | 'overtaken'
+  /** It could not be read, and is asked for again after `retryMs`; what is known stands. */
+  | 'failed'
+  /** Nobody needs it any more. */
+  | 'dropped'
+
+/** The states of the entries of one kind, moved by whoever reads them: `take`, then `settle`, `repeats` or `fail`. */
+export interface FreshQueue<Value, Entry extends Fresh<Value>> {
+  /** How many wait to be taken. */
+  readonly size: number
+  /** It will be read, unless it is known. */
+  ask(entry: Entry): void
+  /**
+   * Resolves when the value is known, after the read that is under way.
+   * @throws what that read threw; PresenceError `unavailable` when the entry is dropped meanwhile
+   */
+  load(entry: Entry): Promise<void>
+  /** What is known of it, if it is needed, may be wrong: read again. A read under way is repeated before it counts. */
+  invalidate(entry: Entry | undefined): void
+  /** The entries of the next read, those that have waited longest first. */
+  take(most: number): Entry[]
+  /** Whether the result of its read does not count, because it was declared stale meanwhile: it is asked for again. */
+  repeats(entry: Entry): boolean
+  /** The value has come. */
+  settle(entry: Entry, value: Value): void
+  /** The read that they are part of has failed. */
+  fail(entries: readonly Entry[], error: unknown): void
+  drop(entry: Entry): void
   close(): void
 }
 
-interface FreshOptions<Value> {
-  readonly read: () => Promise<Value>
-  /** A value has come. */
-  readonly onValue: (value: Value, before: Value | undefined) => void
-  /** A read has failed; it is tried again after `retryMs`. */
-  readonly onError: (error: unknown) => void
+interface FreshQueueOptions {
+  /** Something waits to be taken. */
+  readonly onAsked: () => void
   readonly retryMs: number
 }
 
@@ -26,76 +63,126 @@ interface FreshOptions<Value> {
  */
 const REPEATS_MAX = 3
 
+interface Waiter {
+  resolve(): void
+  reject(error: unknown): void
+}
+
 /**
  * A change that is announced while a read runs may or may not be in its result, so the result of such a read is
- * thrown away: a connection and a change of rows cannot cross. Reads follow one another, so none goes back.
+ * thrown away: a connection and a change of rows cannot cross. An entry is part of one read at a time, so none
+ * goes back.
  */
-export function createFresh<Value>({ read, onValue, onError, retryMs }: FreshOptions<Value>): Fresh<Value> {
-  let value: Value | undefined
-  let isStale = true
+export function createFreshQueue<Value, Entry extends Fresh<Value>>({
+  onAsked,
+  retryMs,
+}: FreshQueueOptions): FreshQueue<Value, Entry> {
+  const asked = new Set<Entry>()
+  const repeated = new Map<Entry, number>()
+  const waiting = new Map<Entry, Waiter[]>()
+  const retries = new Set<ReturnType<typeof setTimeout>>()
   let isClosed = false
-  let reading: Promise<Value> | undefined
-  let retryTimer: ReturnType<typeof setTimeout> | undefined
 
-  async function readUntilFresh(): Promise<Value> {
-    for (let repeats = 0; ; repeats++) {
-      isStale = false
-      const next = await read()
-      // Written by invalidate() while this awaited.
-      if ((isStale as boolean) && repeats < REPEATS_MAX) continue
-      const before = value
-      value = next
-      if (!isClosed) onValue(next, before)
-      return next
-    }
+  function ask(entry: Entry): void {
+    if (entry.state === 'new' || entry.state === 'failed') enqueue(entry)
   }
 
-  function readOnce(): Promise<Value> {
-    clearTimeout(retryTimer)
-    retryTimer = undefined
-    reading ??= readUntilFresh()
-      .catch((error: unknown) => {
-        failed(error)
-        throw error
-      })
-      .finally(() => {
-        reading = undefined
-        if (isStale && value !== undefined && retryTimer === undefined && !isClosed) refresh()
-      })
-    return reading
+  function enqueue(entry: Entry): void {
+    entry.state = 'asked'
+    asked.add(entry)
+    onAsked()
   }
 
-  /** Whoever asked for the read: a value that is stale is read again until that succeeds. */
-  function failed(error: unknown): void {
-    isStale = true
-    if (isClosed) return
-    onError(error)
-    clearTimeout(retryTimer)
-    retryTimer = setTimeout(refresh, retryMs)
-    retryTimer.unref()
+  function release(entry: Entry, tell: (waiter: Waiter) => void): void {
+    const waiters = waiting.get(entry)
+    if (!waiters) return
+    waiting.delete(entry)
+    for (const waiter of waiters) tell(waiter)
   }
 
-  function refresh(): void {
-    readOnce().catch(() => {
-      // Told and tried again by `failed`.
+  function drop(entry: Entry): void {
+    entry.state = 'dropped'
+    asked.delete(entry)
+    repeated.delete(entry)
+    release(entry, (waiter) => {
+      waiter.reject(new PresenceError('unavailable'))
     })
   }
 
+  /** Only those that have not been asked for since: whoever did so has had an answer already. */
+  function retryLater(entries: readonly Entry[]): void {
+    const timer = setTimeout(() => {
+      retries.delete(timer)
+      for (const entry of entries) if (entry.state === 'failed') enqueue(entry)
+    }, retryMs)
+    timer.unref()
+    retries.add(timer)
+  }
+
   return {
-    get value() {
-      return value
+    get size() {
+      return asked.size
     },
-    start() {
-      if (value === undefined) refresh()
+    ask,
+    async load(entry) {
+      if (entry.state === 'known') return
+      if (entry.state === 'dropped') throw new PresenceError('unavailable')
+      ask(entry)
+      await new Promise<void>((resolve, reject) => {
+        const waiters = waiting.get(entry)
+        if (waiters) waiters.push({ resolve, reject })
+        else waiting.set(entry, [{ resolve, reject }])
+      })
     },
-    load: () => (value === undefined || reading || isStale ? readOnce() : Promise.resolve(value)),
-    invalidate() {
-      isStale = true
-      if (value !== undefined) refresh()
+    invalidate(entry) {
+      if (entry?.state === 'reading') entry.state = 'overtaken'
+      else if (entry?.state === 'known' || entry?.state === 'failed') enqueue(entry)
     },
+    take(most) {
+      const taken: Entry[] = []
+      for (const entry of asked) {
+        if (taken.length >= most) break
+        asked.delete(entry)
+        entry.state = 'reading'
+        taken.push(entry)
+      }
+      return taken
+    },
+    repeats(entry) {
+      const repeats = repeated.get(entry) ?? 0
+      if (entry.state !== 'overtaken' || repeats >= REPEATS_MAX) return false
+      repeated.set(entry, repeats + 1)
+      enqueue(entry)
+      return true
+    },
+    settle(entry, value) {
+      const isStale = entry.state === 'overtaken'
+      entry.value = value
+      entry.state = 'known'
+      repeated.delete(entry)
+      release(entry, (waiter) => {
+        waiter.resolve()
+      })
+      if (isStale) enqueue(entry)
+    },
+    fail(entries, error) {
+      // One that is asked for again already has its next read.
+      const failed = entries.filter(({ state }) => state !== 'dropped' && state !== 'asked')
+      for (const entry of failed) {
+        entry.state = 'failed'
+        repeated.delete(entry)
+        release(entry, (waiter) => {
+          waiter.reject(error)
+        })
+      }
+      if (failed.length > 0 && !isClosed) retryLater(failed)
+    },
+    drop,
     close() {
       isClosed = true
-      clearTimeout(retryTimer)
+      for (const timer of retries) clearTimeout(timer)
+      retries.clear()
+      for (const entry of [...waiting.keys(), ...asked]) drop(entry)
     },
   }
 }

@@ -68,6 +68,24 @@ it('compares columns of other types as text, letter by letter', async () => {
   expect([...sizes.groups].map(([id, { members }]) => [id, members])).toEqual([['red', 1]])
 })
 
+it('keeps ids apart that the collation of the host takes for the same', async () => {
+  await using database = await freshDatabase()
+  await database.sql.unsafe(`
+    CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    CREATE TABLE group_users (group_id text COLLATE loose, user_id text COLLATE loose)`)
+  await migrate(database.sql, { createTables: true })
+  await database.sql`INSERT INTO group_users VALUES ('crew', 'ada'), ('Crew', 'Ada'), ('Crew', 'bob')`
+  const memberships = postgresMemberships({ sql: database.sql })
+  const found = await memberships.readUsers(users('ada', 'Ada'))
+  expect([found.get('ada' as UserId)?.groups, found.get('Ada' as UserId)?.groups]).toEqual([
+    ['crew'],
+    ['Crew'],
+  ])
+  const { groups } = await memberships.readRooms(['crew', 'Crew'] as GroupId[], [], 250)
+  expect(groups.get('crew' as GroupId)).toEqual({ members: 1, roster: ['ada'] })
+  expect(groups.get('Crew' as GroupId)).toEqual({ members: 2, roster: ['Ada', 'bob'] })
+})
+
 it('finds users and rooms by index', async () => {
   await using database = await freshDatabase()
   await migrate(database.sql, { createTables: true })

@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BACKGROUND_GRACE_MAX_MS, ID_MAX_LENGTH, LABEL_MAX_LENGTH, TOKEN_MAX_LENGTH } from '@vigie/protocol'
-import { READ_BATCH_MAX } from '../../src/core/ports.js'
+import { READ_ROOMS_MAX } from '../../src/core/ports.js'
+import { createAuthenticate } from '../../src/socketio/authenticate.js'
 import { SETTINGS, type SettingName } from '../../src/socketio/index.js'
+import { bearing, startIssuer } from '../support/issuer.js'
 import { startWire, token } from '../support/wire.js'
 
 const rows = { conversations: [['c', ['ann', 'bob', 'cid']]] } as const
@@ -116,6 +118,60 @@ const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
     await cid.until('bob 1 in c')
   },
 
+  async admittingMax() {
+    let open = () => {}
+    let arrived = 0
+    let checked = 0
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    await using wire = await startWire({
+      rows,
+      before: (io) => {
+        io.use((_socket, next) => {
+          arrived++
+          next()
+        })
+      },
+      presence: {
+        admittingMax: 2,
+        authenticate: async ({ handshake }) => {
+          checked++
+          await gate
+          return { userId: (handshake.auth as { userId: string }).userId }
+        },
+      },
+    })
+    const clients = ['ann', 'bob', 'cid', 'dan', 'eve'].map((userId) =>
+      wire.client(userId, { auth: { userId } }),
+    )
+    await wire.until('all are at the door', () => arrived === 5)
+    expect(checked).toBe(2)
+    open()
+    for (const client of clients) await client.until(({ connections }) => connections === 1)
+    expect(checked).toBe(5)
+  },
+
+  async tokenCacheMax() {
+    const verify = vi.spyOn(globalThis.crypto.subtle, 'verify')
+    await using issuer = await startIssuer()
+    issuer.publish('1')
+    const settings = { authenticateMs: 5_000, tokenCacheMax: 2 }
+    const authenticate = createAuthenticate({ jwt: { jwksUrl: issuer.url } }, settings)
+    const check = async (...tokens: string[]) => {
+      verify.mockClear()
+      for (const each of tokens) await authenticate(bearing(each))
+      return verify.mock.calls.length
+    }
+    const [ann = '', bob = '', cid = ''] = ['ann', 'bob', 'cid'].map((userId) => issuer.token('1', userId))
+    // The first check of all brings the keys.
+    await check(issuer.token('1', 'eve'))
+    expect(await check(ann, bob, ann, bob)).toBe(2)
+    expect(await check(cid, bob, cid)).toBe(1)
+    expect(await check(ann)).toBe(1)
+    verify.mockRestore()
+  },
+
   async eventsBurst() {
     await using wire = await startWire({ rows, presence: { eventsPerSecond: 1, eventsBurst: 3 } })
     const bob = await wire.connect('bob')
@@ -196,8 +252,8 @@ const PROTOCOL_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
     }
   },
 
-  async READ_BATCH_MAX() {
-    const count = READ_BATCH_MAX + 100
+  async READ_ROOMS_MAX() {
+    const count = READ_ROOMS_MAX + 600
     const batches: number[] = []
     const rooms = Array.from({ length: count }, (_, i) => [`c${i}`, ['ann']] as const)
     await using wire = await startWire({
@@ -212,7 +268,8 @@ const PROTOCOL_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
     })
     const ann = await wire.connect('ann')
     expect(ann.hear()).toHaveLength(1 + count)
-    expect(batches).toEqual([READ_BATCH_MAX, 100])
+    // The first is small: nothing is known yet of the size of rooms.
+    expect(batches).toEqual([500, READ_ROOMS_MAX, 100])
   },
 }
 

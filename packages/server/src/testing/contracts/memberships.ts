@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { PresenceError, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
-import { READ_BATCH_MAX, type Memberships } from '../../core/ports.js'
+import { READ_ROOMS_MAX, READ_USERS_MAX, type Memberships } from '../../core/ports.js'
 import { staleRecorder, type StaleRecorder } from '../stale-recorder.js'
 
 /** More than any case has members. */
@@ -120,12 +120,19 @@ const PROMISES: Readonly<Record<string, Show>> = {
     for (const id of strange) assert.equal(sizes.groups.get(id as GroupId)?.members ?? 0, 0)
   },
 
-  async 'a whole batch is answered'({ memberships, rows, user, group }) {
-    const users = Array.from({ length: READ_BATCH_MAX }, (_, index) => user(index + 1))
+  async 'a whole batch is answered'({ memberships, rows, user, group, conversation }) {
+    const users = Array.from({ length: READ_USERS_MAX }, (_, index) => user(index + 1))
     for (const one of [users[0], users.at(-1)]) if (one) await rows.addToGroup(group(1), one)
     const found = await memberships.readUsers(users)
     const members = users.filter((one) => found.get(one)?.groups.includes(group(1)))
     assert.deepEqual(members, [users[0], users.at(-1)])
+    const half = READ_ROOMS_MAX / 2
+    const groups = Array.from({ length: half }, (_, index) => group(index + 1))
+    const conversations = Array.from({ length: half }, (_, index) => conversation(index + 1))
+    await rows.addToConversation(conversation(half), user(1))
+    const rooms = await memberships.readRooms(groups, conversations, ROSTER_MAX)
+    assert.equal(rooms.groups.get(group(1))?.members, 2)
+    assert.deepEqual(rooms.conversations.get(conversation(half)), { members: 1, roster: [user(1)] })
   },
 
   async 'members are named up to as many as asked for, and above that only counted'(harness) {

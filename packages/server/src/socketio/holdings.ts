@@ -1,0 +1,119 @@
+/**
+ * The records of users and rooms behind directory.ts: each as long as somebody needs it, and each once, however many
+ * need it. There are tens of thousands, so they are plain, and share their strings.
+ */
+import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
+import type { KnownRooms, RoomFacts, RoomName, RoomRows, UserMemberships } from '../core/index.js'
+import type { Fresh, FreshQueue } from './fresh.js'
+import { createInterner } from './interner.js'
+
+/** A user whose rows are needed; the value: the rooms that they name, held for this user. */
+export interface UserEntry extends Fresh<readonly RoomEntry[]> {
+  readonly id: UserId
+  /** How many need it; dropped at 0. */
+  pins: number
+}
+
+/** A room that somebody's rows name. */
+export type RoomEntry = RoomName & Fresh<RoomFacts> & { pins: number }
+
+export interface Holdings {
+  readonly users: ReadonlyMap<string, UserEntry>
+  readonly groups: ReadonlyMap<string, RoomEntry>
+  readonly conversations: ReadonlyMap<string, RoomEntry>
+  /** Asks for the user's rows, unless they are known. */
+  holdUser(userId: UserId): void
+  releaseUser(userId: UserId): void
+  /** The rooms that rows name, to be released later; those that are not known yet are asked for. */
+  holdRooms(rows: UserMemberships): readonly RoomEntry[]
+  releaseRooms(rooms: readonly RoomEntry[]): void
+  /** Rows as they are kept. */
+  factsOf(rows: RoomRows | undefined): RoomFacts
+  clear(): void
+}
+
+export type UserQueue = FreshQueue<readonly RoomEntry[], UserEntry>
+export type RoomQueue = FreshQueue<RoomFacts, RoomEntry>
+
+const NO_ROWS: RoomFacts = { members: 0 }
+
+export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Holdings {
+  const users = new Map<string, UserEntry>()
+  const groups = new Map<string, RoomEntry>()
+  const conversations = new Map<string, RoomEntry>()
+  /** Rows come with strings of their own, one for each roster that a user is in. */
+  const names = createInterner(namesInUse)
+
+  function* namesInUse(): Iterable<string> {
+    yield* users.keys()
+    for (const rooms of [groups, conversations])
+      for (const { value } of rooms.values()) yield* value?.roster ?? []
+  }
+
+  function holdRoom(rooms: Map<string, RoomEntry>, { kind, id }: RoomName): RoomEntry {
+    let room = rooms.get(id)
+    if (!room) {
+      room = { kind, id, pins: 0, state: 'new', value: undefined } as RoomEntry
+      rooms.set(id, room)
+    }
+    room.pins++
+    roomQueue.ask(room)
+    return room
+  }
+
+  function releaseRooms(rooms: readonly RoomEntry[]): void {
+    for (const room of rooms) {
+      if (--room.pins > 0) continue
+      if (room.kind === 'group') groups.delete(room.id)
+      else conversations.delete(room.id)
+      roomQueue.drop(room)
+    }
+  }
+
+  return {
+    users,
+    groups,
+    conversations,
+    holdUser(userId) {
+      let user = users.get(userId)
+      if (!user) {
+        user = { id: names.intern(userId), pins: 0, state: 'new', value: undefined }
+        users.set(user.id, user)
+      }
+      user.pins++
+      userQueue.ask(user)
+    },
+    releaseUser(userId) {
+      const user = users.get(userId)
+      if (!user || --user.pins > 0) return
+      users.delete(userId)
+      userQueue.drop(user)
+      releaseRooms(user.value ?? [])
+      user.value = undefined
+    },
+    holdRooms: (rows) =>
+      // `concat` makes a list of just the right length, which a spread does not.
+      rows.groups
+        .map((id) => holdRoom(groups, { kind: 'group', id }))
+        .concat(rows.conversations.map((id) => holdRoom(conversations, { kind: 'conversation', id }))),
+    releaseRooms,
+    factsOf: (rows) =>
+      rows ? { members: rows.members, roster: rows.roster?.map((id) => names.intern(id)) } : NO_ROWS,
+    clear() {
+      users.clear()
+      groups.clear()
+      conversations.clear()
+    },
+  }
+}
+
+/** Rooms as the engine takes them. Made anew each time, and not kept: two maps for each user would be much. */
+export function known(rooms: readonly RoomEntry[]): KnownRooms {
+  const groups = new Map<GroupId, RoomFacts>()
+  const conversations = new Map<ConversationId, RoomFacts>()
+  for (const room of rooms) {
+    if (room.kind === 'group') groups.set(room.id, room.value ?? NO_ROWS)
+    else conversations.set(room.id, room.value ?? NO_ROWS)
+  }
+  return { groups, conversations }
+}
