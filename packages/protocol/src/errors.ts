@@ -58,7 +58,8 @@ export const ERRORS = {
   },
   overloaded: {
     retry: 'backoff',
-    meaning: 'As many connections wait to be let in as may wait (`pendingMax`).',
+    meaning:
+      'As many connections wait to be let in as may wait (`pendingMax`), or this one has waited `admissionWaitMs`.',
     next: 'Nothing: the connection is closed so that the client tries again by itself.',
   },
   kicked: {

@@ -111,7 +111,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const inbound = createInbound({
     namespace,
     settings,
-    authenticate: createAuthenticate(options.identify),
+    authenticate: createAuthenticate(options.identify, settings),
     directory,
     runtime,
     outbound,
@@ -193,12 +193,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   }
 
   function keepRooms(userId: UserId, sessionIds: readonly SessionId[]): void {
-    const known = directory.current(userId)
-    if (!known) return
+    const memberships = directory.rooms(userId)
+    if (!memberships) return
     for (const sessionId of sessionIds) {
       const socket = outbound.socket(sessionId)
       if (!socket) continue
-      roomKeeper.keep(socket, userId, known).catch((error: unknown) => {
+      roomKeeper.keep(socket, userId, memberships).catch((error: unknown) => {
         log.error('Rooms could not be kept in step with the rows.', { userId, error })
       })
     }

@@ -1,8 +1,10 @@
-import { createVerifier, TOKEN_ERROR_CODES, type Algorithm } from 'fast-jwt'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { createVerifier as createSecretVerifier, TOKEN_ERROR_CODES, type Algorithm } from 'fast-jwt'
+import { createRemoteJWKSet, jwksCache, jwtVerify, type JWKSCacheInput } from 'jose'
 import { isId, PresenceError, TOKEN_MAX_LENGTH, type UserId } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
+import type { Settings } from '../core/index.js'
 import type { Identity, JwtOptions, Options } from './options.js'
+import { withTokenCache } from './token-cache.js'
 
 /** Who a connection belongs to, once it is certain. */
 export interface Verified {
@@ -13,11 +15,22 @@ export interface Verified {
 
 export type Authenticate = (socket: Socket) => Promise<Verified>
 
-/** Tells who a connection belongs to. It rejects with a {@link PresenceError} whose code the client may see. */
-export function createAuthenticate(identify: Options['identify']): Authenticate {
-  const ask = 'jwt' in identify ? createTokenCheck(identify.jwt) : withTranslatedErrors(identify.authenticate)
+type AuthenticateSettings = Pick<Settings, 'authenticateMs' | 'tokenCacheMax'>
+
+/**
+ * Tells who a connection belongs to, within `authenticateMs`. It rejects with a {@link PresenceError} whose code
+ * the client may see.
+ */
+export function createAuthenticate(
+  identify: Options['identify'],
+  { authenticateMs, tokenCacheMax }: AuthenticateSettings,
+): Authenticate {
+  const ask =
+    'jwt' in identify
+      ? createTokenCheck(identify.jwt, tokenCacheMax)
+      : withTranslatedErrors(identify.authenticate)
   return async (socket) => {
-    const { userId, expiresAt } = await ask(socket)
+    const { userId, expiresAt } = await withinDeadline(ask(socket), authenticateMs)
     if (!isId(userId)) throw new PresenceError('token_without_user')
     if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
       throw new TypeError(
@@ -26,6 +39,21 @@ export function createAuthenticate(identify: Options['identify']): Authenticate 
     }
     if (expiresAt !== undefined && expiresAt <= Date.now()) throw new PresenceError('token_expired')
     return { userId: userId as UserId, expiresAt }
+  }
+}
+
+/** A check of the host that never answers would hold its place for ever. */
+async function withinDeadline<Value>(work: Promise<Value>, deadlineMs: number): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new PresenceError('unavailable', 'The check of the token took longer than authenticateMs.'))
+    }, deadlineMs)
+  })
+  try {
+    return await Promise.race([work, deadline])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
@@ -41,24 +69,37 @@ function withTranslatedErrors(authenticate: (socket: Socket) => Identity | Promi
   }
 }
 
-function createTokenCheck(options: JwtOptions): (socket: Socket) => Promise<Identity> {
+/** How tokens are checked, by whatever keys. */
+interface Verifier {
+  /** The claims of a token that is good. */
+  readonly verify: (token: string) => unknown
+  /** See {@link withTokenCache}; absent where a check costs no more than a look at what is kept. */
+  readonly keysInForce?: () => string | undefined
+}
+
+function createTokenCheck(options: JwtOptions, tokenCacheMax: number): (socket: Socket) => Promise<Identity> {
+  const { verify, keysInForce } = createVerifier(options)
   const claim = options.userClaim ?? 'sub'
-  const verify = createVerify(options)
-  return async (socket) => {
-    const token = tokenOf(socket)
-    let claims: Record<string, unknown>
+  const checkOnce = async (token: string): Promise<Identity> => {
     try {
-      claims = (await verify(token)) as Record<string, unknown>
+      return identityOf((await verify(token)) as Readonly<Record<string, unknown>>, claim)
     } catch (error) {
       throw translate(error)
     }
-    const userId = claims[claim]
-    const { exp } = claims
-    return {
-      // Many back ends number their users; a number in a claim is that id, written out.
-      userId: typeof userId === 'string' ? userId : Number.isSafeInteger(userId) ? String(userId) : '',
-      expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined,
-    }
+  }
+  const check = keysInForce
+    ? withTokenCache({ check: checkOnce, keysInForce, max: tokenCacheMax })
+    : checkOnce
+  return async (socket) => check(tokenOf(socket))
+}
+
+function identityOf(claims: Readonly<Record<string, unknown>>, claim: string): Identity {
+  const userId = claims[claim]
+  const { exp } = claims
+  return {
+    // Many back ends number their users; a number in a claim is that id, written out.
+    userId: typeof userId === 'string' ? userId : Number.isSafeInteger(userId) ? String(userId) : '',
+    expiresAt: typeof exp === 'number' ? exp * 1_000 : undefined,
   }
 }
 
@@ -66,31 +107,50 @@ const SECRET_ALGORITHMS = ['HS256']
 const KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
 /** The algorithms are always named: a token does not choose how it is checked. */
-function createVerify(options: JwtOptions): (token: string) => unknown {
-  const { secret, jwksUrl, algorithms, issuer, audience } = options
-  if (jwksUrl !== undefined) return createPublishedKeyVerify(jwksUrl, options)
-  return createVerifier({
+function createVerifier(options: JwtOptions): Verifier {
+  const { secret, jwksUrl, algorithms = SECRET_ALGORITHMS, issuer, audience } = options
+  if (jwksUrl !== undefined) return createPublishedKeyVerifier(jwksUrl, options)
+  const verify = createSecretVerifier({
     key: secret ?? '',
-    algorithms: (algorithms ?? SECRET_ALGORITHMS) as Algorithm[],
+    algorithms: algorithms as Algorithm[],
     ...(issuer !== undefined && { allowedIss: issuer }),
     ...(audience !== undefined && { allowedAud: audience }),
     // A token that lacks the claim would pass the two above.
     requiredClaims: [...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
     cache: false,
   })
+  const isPublicKey = algorithms.every((algorithm) => !algorithm.startsWith('HS'))
+  return { verify, ...(isPublicKey && { keysInForce: () => 'the only one' }) }
 }
 
 /** Keys are fetched again for a name that is not known, but not more often: anybody can make up names. */
 const KEYS_COOLDOWN_MS = 5_000
+/** Keys older than this are fetched again: a token of one that was withdrawn is taken for as long, at most. */
+const KEYS_MAX_AGE_MS = 600_000
 
-function createPublishedKeyVerify(url: string, { algorithms, issuer, audience }: JwtOptions) {
-  const keys = createRemoteJWKSet(new URL(url), { cooldownDuration: KEYS_COOLDOWN_MS })
+function createPublishedKeyVerifier(url: string, { algorithms, issuer, audience }: JwtOptions): Verifier {
+  /** `jose` puts here what it has fetched, and when. */
+  const fetched: JWKSCacheInput = {}
+  const keys = createRemoteJWKSet(new URL(url), {
+    cooldownDuration: KEYS_COOLDOWN_MS,
+    cacheMaxAge: KEYS_MAX_AGE_MS,
+    [jwksCache]: fetched,
+  })
   const checks = {
     algorithms: [...(algorithms ?? KEY_ALGORITHMS)],
     ...(issuer !== undefined && { issuer }),
     ...(audience !== undefined && { audience }),
   }
-  return async (token: string): Promise<unknown> => (await jwtVerify(token, keys, checks)).payload
+  let named: { readonly at: number | undefined; readonly name: string } | undefined
+  return {
+    verify: async (token) => (await jwtVerify(token, keys, checks)).payload,
+    keysInForce() {
+      if (!keys.fresh) return undefined
+      const { uat: at, jwks } = fetched
+      if (named?.at !== at) named = { at, name: JSON.stringify(jwks) }
+      return named?.name
+    },
+  }
 }
 
 /** `auth.token`, or an `Authorization: Bearer` header; never the URL, which ends up in logs. */

@@ -1,27 +1,18 @@
 /**
- * The first step: whatever comes from a client is checked here, and nowhere else, before the engine sees it.
+ * The first step: whatever comes from a client is checked here and in messages.ts, and nowhere else, before the
+ * engine sees it.
  * In:   Socket.IO's middleware, connections, events, disconnects
  * Out:  inputs for the engine
  * Next: core/sessions.ts, core/typing.ts
  */
-import {
-  CLIENT_EVENTS,
-  parseAuth,
-  parseClientEvent,
-  PresenceError,
-  type Acknowledgement,
-  type ClientEventName,
-  type ErrorCode,
-  type ParsedAuth,
-  type SessionId,
-  type UserId,
-} from '@vigie/protocol'
+import { parseAuth, PresenceError, type ParsedAuth, type SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { Input, KnownRooms, Log, Settings } from '../core/index.js'
+import type { Log, Settings } from '../core/index.js'
+import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from './directory.js'
+import { createMessages, toEngineTime } from './messages.js'
 import type { Outbound } from './outbound.js'
-import { createBucket } from './rate-limit.js'
 import type { RoomKeeper } from './rooms.js'
 import type { Runtime } from './runtime.js'
 
@@ -34,7 +25,7 @@ interface InboundOptions {
   readonly outbound: Outbound
   readonly rooms: RoomKeeper
   readonly log: Log
-  /** Shadow mode: nobody is refused, closed or answered. */
+  /** Shadow mode: nobody is refused, closed, held back or answered. */
   readonly isShadow: boolean
   /** Resolves when rows can be read and their changes are followed. */
   readonly ready: Promise<void>
@@ -47,13 +38,6 @@ export interface Inbound {
   close(): void
 }
 
-/** Who a message comes from. */
-interface Sender {
-  readonly socket: Socket
-  readonly sessionId: SessionId
-  readonly userId: UserId
-}
-
 /** A connection that was let in but is not a session yet. */
 interface Admission {
   readonly verified: Verified
@@ -61,17 +45,30 @@ interface Admission {
   release(): void
 }
 
+/** The engine is told how long people are held back in steps of this: graces need it no finer. */
+const DELAY_STEP_MS = 500
+
 export function createInbound(options: InboundOptions): Inbound {
   const { namespace, settings, authenticate, directory, runtime, outbound, rooms, log, isShadow, ready } =
     options
   const admissions = new WeakMap<Socket, Admission>()
   /** Engine connections with a socket of this namespace, let in or on the way. */
   const taken = new WeakMap<object, Socket>()
-  /** Those of them that are still being checked. */
+  /** Those of them that are still being checked, or wait for it. */
   const admitting = new WeakSet<Socket>()
-  const tokenEnds = new Map<SessionId, number>()
-  const renewals = new WeakMap<Socket, Promise<undefined>>()
-  let pending = 0
+  const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
+  const messages = createMessages({
+    settings,
+    authenticate,
+    runtime,
+    log,
+    isShadow,
+    onEnd({ socket, sessionId }) {
+      outbound.close(sessionId)
+      if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
+    },
+  })
+  let toldDelayMs = 0
   let isClosed = false
 
   namespace.use((socket, next) => {
@@ -95,6 +92,10 @@ export function createInbound(options: InboundOptions): Inbound {
     if ((isShadow || socket.recovered) && !admissions.has(socket)) admitLate(socket)
     else open(socket)
   })
+  runtime.onBeat(() => {
+    gate.look()
+    tellDelay()
+  })
 
   function admitLate(socket: Socket): void {
     admit(socket).then(
@@ -111,47 +112,71 @@ export function createInbound(options: InboundOptions): Inbound {
   /** Keeps no state in the engine: a socket may be gone before it is connected, and then nobody says so. */
   async function admit(socket: Socket): Promise<void> {
     if (isTaken(socket)) throw new PresenceError('already_connected')
-    if (pending >= settings.pendingMax) throw new PresenceError('overloaded')
     taken.set(socket.conn, socket)
     admitting.add(socket)
-    pending++
     try {
-      const auth = parseAuth(socket.handshake.auth)
-      const verified = await withinDeadline(authenticate(socket))
-      await ready.catch((error: unknown) => {
-        throw new PresenceError('unavailable', undefined, { cause: error })
-      })
-      directory.pin(verified.userId)
-      const release = releaseOnce(socket, verified)
-      const memberships = await directory.load(verified.userId).catch((error: unknown) => {
-        release()
-        throw error
-      })
-      admissions.set(socket, { verified, auth, release })
-      ;(socket.data as { userId?: string }).userId = verified.userId
-      await rooms.keep(socket, verified.userId, memberships)
+      if (isShadow) await check(socket)
+      else await checkInTurn(socket)
     } catch (error) {
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
       throw error
     } finally {
       admitting.delete(socket)
-      pending--
     }
   }
 
-  /** A check of the host that never answers would hold its place for ever. */
-  async function withinDeadline<Value>(work: Promise<Value>): Promise<Value> {
-    let timer: ReturnType<typeof setTimeout> | undefined
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new PresenceError('unavailable', 'The check of the token took longer than authenticateMs.'))
-      }, settings.authenticateMs)
-    })
+  async function checkInTurn(socket: Socket): Promise<void> {
+    const turn = gate.enter()
+    if (!turn) throw new PresenceError('overloaded')
     try {
-      return await Promise.race([work, deadline])
+      if (turn.state === 'waits') await decision(turn, socket)
+      if (isSentAway(turn))
+        throw new PresenceError('overloaded', 'This connection waited too long to be let in.')
+      // It has gone meanwhile, or presence has: Socket.IO sees to the former, and the latter passes unseen.
+      if (socket.conn.readyState === 'open' && !isClosed) await check(socket)
     } finally {
-      clearTimeout(timer)
+      gate.leave(turn)
     }
+  }
+
+  /** Whoever goes away while they wait leaves the line at once. */
+  function decision(turn: Turn, { conn }: Socket): Promise<void> {
+    return new Promise((resolve) => {
+      const settle = () => {
+        conn.off('close', settle)
+        resolve()
+      }
+      turn.decided = settle
+      conn.once('close', settle)
+      // Others may be about to lose their grace: the engine cannot wait for the next beat to hear of the first.
+      if (toldDelayMs === 0) tellDelay()
+    })
+  }
+
+  /** In steps, rounded up: whoever waits at all is to be waited for. */
+  function tellDelay(): void {
+    const waitedMs = gate.delayMs()
+    const delayMs = waitedMs === undefined ? 0 : (Math.floor(waitedMs / DELAY_STEP_MS) + 1) * DELAY_STEP_MS
+    if (delayMs === toldDelayMs) return
+    toldDelayMs = delayMs
+    runtime.accept({ type: 'admission', delayMs })
+  }
+
+  async function check(socket: Socket): Promise<void> {
+    const auth = parseAuth(socket.handshake.auth)
+    const verified = await authenticate(socket)
+    await ready.catch((error: unknown) => {
+      throw new PresenceError('unavailable', undefined, { cause: error })
+    })
+    directory.pin(verified.userId)
+    const release = releaseOnce(socket, verified)
+    const memberships = await directory.load(verified.userId).catch((error: unknown) => {
+      release()
+      throw error
+    })
+    admissions.set(socket, { verified, auth, release })
+    ;(socket.data as { userId?: string }).userId = verified.userId
+    await rooms.keep(socket, verified.userId, memberships)
   }
 
   /** A second socket on the same connection would be a second session that no limit on sockets counts. */
@@ -191,6 +216,7 @@ export function createInbound(options: InboundOptions): Inbound {
     const admission = admissions.get(socket)
     // Let in before Vigie was attached, or past its middleware: it is not a session.
     if (!admission) return
+    admissions.delete(socket)
     const { verified, auth, release } = admission
     // A handler of the host that was registered first has ended it already, and its end will not be told again.
     if (!socket.connected) {
@@ -211,9 +237,8 @@ export function createInbound(options: InboundOptions): Inbound {
     }
     taken.set(socket.conn, socket)
     outbound.open(sessionId, socket)
-    // Before the engine hears of it: it may refuse, and then the socket's end is what deletes this.
-    if (verified.expiresAt !== undefined) tokenEnds.set(sessionId, verified.expiresAt)
-    listen({ socket, sessionId, userId: verified.userId })
+    // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
+    messages.listen({ socket, sessionId, ...verified })
     runtime.accept({
       type: 'connect',
       sessionId,
@@ -225,154 +250,30 @@ export function createInbound(options: InboundOptions): Inbound {
       clientId: auth.clientId ?? undefined,
       label: auth.label ?? undefined,
       since: Date.now(),
-      expiresAt: toEngineTime(verified.expiresAt),
+      expiresAt: toEngineTime(runtime, verified.expiresAt),
     })
     // What followed may have ended it, and a join after the end would stay in the adapter for ever.
-    if (isConnected(socket)) keepRooms(socket, verified, memberships)
+    if (isConnected(socket)) keepRooms(socket, verified)
     release()
   }
 
   /** Rows may have changed since the middleware joined the rooms. */
-  function keepRooms(socket: Socket, { userId }: Verified, memberships: KnownRooms): void {
-    rooms.keep(socket, userId, memberships).catch((error: unknown) => {
+  function keepRooms(socket: Socket, { userId }: Verified): void {
+    rooms.keep(socket, userId, directory.rooms(userId) ?? []).catch((error: unknown) => {
       log.error('Rooms could not be kept in step with the rows.', { userId, error })
     })
   }
 
-  function listen(sender: Sender): void {
-    const { socket, sessionId, userId } = sender
-    for (const name of CLIENT_EVENTS) {
-      const handled = createBucket(settings.eventsPerSecond, settings.eventsBurst)
-      const refused = createBucket(settings.eventsPerSecond, settings.eventsBurst)
-      socket.on(name, (...args: unknown[]) => {
-        const asked = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
-        const acknowledge = isShadow || !hasRoom(socket) ? undefined : asked
-        if (handled.take(runtime.now())) {
-          void handle(sender, name, args).then((error) => {
-            acknowledge?.(
-              error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
-            )
-          })
-        } else if (acknowledge && refused.take(runtime.now())) {
-          const { code, message } = new PresenceError('rate_limited')
-          acknowledge({ ok: false, error: { code, message } })
-        }
-      })
-    }
-    // Before the host's own: one that throws would keep the end from us.
-    socket.prependListener('disconnect', (reason: string) => {
-      outbound.close(sessionId)
-      tokenEnds.delete(sessionId)
-      if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
-      runtime.accept(endOf(sessionId, userId, reason))
-    })
-  }
-
-  async function handle(
-    sender: Sender,
-    name: ClientEventName,
-    args: readonly unknown[],
-  ): Promise<PresenceError | undefined> {
-    try {
-      if (args.length > 1) throw new PresenceError('invalid_payload', `${name} has one payload.`)
-      const code = await perform(sender, name, args[0])
-      return code && new PresenceError(code)
-    } catch (error) {
-      return asPresenceError(error)
-    }
-  }
-
-  function perform(
-    sender: Sender,
-    name: ClientEventName,
-    payload: unknown,
-  ): ErrorCode | undefined | Promise<undefined> {
-    const { sessionId } = sender
-    switch (name) {
-      case 'typing:start':
-      case 'typing:stop': {
-        const { convId } = parseClientEvent(name, payload)
-        return runtime.accept({
-          type: 'typing',
-          sessionId,
-          conversationId: convId,
-          typing: name === 'typing:start',
-        })
-      }
-      case 'presence:background': {
-        const { graceMs } = parseClientEvent(name, payload)
-        return runtime.accept({ type: 'background', sessionId, graceMs })
-      }
-      case 'presence:foreground':
-        parseClientEvent(name, payload)
-        return runtime.accept({ type: 'foreground', sessionId })
-      case 'presence:watch': {
-        const { add = [], remove = [] } = parseClientEvent(name, payload)
-        return runtime.accept({ type: 'watch', sessionId, add, remove })
-      }
-      case 'presence:leave': {
-        const { scope } = parseClientEvent(name, payload)
-        // After the acknowledgement, which the end of the connection would swallow.
-        setImmediate(() => runtime.accept({ type: 'leave', sessionId, scope: scope ?? 'session' }))
-        return undefined
-      }
-      case 'presence:token':
-        return renewInTurn(sender, parseClientEvent(name, payload).token)
-    }
-  }
-
-  /** One after the other: of two that cross, the one that was sent last counts. */
-  function renewInTurn(sender: Sender, token: string): Promise<undefined> {
-    const renewal = (renewals.get(sender.socket) ?? Promise.resolve(undefined)).then(() =>
-      renew(sender, token),
-    )
-    renewals.set(
-      sender.socket,
-      renewal.catch(() => undefined),
-    )
-    return renewal
-  }
-
-  /** The token moves to where every check looks for it, and back should it be refused. */
-  async function renew({ socket, sessionId, userId }: Sender, token: string): Promise<undefined> {
-    const auth = socket.handshake.auth as { token?: unknown }
-    const earlier = auth.token
-    auth.token = token
-    try {
-      const renewed = await withinDeadline(authenticate(socket))
-      if (renewed.userId !== userId) throw new PresenceError('token_other_user')
-      if (renewed.expiresAt === undefined) tokenEnds.delete(sessionId)
-      else if (socket.connected) tokenEnds.set(sessionId, renewed.expiresAt)
-      runtime.accept({ type: 'expires', sessionId, at: toEngineTime(renewed.expiresAt) })
-    } catch (error) {
-      auth.token = earlier
-      throw error
-    }
-  }
-
-  function toEngineTime(wall: number | undefined): number | undefined {
-    return wall === undefined ? undefined : runtime.now() + (wall - Date.now())
-  }
-
   return {
     checkTokens() {
-      for (const [sessionId, end] of tokenEnds) {
-        runtime.accept({ type: 'expires', sessionId, at: toEngineTime(end) })
-      }
+      messages.checkTokens()
     },
     close() {
       isClosed = true
-      tokenEnds.clear()
+      // The loop's beats end with the runtime: nobody would look at who waits.
+      gate.open()
     },
   }
-}
-
-/** Most packets that may wait on a connection before its messages are no longer answered. */
-const ANSWER_BUFFER_MAX = 64
-
-/** Somebody who asks and never reads would otherwise pile up answers. */
-function hasRoom(socket: Socket): boolean {
-  return (socket.conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length < ANSWER_BUFFER_MAX
 }
 
 /** Asked anew each time: what happens between two questions is not the compiler's to know. */
@@ -380,16 +281,6 @@ function isConnected(socket: Socket): boolean {
   return socket.connected
 }
 
-/** What the server sees of the end of a connection, and what it means. */
-function endOf(sessionId: SessionId, userId: UserId, reason: string): Input {
-  switch (reason) {
-    case 'client namespace disconnect':
-      return { type: 'disconnected', sessionId }
-    case 'server namespace disconnect':
-      return { type: 'kick', userId, sessionId }
-    case 'server shutting down':
-      return { type: 'lost', sessionId, isDrain: true }
-    default:
-      return { type: 'lost', sessionId }
-  }
+function isSentAway(turn: Turn): boolean {
+  return turn.state === 'sentAway'
 }

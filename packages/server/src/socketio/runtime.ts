@@ -9,6 +9,10 @@ export interface Runtime {
   now(): number
   /** Lets the input happen and carries out what follows. The code of a refusal, if it was refused. */
   accept(input: Input): ErrorCode | undefined
+  /** How late the loop is: it was so much at its last beat, or is overdue by so much already. Milliseconds. */
+  lateMs(): number
+  /** Calls `listener` at each beat of the loop, after the engine has heard of it. There is one listener. */
+  onBeat(listener: () => void): void
   close(): void
 }
 
@@ -49,11 +53,18 @@ export function createRuntime(
   let pressure = 0
   let lateBeats = 0
   let calmBeats = 0
+  /** Unlike `beatAt` it is left alone by stalls: they are what lateness is about. */
+  let lastBeatAt = beatAt
+  let lateAtBeat = 0
+  let beatListener: (() => void) | undefined
   const beat = setInterval(() => {
     const late = clock() - beatAt - BEAT_MS
     now()
     beatAt = clock()
+    lateAtBeat = beatAt - lastBeatAt - BEAT_MS
+    lastBeatAt = beatAt
     widen(late)
+    beatListener?.()
   }, BEAT_MS)
   beat.unref()
 
@@ -128,6 +139,10 @@ export function createRuntime(
   return {
     now,
     accept,
+    lateMs: () => Math.max(lateAtBeat, clock() - lastBeatAt - BEAT_MS),
+    onBeat(listener) {
+      beatListener = listener
+    },
     close() {
       isClosed = true
       clearTimeout(timer)

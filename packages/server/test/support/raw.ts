@@ -11,8 +11,11 @@ export interface RawConnection extends Disposable {
 }
 
 /** Resolves once the connection is open, before any CONNECT packet. It answers pings. */
-export async function connectRaw(url: string): Promise<RawConnection> {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`)
+export async function connectRaw(
+  url: string,
+  path = '/socket.io/?EIO=4&transport=websocket',
+): Promise<RawConnection> {
+  const socket = new WebSocket(url.replace('http', 'ws') + path)
   const frames: string[] = []
   const waiting = new Set<() => void>()
   let isClosed = false

@@ -1,0 +1,242 @@
+/**
+ * What a session sends, once it is open. All sessions share one handler per message: a session itself costs one
+ * small record here, and one more for each message that it has sent.
+ */
+import {
+  CLIENT_EVENTS,
+  parseClientEvent,
+  PresenceError,
+  type Acknowledgement,
+  type ClientEventName,
+  type ErrorCode,
+  type SessionId,
+  type UserId,
+} from '@vigie/protocol'
+import type { Socket } from 'socket.io'
+import type { Input, Log, Settings } from '../core/index.js'
+import type { Authenticate } from './authenticate.js'
+import { fullBucket, take, type Bucket } from './rate-limit.js'
+import type { Runtime } from './runtime.js'
+
+/** Who a message comes from. */
+export interface Sender {
+  readonly socket: Socket
+  readonly sessionId: SessionId
+  readonly userId: UserId
+  /** When the token ends, in milliseconds since 1970; undefined: never. */
+  expiresAt: number | undefined
+  /** One for each message that has come: few, so they are looked for one by one. */
+  allowances: readonly Allowance[]
+  /** The renewal of the token that was asked for last. */
+  renewal: Promise<undefined> | undefined
+}
+
+/** How much of one message has come lately. */
+interface Allowance {
+  readonly name: ClientEventName
+  readonly handled: Bucket
+  /** Refusals that were answered: made when the first is. */
+  refused: Bucket | undefined
+}
+
+interface MessagesOptions {
+  readonly settings: Settings
+  readonly authenticate: Authenticate
+  readonly runtime: Runtime
+  readonly log: Log
+  /** Shadow mode: nobody is answered. */
+  readonly isShadow: boolean
+  /** The connection of a session has ended; the engine hears of it afterwards. */
+  readonly onEnd: (sender: Sender) => void
+}
+
+export interface Messages {
+  /** From now on the sender is heard, and its end is told to the engine. */
+  listen(sender: Pick<Sender, 'socket' | 'sessionId' | 'userId' | 'expiresAt'>): void
+  /** Ends of tokens are compared with the wall clock again. */
+  checkTokens(): void
+}
+
+export function createMessages(options: MessagesOptions): Messages {
+  const { settings, authenticate, runtime, log, isShadow, onEnd } = options
+  const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
+  const senders = new Map<SessionId, Sender>()
+
+  /** Socket.IO calls a listener with its socket as `this`. */
+  const handlers = CLIENT_EVENTS.map((name) => {
+    const handler = function (this: Socket, ...args: unknown[]): void {
+      const sender = senders.get(this.id as SessionId)
+      if (sender) receive(sender, name, args)
+    }
+    return [name, handler] as const
+  })
+
+  function onDisconnect(this: Socket, reason: string): void {
+    const sender = senders.get(this.id as SessionId)
+    // Brought back by `connectionStateRecovery`, a session has the name of an earlier one.
+    if (sender?.socket !== this) return
+    senders.delete(sender.sessionId)
+    onEnd(sender)
+    runtime.accept(endOf(sender, reason))
+  }
+
+  function receive(sender: Sender, name: ClientEventName, args: unknown[]): void {
+    const asked = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
+    const acknowledge = isShadow || !hasRoom(sender.socket) ? undefined : asked
+    const allowance = allowanceOf(sender, name)
+    if (take(allowance.handled, rate, runtime.now())) {
+      void handle(sender, name, args).then((error) => {
+        acknowledge?.(
+          error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
+        )
+      })
+    } else if (acknowledge && take((allowance.refused ??= fullBucket(rate)), rate, runtime.now())) {
+      const { code, message } = new PresenceError('rate_limited')
+      acknowledge({ ok: false, error: { code, message } })
+    }
+  }
+
+  function allowanceOf(sender: Sender, name: ClientEventName): Allowance {
+    const known = sender.allowances.find((allowance) => allowance.name === name)
+    if (known) return known
+    const allowance: Allowance = { name, handled: fullBucket(rate), refused: undefined }
+    // Not pushed: that would make room for a dozen more.
+    sender.allowances = [...sender.allowances, allowance]
+    return allowance
+  }
+
+  async function handle(
+    sender: Sender,
+    name: ClientEventName,
+    args: readonly unknown[],
+  ): Promise<PresenceError | undefined> {
+    try {
+      if (args.length > 1) throw new PresenceError('invalid_payload', `${name} has one payload.`)
+      const code = await perform(sender, name, args[0])
+      return code && new PresenceError(code)
+    } catch (error) {
+      if (error instanceof PresenceError) return error
+      log.error('A message could not be handled.', { name, error })
+      return new PresenceError('internal', undefined, { cause: error })
+    }
+  }
+
+  function perform(
+    sender: Sender,
+    name: ClientEventName,
+    payload: unknown,
+  ): ErrorCode | undefined | Promise<undefined> {
+    const { sessionId } = sender
+    switch (name) {
+      case 'typing:start':
+      case 'typing:stop': {
+        const { convId } = parseClientEvent(name, payload)
+        return runtime.accept({
+          type: 'typing',
+          sessionId,
+          conversationId: convId,
+          typing: name === 'typing:start',
+        })
+      }
+      case 'presence:background': {
+        const { graceMs } = parseClientEvent(name, payload)
+        return runtime.accept({ type: 'background', sessionId, graceMs })
+      }
+      case 'presence:foreground':
+        parseClientEvent(name, payload)
+        return runtime.accept({ type: 'foreground', sessionId })
+      case 'presence:watch': {
+        const { add = [], remove = [] } = parseClientEvent(name, payload)
+        return runtime.accept({ type: 'watch', sessionId, add, remove })
+      }
+      case 'presence:leave': {
+        const { scope } = parseClientEvent(name, payload)
+        // After the acknowledgement, which the end of the connection would swallow.
+        setImmediate(() => runtime.accept({ type: 'leave', sessionId, scope: scope ?? 'session' }))
+        return undefined
+      }
+      case 'presence:token':
+        return renewInTurn(sender, parseClientEvent(name, payload).token)
+    }
+  }
+
+  /** One after the other: of two that cross, the one that was sent last counts. */
+  function renewInTurn(sender: Sender, token: string): Promise<undefined> {
+    const renewal = (sender.renewal ?? Promise.resolve(undefined)).then(() => renew(sender, token))
+    const settled = renewal.catch(() => undefined)
+    sender.renewal = settled
+    void settled.then(() => {
+      if (sender.renewal === settled) sender.renewal = undefined
+    })
+    return renewal
+  }
+
+  /** The token moves to where every check looks for it, and back should it be refused. */
+  async function renew(sender: Sender, token: string): Promise<undefined> {
+    const { socket, userId } = sender
+    const auth = socket.handshake.auth as { token?: unknown }
+    const earlier = auth.token
+    auth.token = token
+    try {
+      const renewed = await authenticate(socket)
+      if (renewed.userId !== userId) throw new PresenceError('token_other_user')
+      sender.expiresAt = renewed.expiresAt
+      tellTokenEnd(sender)
+    } catch (error) {
+      auth.token = earlier
+      throw error
+    }
+  }
+
+  function tellTokenEnd({ sessionId, expiresAt }: Sender): void {
+    runtime.accept({ type: 'expires', sessionId, at: toEngineTime(runtime, expiresAt) })
+  }
+
+  return {
+    listen({ socket, sessionId, userId, expiresAt }) {
+      senders.set(sessionId, {
+        socket,
+        sessionId,
+        userId,
+        expiresAt,
+        allowances: NO_ALLOWANCES,
+        renewal: undefined,
+      })
+      for (const [name, handler] of handlers) socket.on(name, handler)
+      // Before the host's own: one that throws would keep the end from us.
+      socket.prependListener('disconnect', onDisconnect)
+    },
+    checkTokens() {
+      for (const sender of senders.values()) if (sender.expiresAt !== undefined) tellTokenEnd(sender)
+    },
+  }
+}
+
+const NO_ALLOWANCES: readonly Allowance[] = []
+
+/** From milliseconds since 1970 to the clock of the engine. */
+export function toEngineTime(runtime: Runtime, wall: number | undefined): number | undefined {
+  return wall === undefined ? undefined : runtime.now() + (wall - Date.now())
+}
+
+/** Most packets that may wait on a connection before its messages are no longer answered. */
+const ANSWER_BUFFER_MAX = 64
+
+/** Somebody who asks and never reads would otherwise pile up answers. */
+function hasRoom(socket: Socket): boolean {
+  return (socket.conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length < ANSWER_BUFFER_MAX
+}
+
+/** What the server sees of the end of a connection, and what it means. */
+function endOf({ sessionId, userId }: Sender, reason: string): Input {
+  switch (reason) {
+    case 'client namespace disconnect':
+      return { type: 'disconnected', sessionId }
+    case 'server namespace disconnect':
+      return { type: 'kick', userId, sessionId }
+    case 'server shutting down':
+      return { type: 'lost', sessionId, isDrain: true }
+    default:
+      return { type: 'lost', sessionId }
+  }
+}
