@@ -1,5 +1,7 @@
 /** People who go and come back: a transition at each tick, away and back in turn. */
 import type { Crowd } from './crowd.js'
+import { createPace } from './pace.js'
+import { createRandom } from './random.js'
 
 export interface ChurnOptions {
   /** Transitions a second. */
@@ -19,15 +21,13 @@ export interface Churn {
   readonly transitions: number
 }
 
-const TICK_MS = 5
-const ECHO_EVERY_MS = 25
 /** Who has just come stays for a while: others should have been told before the next news. */
 const STAY_MS = 2_000
 
 export function createChurn(crowd: Crowd): Churn {
   const { users } = crowd.world
   const random = createRandom()
-  let timers: ReturnType<typeof setInterval>[] = []
+  const pace = createPace()
   let transitions = 0
 
   function someone(now: number): number | undefined {
@@ -40,69 +40,45 @@ export function createChurn(crowd: Crowd): Churn {
 
   return {
     start({ rate, lossShare, awayMs, graceMs }) {
-      const startedAt = performance.now()
       /** Two lists, each in the order of return. */
       const left: { user: number; backAt: number }[] = []
       const lost: { user: number; backAt: number }[] = []
-      let ticks = 0
       let goings = 0
 
-      const go = (now: number) => {
-        const user = someone(now)
-        if (user === undefined) return
-        transitions++
-        // Spread evenly: of ten with a share of a half, every second.
-        const isLost = Math.floor((goings + 1) * lossShare) > Math.floor(goings * lossShare)
-        goings++
-        if (isLost) {
-          crowd.lose(user)
-          lost.push({ user, backAt: now + awayMs + graceMs })
-        } else {
-          crowd.leave(user)
-          left.push({ user, backAt: now + awayMs })
-        }
-      }
-      const back = (now: number) => {
-        const list = (left[0]?.backAt ?? Infinity) <= (lost[0]?.backAt ?? Infinity) ? left : lost
-        const first = list[0]
-        if (!first || first.backAt > now) return
-        list.shift()
-        transitions++
-        crowd.come(first.user)
-      }
-
-      timers = [
-        setInterval(() => {
-          const now = performance.now()
-          const due = Math.floor(((now - startedAt) / 1_000) * rate)
-          for (; ticks < due; ticks++) {
-            if (ticks % 2 === 0) go(now)
-            else back(now)
+      pace.start({
+        rate,
+        begin(now) {
+          const user = someone(now)
+          if (user === undefined) return
+          transitions++
+          // Spread evenly: of ten with a share of a half, every second.
+          const isLost = Math.floor((goings + 1) * lossShare) > Math.floor(goings * lossShare)
+          goings++
+          if (isLost) {
+            crowd.lose(user)
+            lost.push({ user, backAt: now + awayMs + graceMs })
+          } else {
+            crowd.leave(user)
+            left.push({ user, backAt: now + awayMs })
           }
-        }, TICK_MS),
-        setInterval(() => {
-          const user = someone(performance.now())
+        },
+        end(now) {
+          const list = (left[0]?.backAt ?? Infinity) <= (lost[0]?.backAt ?? Infinity) ? left : lost
+          const first = list[0]
+          if (!first || first.backAt > now) return
+          list.shift()
+          transitions++
+          crowd.come(first.user)
+        },
+        echo(now) {
+          const user = someone(now)
           if (user !== undefined) crowd.echo(user)
-        }, ECHO_EVERY_MS),
-      ]
+        },
+      })
     },
-    stop() {
-      for (const timer of timers) clearInterval(timer)
-      timers = []
-    },
+    stop: () => pace.stop(),
     get transitions() {
       return transitions
     },
-  }
-}
-
-/** The same people go in each run: xorshift, with a fixed start. */
-export function createRandom(): () => number {
-  let state = 0x2545f491
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 0x1_0000_0000
   }
 }

@@ -10,7 +10,8 @@ import { runScenarios, SCENARIOS, type RunOptions, type ScenarioName } from './s
 import { SUBJECTS, type SubjectName } from './subjects/subject.js'
 
 const USAGE = `npm run bench -- <${[...SCENARIOS, 'all'].join('|')}> [--users N] [--rounds N] [--rate N]
-  [--measure SECONDS] [--subjects ${SUBJECTS.join(',')}] [--profile] [--json FILE] [--write]`
+  [--measure SECONDS] [--subjects ${SUBJECTS.join(',')}] [--profile] [--json FILE] [--write]
+--rate is of churn and typing, a second; scale has a rate of its own.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -1,7 +1,7 @@
 /** Puts figures and plots into docs/performance.md: whatever stands between two marks there comes from a run. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { barChart } from './bar-chart.js'
-import { ratioLines, resultLines } from './report.js'
+import { noteLines, ratioLines, resultLines } from './report.js'
 import type { ScenarioName, ScenarioResult } from './scenarios.js'
 
 const PAGE = new URL('../../docs/performance.md', import.meta.url)
@@ -39,6 +39,7 @@ export async function writeReport(results: readonly ScenarioResult[], machine: s
     page = replaced(page, scenario, [
       `${result.users} users, ${result.rate} changes a second, median of ${roundsOf(result)}. ${machine}`,
       '',
+      ...noteLines(result).flatMap((line) => [line, '']),
       ...resultLines(result),
       ...(ratios.length > 0 ? ['', ...ratios] : []),
       ...(plots ? ['', `![${plots.map(({ title }) => title).join('. ')}](performance/${scenario}.svg)`] : []),

@@ -47,7 +47,7 @@ export async function storm({ server, generator, world }: Arena): Promise<Figure
     wrongViews: await generator.ask('wrongViews'),
     leaks: await generator.ask('leaks'),
     ...perConnection(memoryBefore, await server.ask('memory'), world.users),
-    waitedShare: (after.waitedMs - before.waitedMs) / Math.max(1, gathering.settledMs),
+    waitedShare: Math.max(0, after.waitedMs - before.waitedMs) / Math.max(1, gathering.settledMs),
     generatorLagMs: lagMs,
   }
 }
@@ -129,7 +129,7 @@ async function measure(
       queries: (after.reads - before.reads) / changes,
     },
     cpuShare: (after.cpuMs - before.cpuMs) / (window.seconds * 1_000),
-    waitedShare: (after.waitedMs - before.waitedMs) / (window.seconds * 1_000),
+    waitedShare: Math.max(0, after.waitedMs - before.waitedMs) / (window.seconds * 1_000),
     dropped,
     wrongViews: await generator.ask('wrongViews'),
     leaks: await generator.ask('leaks'),

@@ -98,6 +98,7 @@ const COLUMNS: Readonly<Record<ScenarioName, readonly Column[]>> = {
 export function printRuns(result: ScenarioResult, print: (line: string) => void): void {
   print('')
   print(`${result.scenario}: ${result.users} users, median of the rounds`)
+  for (const line of noteLines(result)) print(line)
   for (const line of resultLines(result)) print(line)
   const ratios = ratioLines(result)
   if (ratios.length > 0) print('')
@@ -115,6 +116,16 @@ function printProfile(title: string, entries: readonly ProfileEntry[], print: (l
   print('')
   print(title)
   for (const { place, share } of entries) print(`${(share * 100).toFixed(1).padStart(5)} %  ${place}`)
+}
+
+/** What one has to know to read the table. */
+export function noteLines({ scenario, rate }: ScenarioResult): string[] {
+  return scenario === 'scale'
+    ? [
+        `Every world churns at the same ${rate} a second. At the rate of the other scenarios a good part of the ` +
+          'smallest world would be away, and what is compared would not be its size alone.',
+      ]
+    : []
 }
 
 /** A table in Markdown. */

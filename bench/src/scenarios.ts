@@ -10,14 +10,14 @@ export const SCENARIOS = ['storm', 'memory', 'churn', 'typing', 'limit', 'scale'
 export type ScenarioName = (typeof SCENARIOS)[number]
 
 /** In the order in which they are done to one crowd. Every crowd begins by a storm. */
-const PHASES = ['storm', 'typing', 'churn', 'limit'] as const
+const PHASES = ['storm', 'typing', 'scale', 'churn', 'limit'] as const
 type Phase = (typeof PHASES)[number]
 
 export interface RunOptions {
   readonly database: WorldDatabase
   readonly users: number
   readonly rounds: number
-  /** Of churn and typing, a second. */
+  /** Of churn and typing, a second; `scale` has its own. */
   readonly rate: number
   readonly measureMs: number
   /** Instead of those of the scenario. */
@@ -65,6 +65,14 @@ const AWAY_MS = 1_500
 const CHURN_WARM_MS = AWAY_MS + GRACE_MS + 1_500
 const TYPING_WARM_MS = 2_000
 const LOSS_SHARE = 0.5
+/**
+ * All worlds of `scale` churn at this rate, or they could not be compared; and it is a low one for the sake of the
+ * small world. Who is lost stays away for 7 s: at 100 a second a fifth of 1,000 users would be away at any time, and
+ * what is measured would be a smaller world in which everybody is always coming back.
+ */
+const SCALE_RATE = 20
+/** For the same reason, of a world that is smaller still: a fiftieth of its users a second. */
+const SCALE_USERS_PER_RATE = 50
 
 /**
  * Runs the scenarios. `onRound` hears what is known after each round.
@@ -115,16 +123,23 @@ async function runCell(cell: Cell, round: number, options: RunOptions): Promise<
   }
 }
 
-function runPhase(phase: Phase, arena: Arena, { rate, measureMs }: RunOptions): Promise<Figures> {
+function runPhase(phase: Phase, arena: Arena, options: RunOptions): Promise<Figures> {
+  const { rate, measureMs } = options
   switch (phase) {
     case 'storm':
       return storm(arena)
     case 'typing':
       return typing(arena, rate, { warmMs: TYPING_WARM_MS, measureMs })
     case 'churn':
+    case 'scale':
       return churn(
         arena,
-        { rate, lossShare: LOSS_SHARE, awayMs: AWAY_MS, graceMs: GRACE_MS },
+        {
+          rate: phase === 'scale' ? scaleRateOf(options) : rate,
+          lossShare: LOSS_SHARE,
+          awayMs: AWAY_MS,
+          graceMs: GRACE_MS,
+        },
         { warmMs: CHURN_WARM_MS, measureMs },
       )
     case 'limit':
@@ -137,14 +152,18 @@ function phasesOf(scenario: ScenarioName): readonly Phase[] {
     case 'storm':
     case 'memory':
       return ['storm']
-    case 'scale':
-      return ['churn']
     case 'allhands':
       return ['storm', 'churn']
     default:
       return [scenario]
   }
 }
+
+/** The smaller of the two sizes of world that `scale` compares. */
+const fewOf = ({ users }: RunOptions) => Math.max(100, Math.floor(users / 10))
+
+const scaleRateOf = (options: RunOptions) =>
+  Math.max(1, Math.min(SCALE_RATE, Math.floor(fewOf(options) / SCALE_USERS_PER_RATE)))
 
 interface Entry {
   readonly subject: SubjectName
@@ -153,14 +172,15 @@ interface Entry {
 }
 
 /** Variants come in pairs, to be compared: first the small world, then the large one. */
-function entriesOf(scenario: ScenarioName, { users, subjects }: RunOptions): readonly Entry[] {
+function entriesOf(scenario: ScenarioName, options: RunOptions): readonly Entry[] {
+  const { users, subjects } = options
   const cross = (names: readonly SubjectName[], variants: readonly (readonly [string, WorldSpec])[]) =>
     variants.flatMap(([variant, world]) =>
       names
         .filter((subject) => !subjects || subjects.includes(subject))
         .map((subject): Entry => ({ subject, variant, world })),
     )
-  const few = Math.max(100, Math.floor(users / 10))
+  const few = fewOf(options)
   switch (scenario) {
     case 'storm':
     case 'memory':
@@ -201,7 +221,8 @@ function resultOf(
     const cell = cells.get(keyOf(entry.subject, entry.world))
     return cell ? [rowOf(scenario, entry, cell)] : []
   })
-  return { scenario, users: options.users, rate: options.rate, rows }
+  const rate = scenario === 'scale' ? scaleRateOf(options) : options.rate
+  return { scenario, users: options.users, rate, rows }
 }
 
 function rowOf(scenario: ScenarioName, entry: Entry, cell: Cell): Row {
@@ -225,7 +246,7 @@ function doubtOf(median: Figures, { doubts }: Cell): string {
 }
 
 function emptyCell(subject: SubjectName, world: WorldSpec): Cell {
-  const figures = { storm: [], typing: [], churn: [], limit: [] }
+  const figures = { storm: [], typing: [], scale: [], churn: [], limit: [] }
   return { subject, world, phases: new Set(), figures, profiles: {}, doubts: [] }
 }
 

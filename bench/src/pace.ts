@@ -1,0 +1,44 @@
+/** A load at a fixed rate: something begins and something ends in turn, and echoes beside it show the noise. */
+
+/** What happens at each tick; `now` is `performance.now()`. */
+export interface Load {
+  /** Beginnings and ends a second, together. */
+  readonly rate: number
+  begin(now: number): void
+  end(now: number): void
+  echo(now: number): void
+}
+
+export interface Pace {
+  start(load: Load): void
+  stop(): void
+}
+
+const TICK_MS = 5
+const ECHO_EVERY_MS = 25
+
+export function createPace(): Pace {
+  let timers: ReturnType<typeof setInterval>[] = []
+  return {
+    start({ rate, begin, end, echo }) {
+      const startedAt = performance.now()
+      let ticks = 0
+      timers = [
+        setInterval(() => {
+          const now = performance.now()
+          // By the clock: a timer that is late makes up for it, or the rate would be lower than it says.
+          const due = Math.floor(((now - startedAt) / 1_000) * rate)
+          for (; ticks < due; ticks++) {
+            if (ticks % 2 === 0) begin(now)
+            else end(now)
+          }
+        }, TICK_MS),
+        setInterval(() => echo(performance.now()), ECHO_EVERY_MS),
+      ]
+    },
+    stop() {
+      for (const timer of timers) clearInterval(timer)
+      timers = []
+    },
+  }
+}
