@@ -60,7 +60,8 @@ function ensureRooms(world: World, { groups, conversations }: KnownRooms): reado
     rooms.push(world.groups.get(id) ?? ensureRoom(world, { kind: 'group', id }, facts))
   for (const [id, facts] of conversations)
     rooms.push(world.conversations.get(id) ?? ensureRoom(world, { kind: 'conversation', id }, facts))
-  return rooms
+  // A copy: the list that grew has room for more, which each user would keep.
+  return rooms.slice()
 }
 
 function noteRemoval(world: World, user: User, room: Room): void {
@@ -87,8 +88,7 @@ function oweRoomToAll(world: World, room: Room): void {
 /** In count mode an end of typing waits for the window; but whoever goes is not named that long. */
 function noteHidden(world: World, user: User, room: Room): void {
   if (!room.crowd?.shown.has(user)) return
-  for (const viewer of room.users)
-    for (const session of viewer.live) oweTyping(world, session, room, user)
+  for (const viewer of room.users) for (const session of viewer.live) oweTyping(world, session, room, user)
 }
 
 function noteAddition(world: World, user: User, room: Room): void {

@@ -27,10 +27,10 @@ export interface User {
   /** Its deadline: the end of the memory of having gone offline. */
   readonly is: 'user'
   readonly id: UserId
-  /** Live and lost, in the order in which they came. */
-  readonly sessions: Session[]
+  /** Live and lost, in the order in which they came; replaced, never changed: a list that grows has room to spare. */
+  sessions: readonly Session[]
   /** Those of `sessions` that can be written. */
-  readonly live: Session[]
+  live: readonly Session[]
   /** What other nodes say, if any does: devices by node and epoch. */
   remote: Map<RemoteNode, { readonly seq: number; readonly devices: ReadonlySet<string> }> | undefined
   /** Groups, then conversations; replaced, never changed. */

@@ -49,8 +49,8 @@ export function connect(world: World, user: User, input: Connect): Session | und
     owed: emptyOwed(),
   }
   world.sessions.set(session.id, session)
-  user.sessions.push(session)
-  user.live.push(session)
+  user.sessions = [...user.sessions, session]
+  user.live = [...user.live, session]
   if (user.live.length === 1) for (const room of user.rooms) room.viewers++
   setTokenEnd(world, session, input.expiresAt)
   return session
@@ -158,7 +158,8 @@ export function removeSession(world: World, session: Session): void {
   world.deadlines.delete(session)
   world.recentlyLost.delete(session)
   world.sessions.delete(session.id)
-  takeOut(session.user.sessions, session)
+  const { user } = session
+  user.sessions = user.sessions.filter((other) => other !== session)
 }
 
 /** Nothing can be written to it any more, and it does not type. */
@@ -166,18 +167,13 @@ function detach(world: World, session: Session): void {
   const { user } = session
   endTyping(world, session)
   if (session.watched) watch(world, session, { add: [], remove: [...session.watched] })
-  takeOut(user.live, session)
+  user.live = user.live.filter((other) => other !== session)
   if (user.live.length === 0) for (const room of user.rooms) room.viewers--
-}
-
-function takeOut(sessions: Session[], session: Session): void {
-  const place = sessions.indexOf(session)
-  if (place >= 0) sessions.splice(place, 1)
 }
 
 /** Ends a session, or, on a log-out, all sessions of its device. */
 export function leave(world: World, session: Session, scope: 'session' | 'device'): void {
-  for (const other of [...session.user.sessions]) {
+  for (const other of session.user.sessions) {
     if (other !== session && !(scope === 'device' && other.device === session.device)) continue
     if (other.state === 'live') closeSession(world, other, other === session ? 'left' : 'logged_out')
     removeSession(world, other)
@@ -186,7 +182,7 @@ export function leave(world: World, session: Session, scope: 'session' | 'device
 
 /** Ends what the host named. */
 export function kick(world: World, user: User, match: Pick<Kick, 'deviceId' | 'sessionId'>): void {
-  for (const session of [...user.sessions]) {
+  for (const session of user.sessions) {
     if (match.deviceId !== undefined && deviceIdOf(session) !== match.deviceId) continue
     if (match.sessionId !== undefined && session.id !== match.sessionId) continue
     if (session.state === 'live') closeSession(world, session, 'kicked')

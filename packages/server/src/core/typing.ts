@@ -6,7 +6,15 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
-import { roomChanged, type CrowdNews, type Lease, type Room, type Session, type User, type World } from './model.js'
+import {
+  roomChanged,
+  type CrowdNews,
+  type Lease,
+  type Room,
+  type Session,
+  type User,
+  type World,
+} from './model.js'
 import { crowdOf } from './events.js'
 import { oweOccupancy, oweTyping } from './outbox.js'
 
