@@ -86,7 +86,17 @@ export function tellCrowd(world: World, room: Room): void {
   if (!crowd) return
   const hasTold = tellOccupancy(world, room, crowd)
   const hasShown = showTypists(world, room, crowd)
-  if (hasTold || hasShown) crowd.nextAt = world.now + world.settings.occupancyWindowMs
+  if (hasTold || hasShown) crowd.nextAt = nextTelling(world)
+}
+
+/** Under pressure a crowd, which may be everybody, is told less often than single sessions are written … */
+const CROWD_WIDENING = 4
+
+/** … and all crowds at the same time: what somebody hears of several is one write. */
+function nextTelling({ now, windowMs, settings }: World): number {
+  if (windowMs <= settings.windowMs) return now + settings.occupancyWindowMs
+  const ms = Math.max(settings.occupancyWindowMs, CROWD_WIDENING * windowMs)
+  return Math.ceil((now + ms) / ms) * ms
 }
 
 function tellOccupancy(world: World, room: Room, crowd: CrowdNews): boolean {

@@ -270,6 +270,29 @@ describe('a group above namesMax', () => {
     expect(s.hear(first)).toEqual(['all: 20 of 500'])
   })
 
+  it('tells it less often under pressure, and of several groups at the same time', () => {
+    const both = { groups: { all: 500, most: 400 } }
+    const people = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`p${i}`, both]))
+    const s = story(people, { occupancyWindowMs: 1_000, windowMs: 20 })
+    const first = s.connect('p0', { device: 'x' })
+    s.apply({ type: 'window', ms: 1_000 })
+    s.wait(10_000)
+    s.connect('p1')
+    s.wait(5_000)
+    s.hear(first)
+    const told: (readonly string[])[] = []
+    for (let i = 2; i <= 100; i++) {
+      s.connect(`p${i}`)
+      s.wait(100)
+      const lines = s.hear(first)
+      if (lines.length > 0) told.push(lines.map((line) => line.split(':')[0] ?? ''))
+    }
+    // In ten seconds, of which each window takes four.
+    expect(told.length).toBeGreaterThanOrEqual(2)
+    expect(told.length).toBeLessThanOrEqual(3)
+    for (const rooms of told.slice(1)) expect(rooms).toEqual(['all', 'most'])
+  })
+
   it('says nothing of a move below occupancyShare', () => {
     const people = Object.fromEntries(Array.from({ length: 22 }, (_, i) => [`p${i}`, crowd(500)]))
     const s = story(people, { occupancyShare: 0.1 })

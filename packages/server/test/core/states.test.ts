@@ -56,3 +56,12 @@ it('answers in the state whoever watched before it was written', () => {
     ['nobody', 0],
   ])
 })
+
+it('owes nobody anything for each of many who come to a room without names', () => {
+  const names = Array.from({ length: 40 }, (_, place) => `user-${place}`)
+  const { engine, connect, stateOf } = connected({ all: ids(...names) }, 2)
+  for (const name of names) {
+    stateOf(connect(name))
+    expect(engine.sizes().owed).toBe(0)
+  }
+})
