@@ -72,7 +72,7 @@ export default tseslint.config(
   },
   { linterOptions: { reportUnusedDisableDirectives: 'error', reportUnusedInlineConfigs: 'error' } },
   {
-    files: ['**/*.{js,ts}'],
+    files: ['**/*.{js,ts,tsx}'],
     plugins: { vigie: { rules: { 'kebab-case': kebabCase } } },
     rules: {
       'vigie/kebab-case': 'error',
@@ -92,7 +92,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -130,13 +130,13 @@ export default tseslint.config(
     },
   },
   {
-    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'],
+    files: ['packages/*/src/**/*.{ts,tsx}', 'apps/*/src/**/*.{ts,tsx}'],
     rules: {
       'max-params': ['error', 4],
       'max-lines': ['error', { max: 500, skipComments: true, skipBlankLines: true }],
     },
   },
-  { files: ['packages/**/*.ts'], rules: { 'no-console': 'error' } },
+  { files: ['packages/**/*.{ts,tsx}'], rules: { 'no-console': 'error' } },
 
   // The layers, inside out (ARCHITECTURE.md has the picture).
   {
@@ -189,6 +189,48 @@ export default tseslint.config(
     rules: { '@typescript-eslint/no-restricted-imports': clientLayer('@vigie/protocol') },
   },
   {
+    files: ['packages/client/src/react/**/*.{ts,tsx}'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^\\.\\./index\\.js$',
+              allowTypeImports: true,
+              message: 'Only types: the client comes from the host, so that a page has it once.',
+            },
+            {
+              regex: '^(?!react$|\\./|\\.\\./index\\.js$)',
+              message: '`react` knows React and what the client says in public.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['packages/client/src/testing/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(@vigie/protocol|\\.\\./client\\.js)$',
+              allowTypeImports: true,
+              message: 'Only types: a test of a component needs no network.',
+            },
+            {
+              regex: '^(?!@vigie/protocol$|\\./|\\.\\./\\w+\\.js$)',
+              message: '`testing` is published: it knows the client, and neither React nor a test runner.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['apps/*/src/**/*.ts', 'examples/*/src/**/*.ts'],
     rules: {
       'no-restricted-imports': layer('/packages/', 'Use the packages as their users do: `@vigie/…`.'),
@@ -197,7 +239,7 @@ export default tseslint.config(
 
   // Tests.
   {
-    files: ['test/**/*.ts', '**/test/**/*.ts', 'e2e/**/*.ts'],
+    files: ['test/**/*.ts', '**/test/**/*.{ts,tsx}', 'e2e/**/*.ts'],
     rules: {
       // What a test believes about a payload is checked by running it; an `any` written down is still refused.
       '@typescript-eslint/no-unsafe-argument': 'off',
@@ -209,7 +251,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['packages/*/test/**/*.ts'],
+    files: ['packages/*/test/**/*.{ts,tsx}'],
     rules: { 'no-restricted-syntax': ['error', ...surface, noSleep, noTimersModule] },
   },
   {

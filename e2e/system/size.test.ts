@@ -4,9 +4,24 @@ import { build } from 'vite'
 import { expect, test } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const BYTES_MAX = 8_192
 
 test('the whole client, minified and gzipped, socket.io-client left out, is at most 8 kB', async () => {
+  const entry = await measure('packages/client/dist/index.js', ['socket.io-client'])
+  expect(entry.imports).toEqual(['socket.io-client'])
+  expect(entry.exports).toEqual(['PresenceError', 'createPresenceClient'])
+  expect(entry.bytes).toBeLessThanOrEqual(8_192)
+})
+
+test('the hooks and components, minified and gzipped, React left out, are at most 3 kB and bring no second client', async () => {
+  const entry = await measure('packages/client/dist/react/index.js', ['react', 'react/jsx-runtime'])
+  expect(entry.imports.sort()).toEqual(['react', 'react/jsx-runtime'])
+  expect(entry.exports).toContain('usePresence')
+  expect(entry.code).not.toContain('presence:state')
+  expect(entry.bytes).toBeLessThanOrEqual(3_072)
+})
+
+/** Bundles an entry as pages do. All that is exported is kept, whether a page uses it or not. */
+async function measure(input: string, external: string[]) {
   const built = await build({
     root: ROOT,
     configFile: false,
@@ -16,21 +31,16 @@ test('the whole client, minified and gzipped, socket.io-client left out, is at m
       minify: true,
       modulePreload: false,
       target: 'es2022',
-      rolldownOptions: {
-        input: 'packages/client/dist/index.js',
-        // All that is exported is kept, whether a page uses it or not.
-        preserveEntrySignatures: 'strict',
-        external: ['socket.io-client'],
-      },
+      rolldownOptions: { input, preserveEntrySignatures: 'strict', external },
     },
   })
   const chunks = (Array.isArray(built) ? built : [built]).flatMap((result) =>
     'output' in result ? result.output.flatMap((file) => (file.type === 'chunk' ? [file] : [])) : [],
   )
-  expect(chunks.map(({ imports }) => imports)).toEqual([['socket.io-client']])
-  expect(chunks.map(({ exports }) => exports)).toEqual([['PresenceError', 'createPresenceClient']])
   const code = chunks.map((chunk) => chunk.code).join('')
   const bytes = gzipSync(code).length
-  console.info(`@vigie/client: ${bytes} bytes gzipped, ${code.length} characters before.`)
-  expect(bytes).toBeLessThanOrEqual(BYTES_MAX)
-})
+  console.info(`${input}: ${bytes} bytes gzipped, ${code.length} characters before.`)
+  const imports = chunks.flatMap((chunk) => chunk.imports)
+  const exports = chunks.flatMap((chunk) => chunk.exports)
+  return { bytes, code, imports, exports }
+}

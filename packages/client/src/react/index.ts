@@ -1,0 +1,18 @@
+'use client'
+
+export { AvatarStack, type AvatarStackProps } from './avatar-stack.js'
+export { PresenceProvider, usePresenceClient, type PresenceProviderProps } from './context.js'
+export {
+  useDevices,
+  useGroupPresence,
+  useOnlineMembers,
+  usePresence,
+  usePresenceConnection,
+  useTyping,
+  useTypingInput,
+  type PresenceConnection,
+  type RoomPresence,
+  type UsePresenceOptions,
+} from './hooks.js'
+export { PresenceDot, type PresenceDotProps } from './presence-dot.js'
+export { TypingIndicator, type TypingIndicatorProps } from './typing-indicator.js'
