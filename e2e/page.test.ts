@@ -18,16 +18,12 @@ beforeAll(async () => {
 }, SLOW_MS)
 afterAll(() => browser.close())
 
-describe('the page', { timeout: SLOW_MS }, () => {
+describe('the plain page', { timeout: SLOW_MS }, () => {
   test('shows two people to each other, and who types, until they stop', async () => {
     await using vigie = await startVigie()
-    const [ana, ben, room] = await vigie.pair()
-    await using left = await openTab(vigie, ana.userId)
-    await using right = await openTab(vigie, ben.userId)
-    await left.openRoom(room.conversationId)
+    await using pair = await openPair(vigie)
+    const { ana, ben, room, left, right } = pair
     await right.openRoom(room.conversationId)
-
-    await left.member(ben.userId, { online: true, count: 1 })
     await right.member(ana.userId, { online: true, count: 1 })
 
     await right.page.getByTestId('composer').pressSequentially('hello')
@@ -40,11 +36,8 @@ describe('the page', { timeout: SLOW_MS }, () => {
 
   test('shows nothing of a reload to others, count included', async () => {
     await using vigie = await startVigie()
-    const [ana, ben, room] = await vigie.pair()
-    await using left = await openTab(vigie, ana.userId)
-    await using right = await openTab(vigie, ben.userId)
-    await left.openRoom(room.conversationId)
-    await left.member(ben.userId, { online: true, count: 1 })
+    await using pair = await openPair(vigie)
+    const { ana, ben, room, left, right } = pair
     const changesOfBen = await left.recordMember(ben.userId)
 
     // Twice: a reload that forgets who it was would show only at the next.
@@ -62,11 +55,8 @@ describe('the page', { timeout: SLOW_MS }, () => {
 
   test('counts a second browser of somebody as a device, a second tab of the same browser not', async () => {
     await using vigie = await startVigie()
-    const [ana, ben, room] = await vigie.pair()
-    await using left = await openTab(vigie, ana.userId)
-    await using right = await openTab(vigie, ben.userId)
-    await left.openRoom(room.conversationId)
-    await left.member(ben.userId, { online: true, count: 1 })
+    await using pair = await openPair(vigie)
+    const { ben, left, right } = pair
     const changesOfBen = await left.recordMember(ben.userId)
 
     await using tab = await openTab(vigie, ben.userId, { context: right.context })
@@ -80,11 +70,8 @@ describe('the page', { timeout: SLOW_MS }, () => {
 
   test('shows somebody offline once their tab is closed and the grace is over', async () => {
     await using vigie = await startVigie({ VIGIE_GRACE_MS: '1000' })
-    const [ana, ben, room] = await vigie.pair()
-    await using left = await openTab(vigie, ana.userId)
-    await using right = await openTab(vigie, ben.userId)
-    await left.openRoom(room.conversationId)
-    await left.member(ben.userId, { online: true, count: 1 })
+    await using pair = await openPair(vigie)
+    const { ben, left, right } = pair
     await right.page.close()
     await left.member(ben.userId, { online: false, count: 0 })
   })
@@ -92,11 +79,8 @@ describe('the page', { timeout: SLOW_MS }, () => {
   test('shows somebody offline at once when they sign out', async () => {
     // Waiting for the grace would take ten minutes.
     await using vigie = await startVigie({ VIGIE_GRACE_MS: '600000', VIGIE_REATTACH_GRACE_MS: '600000' })
-    const [ana, ben, room] = await vigie.pair()
-    await using left = await openTab(vigie, ana.userId)
-    await using right = await openTab(vigie, ben.userId)
-    await left.openRoom(room.conversationId)
-    await left.member(ben.userId, { online: true, count: 1 })
+    await using pair = await openPair(vigie)
+    const { ben, left, right } = pair
     await right.openDevices()
     await right.page.getByTestId('sign-out').click()
     await left.member(ben.userId, { online: false, count: 0 })
@@ -105,11 +89,8 @@ describe('the page', { timeout: SLOW_MS }, () => {
 
   test('says that the connection is lost, and is whole again after the server was killed and started', async () => {
     await using vigie = await startVigie()
-    const [ana, ben, room] = await vigie.pair()
-    await using left = await openTab(vigie, ana.userId)
-    await using right = await openTab(vigie, ben.userId)
-    await left.openRoom(room.conversationId)
-    await left.member(ben.userId, { online: true, count: 1 })
+    await using pair = await openPair(vigie)
+    const { ben, left, right } = pair
     await vigie.process.kill('SIGKILL')
     await left.page.locator('[data-testid=banner][data-state=lost]').waitFor()
     await left.page.locator('[data-testid=summary]', { hasText: 'last known: 2 of' }).waitFor()
@@ -200,6 +181,26 @@ describe('the page', { timeout: SLOW_MS }, () => {
   })
 })
 
+/** Ana on the left and Ben on the right, signed in; Ana has their conversation open, and sees that Ben is there. */
+async function openPair(vigie: Vigie) {
+  const [ana, ben, room] = await vigie.pair()
+  const left = await openTab(vigie, ana.userId)
+  const right = await openTab(vigie, ben.userId)
+  await left.openRoom(room.conversationId)
+  await left.member(ben.userId, { online: true, count: 1 })
+  return {
+    ana,
+    ben,
+    room,
+    left,
+    right,
+    async [Symbol.asyncDispose]() {
+      await right[Symbol.asyncDispose]()
+      await left[Symbol.asyncDispose]()
+    },
+  }
+}
+
 interface TabOptions {
   /** Another tab of this browser profile, instead of a profile of its own. */
   readonly context?: BrowserContext
@@ -224,7 +225,7 @@ async function openTab(vigie: Vigie, userId?: string, options: TabOptions = {}) 
       strangers.push(request.url())
     }
   })
-  await page.goto(vigie.url)
+  await page.goto(`${vigie.url}/plain/`)
 
   const row = (id: string) => `[data-testid=member][data-user="${id}"]`
   const tab = {

@@ -231,7 +231,7 @@ async function start() {
 async function choose() {
   show('choose')
   try {
-    const users = await getJson('demo/users')
+    const users = await getJson('../demo/users')
     byId('people').replaceChildren(
       ...users.map(({ userId, name }) => {
         const button = element('button', { type: 'button', 'data-testid': 'person', 'data-user': userId }, [
@@ -252,9 +252,9 @@ async function choose() {
 }
 
 async function signIn(userId) {
-  const login = async () => (await getJson('demo/login', { body: { userId } })).token
+  const login = async () => (await getJson('../demo/login', { body: { userId } })).token
   try {
-    const world = await getJson('demo/world', { token: await login() })
+    const world = await getJson('../demo/world', { token: await login() })
     sessionStorage.setItem(SESSION_KEY, userId)
     enter(world, login)
   } catch (error) {

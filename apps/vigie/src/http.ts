@@ -9,7 +9,7 @@ export interface HttpOptions {
   readonly routes?: Hono | undefined
 }
 
-/** Permits exactly what `examples/plain-html` is made of: its own files, and the connection back to this server. */
+/** Permits exactly what the pages of the demo are made of: their own files, and the connection back to this server. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -29,7 +29,7 @@ export function createHttp({ isReachable, version, routes }: HttpOptions): Hono 
     context.header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
     context.header('X-Content-Type-Options', 'nosniff')
     context.header('Referrer-Policy', 'no-referrer')
-    context.header('Cache-Control', 'no-store')
+    if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
   // A server whose database is away keeps its sessions, so it lives; it only cannot let anybody new in.
   http.get('/healthz', async (context) => {

@@ -6,6 +6,9 @@ import { attachPresence, type Log } from '@vigie/server'
 import { requireTokenCheck, type Config } from './config.js'
 import { migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
+import { writeHistory } from './demo/history.js'
+import { carryMessages, createMessages } from './demo/messages.js'
+import { readPageFiles } from './demo/page-files.js'
 import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { demoSecret } from './demo/secret.js'
@@ -69,9 +72,17 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
     ...config.settings,
     memberships: openMemberships(database, config, log),
     auth: authOptions(config, secret),
-    rooms: false,
+    // A server of its own sends nothing to rooms, and they cost memory. The demo is its own host, and has messages.
+    ...(demo === undefined && { rooms: false }),
     log,
   })
+  if (demo !== undefined) {
+    carryMessages(io, {
+      messages: demo.messages,
+      stopTyping: (userId, conversationId) => presence.stopTyping(userId, conversationId),
+      log,
+    })
+  }
   ending.add('presence', () => presence.close())
   await readyOrSentence(presence.ready)
   checkpoint()
@@ -100,6 +111,7 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
 }
 
 async function openDemo(config: Config, database: Database, secret: string) {
+  const pages = await readPageFiles()
   const world = createWorld()
   const tokens = createTokens(secret, config)
   try {
@@ -109,7 +121,9 @@ async function openDemo(config: Config, database: Database, secret: string) {
       cause: error,
     })
   }
-  return { world, tokens, routes: demoRoutes(world, tokens) }
+  const messages = createMessages()
+  writeHistory(messages, world)
+  return { world, messages, tokens, routes: demoRoutes({ world, tokens, messages, pages }) }
 }
 
 async function readyOrSentence(ready: Promise<void>): Promise<void> {

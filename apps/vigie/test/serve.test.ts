@@ -60,16 +60,28 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
     const health = await fetch(`${url}/healthz`)
     expect([health.status, ((await health.json()) as { status: string }).status]).toEqual([200, 'ok'])
 
-    for (const [path, type] of [
-      ['/', 'text/html'],
-      ['/app.js', 'text/javascript'],
-      ['/style.css', 'text/css'],
+    const [script = ''] = /assets\/[\w-]+\.js/u.exec(await (await fetch(url)).text()) ?? []
+    for (const [path, type, cache] of [
+      ['/', 'text/html', 'no-store'],
+      [`/${script}`, 'text/javascript', 'public, max-age=31536000, immutable'],
+      ['/plain/', 'text/html', 'no-store'],
+      ['/plain', 'text/html', 'no-store'],
+      ['/plain/app.js', 'text/javascript', 'no-store'],
+      ['/plain/style.css', 'text/css', 'no-store'],
     ] as const) {
       const answer = await fetch(`${url}${path}`)
       expect([answer.status, answer.headers.get('content-type')]).toEqual([200, `${type}; charset=utf-8`])
       expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+      expect(answer.headers.get('cache-control')).toBe(cache)
     }
-    expect((await fetch(`${url}/package.json`)).status).toBe(404)
+    for (const path of [
+      '/package.json',
+      '/plain/README.md',
+      '/assets/../package.json',
+      '/plain/..%2fpackage.json',
+    ]) {
+      expect((await fetch(`${url}${path}`)).status).toBe(404)
+    }
 
     const users = (await (await fetch(`${url}/demo/users`)).json()) as { userId: string; name: string }[]
     expect(users[0]).toEqual({ userId: 'amelie-durand', name: 'Amélie Durand' })
@@ -87,6 +99,12 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
       userId: 'amelie-durand',
       name: 'Amélie Durand',
     })
+    const messages = await fetch(`${url}/demo/messages`, { headers: { Authorization: `Bearer ${token}` } })
+    const rooms = new Set(
+      ((await messages.json()) as { conversationId: string }[]).map(({ conversationId }) => conversationId),
+    )
+    expect([rooms.has('cafe'), rooms.has('team-sales')]).toEqual([true, false])
+    expect((await fetch(`${url}/demo/messages`)).status).toBe(401)
     for (const wrong of ['', 'Bearer ', `Bearer ${token}x`, token]) {
       expect((await fetch(`${url}/demo/world`, { headers: { Authorization: wrong } })).status).toBe(401)
     }

@@ -1,6 +1,8 @@
 import { io, type Socket } from 'socket.io-client'
 import type { PresenceClientEvents, PresenceServerEvents } from '@vigie/protocol'
 import type { Log } from '@vigie/server'
+import { createLines, type Lines } from './lines.js'
+import type { DemoClientEvents, DemoServerEvents } from './messages.js'
 import { nextScene, seededRandom, type Colleague, type Scene, type Whereabouts } from './scenes.js'
 import { COMMON_ROOM, type World } from './world.js'
 
@@ -24,7 +26,7 @@ export interface Bots {
   close(): void
 }
 
-type BotSocket = Socket<PresenceServerEvents, PresenceClientEvents>
+type BotSocket = Socket<PresenceServerEvents & DemoServerEvents, PresenceClientEvents & DemoClientEvents>
 
 /** One scene a second is a busy office, not a hectic one. */
 const SCENE_MS = 1_000
@@ -36,15 +38,16 @@ const FIRST_SHARE = 0.7
 const ANSWER_AFTER_MS = 1_200
 const ANSWER_FOR_MS = 3_500
 
-/** Lets colleagues come, go, lose the line, change devices and type: stock clients over loopback, like anybody's. */
+/** Lets colleagues come, go, lose the line, change devices, type and say something: stock clients over loopback, like anybody's. */
 export function startBots(options: BotsOptions): Bots {
   const { world, count, log } = options
   const random = seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 32))
   const timers = createTimers()
+  const lines = createLines(random)
   const bots = world.colleagues
     .slice(0, count)
     .map(({ userId }) =>
-      createBot({ userId, conversations: conversationsOf(world, userId) }, options, timers),
+      createBot({ userId, conversations: conversationsOf(world, userId) }, options, { timers, lines }),
     )
   const byId = new Map(bots.map((bot) => [bot.colleague.userId, bot]))
   const office = {
@@ -79,14 +82,20 @@ interface Bot {
   close(): void
 }
 
-function createBot(colleague: Colleague, options: BotsOptions, timers: Timers): Bot {
+interface Shared {
+  readonly timers: Timers
+  readonly lines: Lines
+}
+
+function createBot(colleague: Colleague, options: BotsOptions, { timers, lines }: Shared): Bot {
   const { userId } = colleague
+  const kinds = new Map(options.world.conversations.map(({ conversationId, kind }) => [conversationId, kind]))
   const laptop = createDevice(userId, 'Laptop', options)
   const phone = createDevice(userId, 'Phone', options)
   const typing = new Set<string>()
   let isAway = false
 
-  function type(conversationId: string, forMs: number): void {
+  function type(conversationId: string, forMs: number, isSent: boolean): void {
     if (typing.has(conversationId) || !laptop.connected) return
     typing.add(conversationId)
     const say = (event: 'typing:start' | 'typing:stop') => {
@@ -101,16 +110,17 @@ function createBot(colleague: Colleague, options: BotsOptions, timers: Timers): 
       stopRepeating()
       typing.delete(conversationId)
       say('typing:stop')
+      const kind = kinds.get(conversationId)
+      if (isSent && kind !== undefined && laptop.connected) {
+        laptop.emit('message:send', { conversationId, text: lines.next(kind) })
+      }
     })
   }
 
-  laptop.on('typing:start', ({ convId, userId: typist }) => {
-    const isForMe = options.world.conversations.some(
-      ({ kind, conversationId }) => kind === 'direct' && conversationId === convId,
-    )
-    if (!isForMe || typist === userId) return
+  laptop.on('message:new', ({ conversationId, userId: writer }) => {
+    if (kinds.get(conversationId) !== 'direct' || writer === userId) return
     timers.after(ANSWER_AFTER_MS, () => {
-      type(convId, ANSWER_FOR_MS)
+      type(conversationId, ANSWER_FOR_MS, true)
     })
   })
 
@@ -149,7 +159,7 @@ function createBot(colleague: Colleague, options: BotsOptions, timers: Timers): 
           })
           return
         case 'type':
-          type(scene.conversationId, scene.forMs)
+          type(scene.conversationId, scene.forMs, scene.isSent)
       }
     },
     close() {

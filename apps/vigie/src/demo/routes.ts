@@ -1,29 +1,35 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import * as v from 'valibot'
 import type { Tokens } from '../token.js'
+import type { Messages } from './messages.js'
+import type { PageFile } from './page-files.js'
 import type { Person, World } from './world.js'
 
 /** Long enough for a day of trying things out. */
 const TOKEN_TTL_MS = 12 * 3_600_000
 const BODY_MAX_BYTES = 4_096
-/** In a package the page lies beside `dist`; in the repository it is an example. */
-const PAGE_FOLDERS = ['../../public/', '../../../../examples/plain-html/']
-const PAGE_FILES: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
-  ['/', ['index.html', 'text/html; charset=utf-8']],
-  ['/app.js', ['app.js', 'text/javascript; charset=utf-8']],
-  ['/style.css', ['style.css', 'text/css; charset=utf-8']],
-])
+/** A year: a file whose name changes with what is in it never goes stale. */
+const KEPT_FOR_EVER = 'public, max-age=31536000, immutable'
 
 const loginSchema = v.strictObject({ userId: v.string() })
 
-/** The page, who one can be, signing in, and what the page shows. */
-export function demoRoutes(world: World, tokens: Tokens): Hono {
+/** What {@link demoRoutes} serves. */
+export interface DemoParts {
+  readonly world: World
+  readonly tokens: Tokens
+  readonly messages: Messages
+  readonly pages: ReadonlyMap<string, PageFile>
+}
+
+/** The pages, who one can be, signing in, and what a page shows. */
+export function demoRoutes({ world, tokens, messages, pages }: DemoParts): Hono {
   const routes = new Hono()
   const people = new Map(world.people.map((person) => [person.userId, person]))
+  const personOf = (context: Context) => {
+    const [, token = ''] = /^Bearer (.+)$/u.exec(context.req.header('authorization') ?? '') ?? []
+    return people.get(tokens.userOf(token) ?? '')
+  }
   routes.get('/demo/users', (context) =>
     context.json(world.people.map(({ userId, name }) => ({ userId, name }))),
   )
@@ -35,13 +41,23 @@ export function demoRoutes(world: World, tokens: Tokens): Hono {
     return context.json({ token: tokens.sign(person.userId, TOKEN_TTL_MS) })
   })
   routes.get('/demo/world', (context) => {
-    const userId = tokens.userOf(/^Bearer (.+)$/u.exec(context.req.header('authorization') ?? '')?.[1] ?? '')
-    const person = userId === undefined ? undefined : people.get(userId)
-    if (person === undefined) return refuse(context, 401, 'token_invalid', 'Sign in first.')
-    return context.json(worldOf(world, person))
+    const person = personOf(context)
+    return person === undefined ? refuseStranger(context) : context.json(worldOf(world, person))
   })
-  for (const [path, [file, type]] of PAGE_FILES) {
-    routes.get(path, async (context) => context.body(await readPage(file), 200, { 'Content-Type': type }))
+  routes.get('/demo/messages', (context) => {
+    const person = personOf(context)
+    if (person === undefined) return refuseStranger(context)
+    const mine = world.conversations.filter(({ members }) => members.includes(person.userId))
+    return context.json(mine.flatMap(({ conversationId }) => messages.of(conversationId)))
+  })
+  routes.get('/plain', (context) => context.redirect('/plain/'))
+  for (const [path, { body, type, isHashed }] of pages) {
+    routes.get(path, (context) =>
+      context.body(body, 200, {
+        'Content-Type': type,
+        ...(isHashed && { 'Cache-Control': KEPT_FOR_EVER }),
+      }),
+    )
   }
   return routes
 }
@@ -75,6 +91,10 @@ function refuse(context: Context, status: 400 | 401 | 404, code: string, message
   return context.json({ error: { code, message } }, status)
 }
 
+function refuseStranger(context: Context) {
+  return refuse(context, 401, 'token_invalid', 'Sign in first.')
+}
+
 function badLogin(context: Context) {
   return refuse(context, 400, 'invalid_payload', 'The body must be { "userId": "…" } and nothing else.')
 }
@@ -86,11 +106,4 @@ async function jsonOf(context: Context): Promise<unknown> {
     // Not JSON: the schema refuses `undefined` with the same answer as any other wrong body.
     return undefined
   }
-}
-
-function readPage(file: string): Promise<string> {
-  const folder = PAGE_FOLDERS.map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) =>
-    existsSync(path),
-  )
-  return readFile(`${folder ?? ''}${file}`, 'utf8')
 }

@@ -16,7 +16,14 @@ export type Scene =
       readonly userId: string
     }
   | { readonly act: 'lose the line'; readonly userId: string; readonly forMs: number }
-  | { readonly act: 'type'; readonly userId: string; readonly conversationId: string; readonly forMs: number }
+  | {
+      readonly act: 'type'
+      readonly userId: string
+      readonly conversationId: string
+      readonly forMs: number
+      /** Whether a message comes of it; else they thought better of it. */
+      readonly isSent: boolean
+    }
   | { readonly act: 'rest' }
 
 export interface Office {
@@ -31,6 +38,8 @@ const BUSY_SHARE = 0.6
 /** Some losses are over before anybody could see them, others are not: both are worth showing. */
 const LINE_LOST_MS = [500, 12_000] as const
 const TYPING_MS = [1_800, 7_000] as const
+/** Now and then is enough: a room in which everybody talks at once is no place to be. */
+const SENT_SHARE = 0.3
 
 /** The scene number `index`. `random` yields numbers in [0, 1). */
 export function nextScene(office: Office, index: number, commonRoom: string, random: () => number): Scene {
@@ -39,12 +48,7 @@ export function nextScene(office: Office, index: number, commonRoom: string, ran
   const present = among('one device', 'two devices')
   const somebody = choose(present, random)
   if (index % COMMON_ROOM_EVERY === 0 && somebody !== undefined) {
-    return {
-      act: 'type',
-      userId: somebody.userId,
-      conversationId: commonRoom,
-      forMs: between(TYPING_MS, random),
-    }
+    return typing(somebody.userId, commonRoom, random)
   }
   const absent = choose(among('offline'), random)
   if (absent !== undefined && present.length < BUSY_SHARE * office.colleagues.length) {
@@ -55,7 +59,7 @@ export function nextScene(office: Office, index: number, commonRoom: string, ran
   const dice = random()
   if (dice < 0.5) {
     const conversationId = choose(somebody.conversations, random) ?? commonRoom
-    return { act: 'type', userId, conversationId, forMs: between(TYPING_MS, random) }
+    return typing(userId, conversationId, random)
   }
   if (dice < 0.65) {
     const hasTwo = office.whereabouts(userId) === 'two devices'
@@ -64,6 +68,11 @@ export function nextScene(office: Office, index: number, commonRoom: string, ran
   if (dice < 0.75) return { act: 'lose the line', userId, forMs: between(LINE_LOST_MS, random) }
   if (dice < 0.85) return { act: 'leave', userId }
   return absent === undefined ? { act: 'rest' } : { act: 'come', userId: absent.userId }
+}
+
+function typing(userId: string, conversationId: string, random: () => number): Scene {
+  const forMs = between(TYPING_MS, random)
+  return { act: 'type', userId, conversationId, forMs, isSent: random() < SENT_SHARE }
 }
 
 /** Mulberry32: the same seed tells the same story. */

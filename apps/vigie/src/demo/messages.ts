@@ -1,0 +1,117 @@
+/** What people of the demo wrote to each other, in memory: Vigie carries presence, and messages are a host's own. */
+import { randomUUID } from 'node:crypto'
+import type { Server, Socket } from 'socket.io'
+import * as v from 'valibot'
+import type { Log } from '@vigie/server'
+
+export interface DemoMessage {
+  readonly id: string
+  readonly conversationId: string
+  readonly userId: string
+  readonly text: string
+  /** When it was written, in milliseconds since 1970; no two have the same, so that it is also their order. */
+  readonly sentAt: number
+}
+
+/** What the page sends besides presence. */
+export interface DemoClientEvents {
+  'message:send': (payload: SendRequest, acknowledge?: (answer: SendAnswer) => void) => void
+}
+
+/** What the page hears besides presence: in conversations that it is in. */
+export interface DemoServerEvents {
+  'message:new': (message: DemoMessage) => void
+}
+
+export interface SendRequest {
+  readonly conversationId: string
+  readonly text: string
+}
+
+export type SendAnswer =
+  | { readonly ok: true; readonly message: DemoMessage }
+  | { readonly ok: false; readonly error: { readonly code: string; readonly message: string } }
+
+/** Messages of one conversation that are kept; older ones are forgotten. */
+export const KEPT_MAX = 60
+/** Characters of one message. The page's composer has the same number. */
+export const TEXT_MAX = 1_000
+
+export interface Messages {
+  /** Adds one, now unless told. */
+  add(message: Omit<DemoMessage, 'id' | 'sentAt'>, at?: number): DemoMessage
+  /** Those of one conversation, oldest first. */
+  of(conversationId: string): readonly DemoMessage[]
+}
+
+export function createMessages(now: () => number = Date.now): Messages {
+  const kept = new Map<string, DemoMessage[]>()
+  let lastAt = 0
+  return {
+    add(message, at = now()) {
+      lastAt = Math.max(lastAt + 1, at)
+      const added = { ...message, id: randomUUID(), sentAt: lastAt }
+      const all = kept.get(message.conversationId) ?? []
+      kept.set(message.conversationId, [...all, added].slice(-KEPT_MAX))
+      return added
+    },
+    of: (conversationId) => kept.get(conversationId) ?? [],
+  }
+}
+
+const sendSchema = v.strictObject({
+  conversationId: v.string(),
+  text: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(TEXT_MAX)),
+})
+
+interface CarryOptions {
+  readonly messages: Messages
+  /** A message is out: whoever wrote it does not type any more. */
+  readonly stopTyping: (userId: string, conversationId: string) => void
+  readonly log: Log
+}
+
+/**
+ * Carries messages as a host would: to the rooms that presence keeps in step with the rows. Who may write is who is
+ * in the room, so there is no second look at the rows.
+ */
+export function carryMessages(
+  io: Server<DemoClientEvents, DemoServerEvents>,
+  { messages, stopTyping, log }: CarryOptions,
+): void {
+  function send(socket: Socket, payload: unknown): SendAnswer {
+    const request = v.safeParse(sendSchema, payload)
+    if (!request.success) return refusal('invalid_payload', `A message has 1 to ${TEXT_MAX} characters.`)
+    const { conversationId, text } = request.output
+    const userId = (socket.data as { readonly userId?: string }).userId
+    if (userId === undefined || !socket.rooms.has(roomOf(conversationId))) {
+      return refusal('not_member', 'You are not in this conversation.')
+    }
+    stopTyping(userId, conversationId)
+    return { ok: true, message: messages.add({ conversationId, userId, text }) }
+  }
+
+  io.on('connection', (socket) => {
+    socket.on('message:send', (payload: unknown, acknowledge: unknown) => {
+      const answer = send(socket, payload)
+      // First to whoever wrote it: their page turns what it shows as "sending" into this message.
+      if (isAcknowledge(acknowledge)) acknowledge(answer)
+      if (answer.ok) io.to(roomOf(answer.message.conversationId)).emit('message:new', answer.message)
+      else log.debug('a message of the demo was refused', { code: answer.error.code })
+    })
+  })
+}
+
+/** Whoever sends decides whether there is one, and could send anything in its place. */
+function isAcknowledge(value: unknown): value is (answer: SendAnswer) => void {
+  return typeof value === 'function'
+}
+
+/** The name that presence gives to the room of a conversation unless told otherwise. */
+function roomOf(conversationId: string): string {
+  return `conv:${conversationId}`
+}
+
+function refusal(code: string, message: string): SendAnswer {
+  return { ok: false, error: { code, message } }
+}

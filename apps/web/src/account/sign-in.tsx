@@ -1,0 +1,78 @@
+import { useEffect, useState } from 'react'
+import { Avatar } from '../look/avatar.js'
+import type { Account, AccountState } from '../session/account.js'
+import { fetchPeople, type Person } from '../session/api.js'
+import { useLanguage } from '../texts/use-language.js'
+
+interface SignInProps {
+  readonly account: Account
+  readonly state: Exclude<AccountState, { name: 'in' }>
+}
+
+/** Whom one can be. In an app of its own, a sign-in of its own stands here. */
+export function SignIn({ account, state }: SignInProps) {
+  const { texts } = useLanguage()
+  const [people, setPeople] = useState<readonly Person[]>()
+  const [hasFailed, setHasFailed] = useState(false)
+  const [attempt, setAttempt] = useState(0)
+
+  useEffect(() => {
+    let isGone = false
+    fetchPeople().then(
+      (found) => {
+        if (!isGone) setPeople(found)
+      },
+      () => {
+        if (!isGone) setHasFailed(true)
+      },
+    )
+    return () => {
+      isGone = true
+    }
+  }, [attempt])
+
+  function tryAgain(): void {
+    setHasFailed(false)
+    if (people === undefined) setAttempt(attempt + 1)
+    if (state.name === 'failed') account.signIn(state.userId)
+  }
+
+  return (
+    <main className="sign-in">
+      <p className="brand">
+        <span className="brand-mark" aria-hidden="true" />
+        {texts.appName}
+      </p>
+      <h1>{texts.whoAreYou}</h1>
+      <p className="lead">{texts.chooseLead}</p>
+      {(hasFailed || state.name === 'failed') && (
+        <p className="problem" role="alert">
+          {texts.noAnswer}{' '}
+          <button type="button" className="link" onClick={tryAgain}>
+            {texts.tryAgain}
+          </button>
+        </p>
+      )}
+      {state.name === 'opening' && (
+        <p className="lead" role="status">
+          {texts.loading}
+        </p>
+      )}
+      <ul className="people" aria-busy={state.name === 'opening'}>
+        {people?.map(({ userId, name }) => (
+          <li key={userId}>
+            <button
+              type="button"
+              data-testid="person"
+              data-user={userId}
+              onClick={() => account.signIn(userId)}
+            >
+              <Avatar id={userId} name={name} />
+              <span>{name}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </main>
+  )
+}

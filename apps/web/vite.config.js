@@ -1,0 +1,15 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+/** `npm run build` makes `dist`, which the demo serves at `/`. */
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [react()],
+  logLevel: 'warn',
+  build: {
+    target: 'es2022',
+    // The server's Content-Security-Policy permits files of its own, and nothing inline.
+    assetsInlineLimit: 0,
+    modulePreload: false,
+  },
+})
