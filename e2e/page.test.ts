@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { launchBrowser } from './support/chromium.js'
+import { launchBrowser, overhear } from './support/chromium.js'
 import { startVigie, type Vigie } from './support/vigie.js'
 
 const PICTURES = fileURLToPath(new URL('../test-results/', import.meta.url))
@@ -214,17 +214,7 @@ async function openTab(vigie: Vigie, userId?: string, options: TabOptions = {}) 
   const { context: shared, ...look } = options
   const context = shared ?? (await browser.newContext({ viewport: DESKTOP, ...look }))
   const page: Page = await context.newPage()
-  const problems: string[] = []
-  const strangers: string[] = []
-  page.on('pageerror', (error) => problems.push(error.message))
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  page.on('request', (request) => {
-    if (!/^(data|blob):/u.test(request.url()) && new URL(request.url()).host !== new URL(vigie.url).host) {
-      strangers.push(request.url())
-    }
-  })
+  const { problems, strangers } = overhear(page, vigie.url)
   await page.goto(`${vigie.url}/plain/`)
 
   const row = (id: string) => `[data-testid=member][data-user="${id}"]`

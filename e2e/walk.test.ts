@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { launchBrowser } from './support/chromium.js'
+import { launchBrowser, overhear } from './support/chromium.js'
 import { startProxy } from './support/proxy.js'
 import { startVigie } from './support/vigie.js'
 
@@ -226,17 +226,7 @@ type TabOptions = BrowserContextOptions & {
 async function openTab(url: string, { context: shared, ...look }: TabOptions) {
   const context = shared ?? (await browser.newContext({ viewport: DESKTOP, locale: 'en-GB', ...look }))
   const page: Page = await context.newPage()
-  const problems: string[] = []
-  const strangers: string[] = []
-  page.on('pageerror', (error) => problems.push(error.message))
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  page.on('request', (request) => {
-    if (!/^(data|blob):/u.test(request.url()) && new URL(request.url()).host !== new URL(url).host) {
-      strangers.push(request.url())
-    }
-  })
+  const { problems, strangers } = overhear(page, url)
   await page.goto(url)
   await page.getByTestId('person').first().waitFor()
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import chromiumPackage from '@sparticuz/chromium'
-import { chromium, type Browser } from 'playwright-core'
+import { chromium, type Browser, type Page } from 'playwright-core'
 
 /**
  * Ours, and not the package's own `args`: those switch web security off. No sandbox, because CI runs as root;
@@ -83,4 +83,20 @@ async function withTemporaryFolder<T>(folder: string, action: () => Promise<T>):
     if (before === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = before
   }
+}
+
+/** What a page complains of, and what it asks of anybody but `url`'s own server; both lists grow. */
+export function overhear(page: Page, url: string) {
+  const problems: string[] = []
+  const strangers: string[] = []
+  page.on('pageerror', (error) => problems.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text())
+  })
+  page.on('request', (request) => {
+    if (!/^(data|blob):/u.test(request.url()) && new URL(request.url()).host !== new URL(url).host) {
+      strangers.push(request.url())
+    }
+  })
+  return { problems, strangers }
 }
