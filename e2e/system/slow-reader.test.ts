@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import type { SessionId, UserId } from '@vigie/protocol'
+import type { GroupId, SessionId, UserId } from '@vigie/protocol'
 import { Server } from 'socket.io'
 import { expect, it } from 'vitest'
 import { createEngine, resolveSettings } from '../../packages/server/src/core/index.js'
@@ -34,10 +34,7 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const people = Array.from({ length: PEOPLE }, (_, n) => `person-${n}-`.padEnd(120, 'x') as UserId)
   const viewer = 'viewer' as UserId
   const roster = [viewer, ...people]
-  const rooms = {
-    groups: new Map([['g' as never, { members: roster.length, roster }]]),
-    conversations: new Map(),
-  }
+  const rooms = [{ kind: 'group', id: 'g' as GroupId, value: { members: roster.length, roster } }] as const
   let seq = 0
   const setOnline = (userId: UserId, isOnline: boolean) => {
     runtime.accept({

@@ -111,14 +111,16 @@ function listUsers(world: World, sights: readonly RoomSight[]) {
   const base = longest?.roster ?? NOBODY
   const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
   const users = base.map((userId) => countOf(world, userId))
-  const others = new Map<UserId, number>()
+  /** Where those are who are not in it: mostly there are none. */
+  let others: Map<UserId, number> | undefined
 
   function placesIn(sight: RoomSight): readonly number[] {
     if (sight.places?.base === base) return sight.places.list
     const list = sight.roster.map((userId) => {
-      let place = index?.get(userId) ?? others.get(userId)
+      let place = index?.get(userId) ?? others?.get(userId)
       if (place === undefined) {
         place = users.push(countOf(world, userId)) - 1
+        others ??= new Map()
         others.set(userId, place)
       }
       return place

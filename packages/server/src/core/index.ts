@@ -4,6 +4,7 @@ export type {
   CloseReason,
   Effect,
   Input,
+  KnownRoom,
   KnownRooms,
   Presence,
   PresenceEvent,

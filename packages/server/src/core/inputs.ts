@@ -15,11 +15,14 @@ import type {
   UserId,
 } from '@vigie/protocol'
 
-/** Rooms, each with what its rows say. */
-export interface KnownRooms {
-  readonly groups: ReadonlyMap<GroupId, RoomFacts>
-  readonly conversations: ReadonlyMap<ConversationId, RoomFacts>
+/** A room with what its rows say: an object that the engine may keep as the room's name, and reads once. */
+export type KnownRoom = RoomName & {
+  /** Absent: nothing is known of it, as of a room without rows. */
+  readonly value?: RoomFacts | undefined
 }
+
+/** Each room once. Not a map: there is a list for each user who is read, and it is made to be passed on. */
+export type KnownRooms = readonly KnownRoom[]
 
 export interface RoomFacts {
   /** How many members the rows name. */

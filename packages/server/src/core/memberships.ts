@@ -6,7 +6,6 @@
  *
  * Everywhere: first what a session was told is noted (`oweView`, `oweTyping`), then the state changes.
  */
-import type { ConversationId, GroupId } from '@vigie/protocol'
 import { typistsOf } from './audience.js'
 import { membersOf } from './events.js'
 import type { KnownRooms, RoomFacts } from './inputs.js'
@@ -14,6 +13,7 @@ import {
   addToRoom,
   emptyCrowd,
   ensureRoom,
+  findRoom,
   removeFromRoom,
   roomChanged,
   type Room,
@@ -54,14 +54,9 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   })
 }
 
-function ensureRooms(world: World, { groups, conversations }: KnownRooms): readonly Room[] {
-  const rooms: Room[] = []
-  for (const [id, facts] of groups)
-    rooms.push(world.groups.get(id) ?? ensureRoom(world, { kind: 'group', id }, facts))
-  for (const [id, facts] of conversations)
-    rooms.push(world.conversations.get(id) ?? ensureRoom(world, { kind: 'conversation', id }, facts))
-  // A copy: the list that grew has room for more, which each user would keep.
-  return rooms.slice()
+/** `map` makes a list of just the right length: one that grows has room for more, which each user would keep. */
+function ensureRooms(world: World, rooms: KnownRooms): readonly Room[] {
+  return rooms.map((room) => ensureRoom(world, room, room.value ?? NO_ROWS))
 }
 
 function noteRemoval(world: World, user: User, room: Room): void {
@@ -134,9 +129,8 @@ function noteView(world: World, session: Session, subject: User): void {
 }
 
 /** Rooms as their rows were read; those that nobody known is in are passed over. */
-export function setRooms(world: World, { groups, conversations }: KnownRooms): void {
-  for (const [id, facts] of groups) setRoom(world, world.groups.get(id), facts)
-  for (const [id, facts] of conversations) setRoom(world, world.conversations.get(id), facts)
+export function setRooms(world: World, rooms: KnownRooms): void {
+  for (const room of rooms) setRoom(world, findRoom(world, room), room.value ?? NO_ROWS)
 }
 
 function setRoom(world: World, room: Room | undefined, { members, roster }: RoomFacts): void {
@@ -207,7 +201,6 @@ export function forgetOldest(world: World): void {
   }
 }
 
-export const NO_ROOMS: KnownRooms = {
-  groups: new Map<GroupId, RoomFacts>(),
-  conversations: new Map<ConversationId, RoomFacts>(),
-}
+const NO_ROWS: RoomFacts = { members: 0 }
+
+export const NO_ROOMS: KnownRooms = []

@@ -372,7 +372,12 @@ export function addToRoom(user: User, room: Room): void {
   room.users.add(user)
   if (user.presence.online) room.online++
   if (user.live.length > 0) room.viewers++
-  room.sight = undefined
+  if (!isSaidByRows(room)) room.sight = undefined
+}
+
+/** Whether what protocol 2 says of the room's members is in its rows alone, whoever of them is known here. */
+function isSaidByRows({ mode, roster, users, size }: Room): boolean {
+  return mode === 'names' && roster !== undefined && users.size <= size
 }
 
 /**
@@ -380,12 +385,12 @@ export function addToRoom(user: User, room: Room): void {
  * it costs memory and is read again when needed.
  */
 export function removeFromRoom(world: World, user: User, room: Room): void {
+  if (!isSaidByRows(room)) room.sight = undefined
   room.users.delete(user)
   if (user.presence.online) room.online--
   if (user.live.length > 0) room.viewers--
   if (room.crowd?.shown.has(user))
     room.crowd.shown = new Set([...room.crowd.shown].filter((typist) => typist !== user))
-  room.sight = undefined
   if (room.users.size > 0) return
   world.deadlines.delete(room)
   if (room.name.kind === 'group') world.groups.delete(room.name.id)

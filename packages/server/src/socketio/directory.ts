@@ -14,20 +14,12 @@ import type {
   Log,
   Memberships,
   RoomFacts,
-  RoomName,
   Settings,
   Stale,
   UserMemberships,
 } from '../core/index.js'
 import { createFreshQueue } from './fresh.js'
-import {
-  createHoldings,
-  known,
-  type RoomEntry,
-  type RoomQueue,
-  type UserEntry,
-  type UserQueue,
-} from './holdings.js'
+import { createHoldings, type RoomEntry, type RoomQueue, type UserEntry, type UserQueue } from './holdings.js'
 import { pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
 import { createTurns } from './turns.js'
 
@@ -39,11 +31,9 @@ export interface Directory {
    * As `rooms`, once what is under way has been read.
    * @throws PresenceError `unavailable`
    */
-  load(userId: UserId): Promise<readonly RoomName[]>
-  /** What is known of a pinned user. */
-  current(userId: UserId): KnownRooms | undefined
+  load(userId: UserId): Promise<KnownRooms>
   /** The rooms that a pinned user's rows name; the same list until the rows have been read again. */
-  rooms(userId: UserId): readonly RoomName[] | undefined
+  rooms(userId: UserId): KnownRooms | undefined
   /** Read again. */
   invalidate(stale: Stale): void
   close(): void
@@ -186,7 +176,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     userQueue.settle(user, rooms)
     if (before) holdings.releaseRooms(before)
     try {
-      onUser(user.id, known(rooms))
+      onUser(user.id, rooms)
     } catch (error) {
       userQueue.fail([user], error)
       failure = { error }
@@ -198,7 +188,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     roomQueue.settle(room, facts)
     if (before === undefined) return
     try {
-      onRoom(known([room]))
+      onRoom([room])
     } catch (error) {
       roomQueue.fail([room], error)
       failure = { error }
@@ -224,10 +214,6 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const user = users.get(userId)
       if (user) await userQueue.load(user)
       return user?.value ?? []
-    },
-    current(userId) {
-      const rooms = users.get(userId)?.value
-      return rooms && known(rooms)
     },
     rooms: (userId) => users.get(userId)?.value,
     invalidate(stale) {

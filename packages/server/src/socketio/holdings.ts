@@ -2,8 +2,8 @@
  * The records of users and rooms behind directory.ts: each as long as somebody needs it, and each once, however many
  * need it. There are tens of thousands, so they are plain, and share their strings.
  */
-import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
-import type { KnownRooms, RoomFacts, RoomName, RoomRows, UserMemberships } from '../core/index.js'
+import type { UserId } from '@vigie/protocol'
+import type { RoomFacts, RoomName, RoomRows, UserMemberships } from '../core/index.js'
 import type { Fresh, FreshQueue } from './fresh.js'
 import { createInterner } from './interner.js'
 
@@ -93,9 +93,11 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
     },
     holdRooms: (rows) =>
       // `concat` makes a list of just the right length, which a spread does not.
-      rows.groups
+      eachOnce(rows.groups)
         .map((id) => holdRoom(groups, { kind: 'group', id }))
-        .concat(rows.conversations.map((id) => holdRoom(conversations, { kind: 'conversation', id }))),
+        .concat(
+          eachOnce(rows.conversations).map((id) => holdRoom(conversations, { kind: 'conversation', id })),
+        ),
     releaseRooms,
     factsOf: (rows) =>
       rows ? { members: rows.members, roster: rows.roster?.map((id) => names.intern(id)) } : NO_ROWS,
@@ -107,13 +109,8 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   }
 }
 
-/** Rooms as the engine takes them. Made anew each time, and not kept: two maps for each user would be much. */
-export function known(rooms: readonly RoomEntry[]): KnownRooms {
-  const groups = new Map<GroupId, RoomFacts>()
-  const conversations = new Map<ConversationId, RoomFacts>()
-  for (const room of rooms) {
-    if (room.kind === 'group') groups.set(room.id, room.value ?? NO_ROWS)
-    else conversations.set(room.id, room.value ?? NO_ROWS)
-  }
-  return { groups, conversations }
+/** An adapter promises it; one that does not keep it would make rooms count somebody twice. */
+function eachOnce<Id>(ids: readonly Id[]): readonly Id[] {
+  const unique = new Set(ids)
+  return unique.size === ids.length ? ids : [...unique]
 }

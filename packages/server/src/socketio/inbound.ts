@@ -11,10 +11,11 @@ import type { Log, Settings } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from './directory.js'
-import { createMessages, toEngineTime } from './messages.js'
+import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { RoomKeeper } from './rooms.js'
 import type { Runtime } from './runtime.js'
+import { createWallClock } from './wall-clock.js'
 
 interface InboundOptions {
   readonly namespace: Namespace
@@ -57,10 +58,12 @@ export function createInbound(options: InboundOptions): Inbound {
   /** Those of them that are still being checked, or wait for it. */
   const admitting = new WeakSet<Socket>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
+  const wallClock = createWallClock(runtime)
   const messages = createMessages({
     settings,
     authenticate,
     runtime,
+    wallClock,
     log,
     isShadow,
     onEnd({ socket, sessionId }) {
@@ -224,7 +227,7 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     const sessionId = socket.id as SessionId
-    const memberships = directory.current(verified.userId)
+    const memberships = directory.rooms(verified.userId)
     if (!memberships) {
       release()
       return
@@ -250,7 +253,7 @@ export function createInbound(options: InboundOptions): Inbound {
       clientId: auth.clientId ?? undefined,
       label: auth.label ?? undefined,
       since: Date.now(),
-      expiresAt: toEngineTime(runtime, verified.expiresAt),
+      expiresAt: wallClock.toEngineTime(verified.expiresAt),
     })
     // What followed may have ended it, and a join after the end would stay in the adapter for ever.
     if (isConnected(socket)) keepRooms(socket, verified)

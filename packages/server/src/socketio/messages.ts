@@ -17,6 +17,7 @@ import type { Input, Log, Settings } from '../core/index.js'
 import type { Authenticate } from './authenticate.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
 import type { Runtime } from './runtime.js'
+import type { WallClock } from './wall-clock.js'
 
 /** Who a message comes from. */
 export interface Sender {
@@ -43,6 +44,7 @@ interface MessagesOptions {
   readonly settings: Settings
   readonly authenticate: Authenticate
   readonly runtime: Runtime
+  readonly wallClock: WallClock
   readonly log: Log
   /** Shadow mode: nobody is answered. */
   readonly isShadow: boolean
@@ -58,10 +60,9 @@ export interface Messages {
 }
 
 export function createMessages(options: MessagesOptions): Messages {
-  const { settings, authenticate, runtime, log, isShadow, onEnd } = options
+  const { settings, authenticate, runtime, wallClock, log, isShadow, onEnd } = options
   const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
   const senders = new Map<SessionId, Sender>()
-
   /** Socket.IO calls a listener with its socket as `this`. */
   const handlers = CLIENT_EVENTS.map((name) => {
     const handler = function (this: Socket, ...args: unknown[]): void {
@@ -86,6 +87,8 @@ export function createMessages(options: MessagesOptions): Messages {
     const allowance = allowanceOf(sender, name)
     if (take(allowance.handled, rate, runtime.now())) {
       void handle(sender, name, args).then((error) => {
+        // In shadow mode nobody else hears of what would be refused.
+        if (error) log.debug('A message was refused.', { name, userId: sender.userId, code: error.code })
         acknowledge?.(
           error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
         )
@@ -189,7 +192,7 @@ export function createMessages(options: MessagesOptions): Messages {
   }
 
   function tellTokenEnd({ sessionId, expiresAt }: Sender): void {
-    runtime.accept({ type: 'expires', sessionId, at: toEngineTime(runtime, expiresAt) })
+    runtime.accept({ type: 'expires', sessionId, at: wallClock.toEngineTime(expiresAt) })
   }
 
   return {
@@ -207,17 +210,13 @@ export function createMessages(options: MessagesOptions): Messages {
       socket.prependListener('disconnect', onDisconnect)
     },
     checkTokens() {
+      if (!wallClock.hasMoved()) return
       for (const sender of senders.values()) if (sender.expiresAt !== undefined) tellTokenEnd(sender)
     },
   }
 }
 
 const NO_ALLOWANCES: readonly Allowance[] = []
-
-/** From milliseconds since 1970 to the clock of the engine. */
-export function toEngineTime(runtime: Runtime, wall: number | undefined): number | undefined {
-  return wall === undefined ? undefined : runtime.now() + (wall - Date.now())
-}
 
 /** Most packets that may wait on a connection before its messages are no longer answered. */
 const ANSWER_BUFFER_MAX = 64

@@ -6,6 +6,7 @@
  * A connection that cannot take it yet is asked again when it can: until then what it is owed stays one state
  * in the engine, however slowly it reads.
  */
+import type { Duplex } from 'node:stream'
 import type { SessionId } from '@vigie/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { PresenceEvent } from '../core/index.js'
@@ -38,47 +39,53 @@ interface Connection {
     readonly name: string
     readonly writable: boolean
     readonly perMessageDeflate?: unknown
-    /** Only ws has this: with another WebSocket server, engine.io ignores frames that are ready. */
-    readonly socket?: { readonly _sender?: { readonly sendFrame?: unknown } }
+    /** Of ws. Another WebSocket server has none of this. */
+    readonly socket?: { readonly _sender?: { readonly sendFrame?: unknown }; readonly _socket?: Duplex }
     once(event: 'ready', listener: () => void): void
     off(event: 'ready', listener: () => void): void
   }
   once(event: 'upgrade', listener: () => void): void
   off(event: 'upgrade', listener: () => void): void
-  write(data: string | Buffer, options: WriteOptions): void
-}
-interface WriteOptions {
-  readonly compress: boolean
-  readonly wsPreEncodedFrame?: readonly Buffer[]
+  write(data: string | Buffer, options: { readonly compress: boolean }): void
 }
 
+/** A session's way out. */
+interface Line {
+  readonly socket: Socket
+  readonly connection: Connection
+  /** The TCP or TLS stream under a WebSocket of ws, once there is one: it takes finished frames. */
+  stream: Duplex | undefined
+  /** It could not be written when it was last asked, and is asked again when it can. */
+  isWaiting: boolean
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
 export function createOutbound({ server, take, emit }: OutboundOptions): Outbound {
-  const sockets = new Map<SessionId, Socket>()
-  const waiting = new Set<SessionId>()
+  const lines = new Map<SessionId, Line>()
   const encode = createEncode(server)
 
   function offer(sessionId: SessionId): void {
-    const socket = sockets.get(sessionId)
-    if (!socket || waiting.has(sessionId)) return
-    const connection = socket.conn as unknown as Connection
-    if (connection.readyState !== 'open') return
-    if (emit && !(connection.transport.writable && connection.writeBuffer.length === 0)) {
-      waiting.add(sessionId)
-      whenWritable(connection, () => {
-        waiting.delete(sessionId)
-        offer(sessionId)
+    const line = lines.get(sessionId)
+    if (!line || line.isWaiting || line.connection.readyState !== 'open') return
+    if (emit && isBusy(line)) {
+      line.isWaiting = true
+      whenFree(line, () => {
+        line.isWaiting = false
+        if (lines.get(sessionId) === line) offer(sessionId)
       })
       return
     }
+    // Its end is under way, and will be told.
+    if (line.stream?.writable === false) return
     const events = take(sessionId)
-    if (emit && events.length > 0) write(connection, socket.nsp.name, events)
+    if (emit && events.length > 0) write(line, events)
   }
 
-  function write(connection: Connection, namespace: string, events: readonly PresenceEvent[]): void {
-    if (encode.isText && takesFrames(connection)) {
-      // One buffer: of a longer list, ws writes only the first.
-      const frames = encode.frames(events, namespace)
-      connection.write('', { compress: false, wsPreEncodedFrame: [frames] })
+  function write({ socket, connection, stream }: Line, events: readonly PresenceEvent[]): void {
+    const namespace = socket.nsp.name
+    if (stream) {
+      stream.write(encode.frames(events, namespace))
       return
     }
     for (const event of events) {
@@ -86,33 +93,48 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
     }
   }
 
+  /** What engine.io keeps back, or has under way, goes first: frames keep their order with the host's packets. */
+  function isBusy(line: Line): boolean {
+    const { connection } = line
+    if (connection.writeBuffer.length > 0 || !connection.transport.writable) return true
+    if (encode.isText) line.stream ??= streamOf(connection)
+    return line.stream !== undefined && line.stream.writableLength > 0
+  }
+
   return {
     open(sessionId, socket) {
-      sockets.set(sessionId, socket)
+      const connection = socket.conn as unknown as Connection
+      lines.set(sessionId, { socket, connection, stream: undefined, isWaiting: false })
     },
-    socket: (sessionId) => sockets.get(sessionId),
+    socket: (sessionId) => lines.get(sessionId)?.socket,
     offer,
     close(sessionId) {
-      sockets.delete(sessionId)
-      waiting.delete(sessionId)
+      lines.delete(sessionId)
     },
     clear() {
-      sockets.clear()
-      waiting.clear()
+      lines.clear()
     },
     get size() {
-      return sockets.size
+      return lines.size
     },
   }
 }
 
-/** As engine.io decides it; what it does not take as frames it would send as an empty message. */
-function takesFrames({ transport }: Connection): boolean {
-  return (
-    transport.name === 'websocket' &&
-    !transport.perMessageDeflate &&
-    typeof transport.socket?._sender?.sendFrame === 'function'
-  )
+/** Calls back when what is ahead is out: of engine.io's buffer, or of the stream. */
+function whenFree({ connection, stream }: Line, then: () => void): void {
+  if (stream && connection.transport.writable) stream.write(NO_BYTES, then)
+  else whenWritable(connection, then)
+}
+
+/**
+ * Where finished frames go: below engine.io and ws, which would take ten microseconds to hand on each of them; see
+ * docs/decisions/frames-to-the-stream.md. Both are asked for nothing but not to be in the way: a transport that
+ * compresses must see what it sends, and another WebSocket server than ws may do with its stream what it likes.
+ */
+function streamOf({ transport }: Connection): Duplex | undefined {
+  if (transport.name !== 'websocket' || transport.perMessageDeflate) return undefined
+  const { _sender: sender, _socket: stream } = transport.socket ?? {}
+  return typeof sender?.sendFrame === 'function' && typeof stream?.write === 'function' ? stream : undefined
 }
 
 /** The transport may be exchanged while it is waited for: a polling client that upgrades. */

@@ -15,9 +15,11 @@ export interface RoomKeeper {
 
 interface Kept {
   readonly memberships: readonly RoomName[]
-  /** The rooms of the socket that are ours to leave. */
-  readonly ours: readonly string[]
+  /** Of their rooms those, if any, that the host had joined itself: they are not ours to leave. */
+  readonly theirs: readonly string[]
 }
+
+const NONE: readonly string[] = []
 
 export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper {
   const kept = new WeakMap<Socket, Kept>()
@@ -30,10 +32,8 @@ export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper
     userId: UserId,
     memberships: readonly RoomName[],
   ): string[] {
-    const wanted = [`${user}${userId}`]
-    for (const { kind, id } of memberships)
-      wanted.push(names.intern(`${kind === 'group' ? group : conversation}${id}`))
-    return wanted
+    const ofRoom = ({ kind, id }: RoomName) => names.intern(`${kind === 'group' ? group : conversation}${id}`)
+    return [`${user}${userId}`, ...memberships.map(ofRoom)]
   }
 
   return {
@@ -43,14 +43,16 @@ export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper
       if (before?.memberships === memberships) return
       inUse = socket.nsp.adapter.rooms
       const wanted = namesOf(prefixes, userId, memberships)
-      const ours = before?.ours ?? restored(socket, prefixes)
+      const ours = before
+        ? namesOf(prefixes, userId, before.memberships).filter((room) => !before.theirs.includes(room))
+        : restored(socket, prefixes)
       const isOurs = new Set(ours)
-      const joined = wanted.filter((room) => !isOurs.has(room) && !socket.rooms.has(room))
-      for (const room of joined) isOurs.add(room)
-      const isWanted = new Set(ours.length > 0 ? wanted : [])
+      const others = wanted.filter((room) => !isOurs.has(room))
+      const theirs = others.filter((room) => socket.rooms.has(room))
+      const joined = theirs.length === 0 ? others : others.filter((room) => !theirs.includes(room))
+      const isWanted = new Set(ours.length > 0 ? wanted : NONE)
       const left = ours.filter((room) => !isWanted.has(room))
-      // A copy: the list that grew has room for more, which each socket would keep.
-      kept.set(socket, { memberships, ours: wanted.filter((room) => isOurs.has(room)).slice() })
+      kept.set(socket, { memberships, theirs: theirs.length === 0 ? NONE : theirs })
       if (joined.length > 0) await socket.join(joined)
       for (const room of left) await socket.leave(room)
     },

@@ -11,7 +11,6 @@ import type {
   KnownRooms,
   Presence,
   PresenceEvent,
-  RoomFacts,
   Settings,
 } from '../core/index.js'
 import { emptyPicture, fold, type Picture } from './picture.js'
@@ -227,16 +226,11 @@ export function play(history: History, create: typeof createEngine, settings: Se
   }
 
   function factsOf(rooms: readonly TrueRoom[]): KnownRooms {
-    const groups = new Map<GroupId, RoomFacts>()
-    const conversations = new Map<ConversationId, RoomFacts>()
-    for (const room of rooms) {
+    return rooms.map((room) => {
       const roster = [...new Set(truth.membersOf(room))]
       const members = roster.length
-      const facts = { members, roster: members > settings.namesMax ? undefined : roster }
-      if (room.kind === 'group') groups.set(room.id, facts)
-      else conversations.set(room.id, facts)
-    }
-    return { groups, conversations }
+      return { ...room, value: { members, roster: members > settings.namesMax ? undefined : roster } }
+    })
   }
 
   function connect(step: Extract<Step, { do: 'connect' }>, resumed?: Synced): void {

@@ -6,15 +6,11 @@ const ids = (...names: string[]) => names as UserId[]
 
 function connected(rosters: Readonly<Record<string, readonly UserId[]>>, namesMax = 250) {
   const engine = createEngine(resolveSettings({ namesMax }))
-  const rooms: KnownRooms = {
-    groups: new Map(
-      Object.entries(rosters).map(([id, roster]) => [
-        id as GroupId,
-        { members: roster.length, roster: roster.length <= namesMax ? roster : undefined },
-      ]),
-    ),
-    conversations: new Map(),
-  }
+  const rooms: KnownRooms = Object.entries(rosters).map(([id, roster]) => ({
+    kind: 'group',
+    id: id as GroupId,
+    value: { members: roster.length, roster: roster.length <= namesMax ? roster : undefined },
+  }))
   const connect = (name: string) => {
     const sessionId = name as SessionId
     engine.apply({ type: 'connect', sessionId, userId: name as UserId, rooms, protocol: 2, since: 0 }, 0)

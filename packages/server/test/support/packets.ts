@@ -1,10 +1,18 @@
+import type { Duplex } from 'node:stream'
 import type { Server } from 'socket.io'
 
-/** An engine.io packet as it was handed to a connection. */
+/** A message as engine.io was handed it, or, without a type, finished frames that went to the stream under it. */
 export interface EnginePacket {
-  readonly type: string
+  readonly type?: string
   readonly data?: unknown
-  readonly options: { readonly wsPreEncodedFrame?: readonly Buffer[] }
+}
+
+interface EngineConnection {
+  readonly transport: {
+    readonly perMessageDeflate?: unknown
+    readonly socket?: { readonly _socket?: Duplex }
+  }
+  on(event: string, listener: (packet: EnginePacket) => void): void
 }
 
 /** Writes down the messages that each engine connection of the server is given, in order. */
@@ -13,16 +21,26 @@ export function recordPackets(): { readonly connections: EnginePacket[][]; befor
   return {
     connections,
     before(io) {
-      io.engine.on(
-        'connection',
-        (connection: { on(event: string, listener: (packet: EnginePacket) => void): void }) => {
-          const packets: EnginePacket[] = []
-          connections.push(packets)
-          connection.on('packetCreate', (packet) => {
-            if (packet.type === 'message') packets.push(packet)
-          })
-        },
-      )
+      io.engine.on('connection', (connection: EngineConnection) => {
+        const packets: EnginePacket[] = []
+        connections.push(packets)
+        let isOfEngine = false
+        connection.on('packetCreate', (packet) => {
+          if (packet.type === 'message') packets.push(packet)
+        })
+        // What is compressed is written when that is done.
+        if (connection.transport.perMessageDeflate) return
+        // Between these two engine.io writes what it was handed.
+        connection.on('flush', () => (isOfEngine = true))
+        connection.on('drain', () => (isOfEngine = false))
+        const stream = connection.transport.socket?._socket
+        const write = stream?.write.bind(stream)
+        if (stream && write)
+          stream.write = (data: unknown, ...rest: []) => {
+            if (!isOfEngine) packets.push({ data })
+            return write(data, ...rest)
+          }
+      })
     },
   }
 }

@@ -1,12 +1,12 @@
-import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
+import type { ClientId, ConversationId, DeviceId, SessionId, UserId } from '@vigie/protocol'
 import {
   createEngine,
   resolveSettings,
   type Effect,
   type Input,
+  type KnownRoom,
   type KnownRooms,
   type PresenceEvent,
-  type RoomFacts,
   type Settings,
 } from '../../src/core/index.js'
 
@@ -34,16 +34,13 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
 
   function rowsOf(user: string): KnownRooms {
     const person = people[user] ?? {}
-    const sizes = (kind: 'groups' | 'conversations') =>
-      ids(person[kind]).map((id) => {
-        const given = person[kind]
+    const sizes = (kind: 'group' | 'conversation') =>
+      ids(person[`${kind}s`]).map((id) => {
+        const given = person[`${kind}s`]
         const size = given && !Array.isArray(given) ? (given as Record<string, number>)[id] : undefined
-        return [id, { members: size ?? sizeOf(kind, id) }] as const
+        return roomOf(kind, id, size ?? sizeOf(`${kind}s`, id))
       })
-    return {
-      groups: new Map(sizes('groups') as [GroupId, RoomFacts][]),
-      conversations: new Map(sizes('conversations') as [ConversationId, RoomFacts][]),
-    }
+    return [...sizes('group'), ...sizes('conversation')]
   }
 
   function apply(input: Input): readonly Effect[] {
@@ -126,10 +123,7 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
     size(kind: 'group' | 'conversation', id: string, size: number) {
       apply({
         type: 'rooms',
-        rooms: {
-          groups: new Map(kind === 'group' ? [[id as GroupId, { members: size }]] : []),
-          conversations: new Map(kind === 'conversation' ? [[id as ConversationId, { members: size }]] : []),
-        },
+        rooms: [roomOf(kind, id, size)],
       })
     },
     /** Time passes, each deadline at its own moment. */
@@ -183,4 +177,8 @@ function line(event: PresenceEvent): string {
     case 'presence:diff':
       return JSON.stringify(event.payload)
   }
+}
+
+function roomOf(kind: 'group' | 'conversation', id: string, members: number): KnownRoom {
+  return { kind, id, value: { members } } as KnownRoom
 }
