@@ -174,8 +174,8 @@ export default tseslint.config(
     files: ['packages/server/src/testing/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
-        '/(socketio|postgres)/|^@vigie/server|^vitest',
-        '`testing` is published: it knows `core` and `memory`, and no test runner.',
+        '/(socketio/(?!server-api\\.js$)|postgres/)|^@vigie/server|^vitest',
+        '`testing` is published: it knows `core`, `memory` and the server API, and no test runner.',
       ),
     },
   },

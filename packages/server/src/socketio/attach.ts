@@ -4,17 +4,9 @@
  *   socket event → inbound → engine (sessions → presence → audience → outbox) → outbound → socket
  */
 import { randomUUID } from 'node:crypto'
-import { EventEmitter } from 'node:events'
-import {
-  PresenceError,
-  type ConversationId,
-  type DeviceId,
-  type GroupId,
-  type SessionId,
-  type UserId,
-} from '@vigie/protocol'
+import { PresenceError, type SessionId, type UserId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
-import { createEngine, type CloseReason, type Effect, type Presence } from '../core/index.js'
+import { createEngine, type CloseReason, type Effect } from '../core/index.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from './directory.js'
 import { createInbound } from './inbound.js'
@@ -22,46 +14,9 @@ import { resolveOptions, type PresenceOptions } from './options.js'
 import { createOutbound } from './outbound.js'
 import { createRoomKeeper } from './rooms.js'
 import { createRuntime } from './runtime.js'
+import { createServerApi, type PresenceServer } from './server-api.js'
 
-/** What the host hears of presence; see {@link PresenceServer.on}. */
-export interface PresenceListeners {
-  /** A user has come online: the first of their devices. */
-  readonly online: (event: { readonly userId: string; readonly count: number }) => void
-  /** A user has gone offline: the last of their devices, after its grace. */
-  readonly offline: (event: { readonly userId: string }) => void
-  readonly typing: (event: {
-    readonly userId: string
-    readonly conversationId: string
-    readonly typing: boolean
-  }) => void
-}
-
-/** Presence on one Socket.IO namespace. */
-export interface PresenceServer {
-  /** Resolves when connections are let in; rejects with one sentence when the rows cannot be followed. */
-  readonly ready: Promise<void>
-  /** What others see of a user; of somebody unknown: offline. */
-  get(userId: string): Presence
-  getMany(userIds: readonly string[]): Map<string, Presence>
-  /** Who of a conversation is online. */
-  online(conversationId: string): string[]
-  /** Hears of transitions until the function that it returns is called. A listener that throws is logged. */
-  on<Name extends keyof PresenceListeners>(event: Name, listener: PresenceListeners[Name]): () => void
-  /** Ends a user's typing, in one conversation or everywhere: call it when their message is sent. */
-  stopTyping(userId: string, conversationId?: string): void
-  /** Ends all sessions of a user, or those of one device, for good: seen at once. */
-  kick(userId: string, options?: { readonly deviceId?: string }): void
-  /** Rows of these changed: read them again. For hosts that do without the change feed. */
-  membershipsChanged(changed: {
-    readonly users?: readonly string[]
-    readonly groups?: readonly string[]
-    readonly conversations?: readonly string[]
-  }): void
-  /** Sizes of everything that is kept in memory. */
-  sizes(): Readonly<Record<string, number>>
-  /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
-  close(): Promise<void>
-}
+export type { PresenceListeners, PresenceServer } from './server-api.js'
 
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {
@@ -86,7 +41,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const options = resolveOptions(input, server)
   const { settings, memberships, log } = options
   const engine = createEngine(settings, randomUUID())
-  const emitter = new EventEmitter()
   const roomKeeper = createRoomKeeper(options.emit ? options.rooms : undefined)
   const outbound = createOutbound({
     server,
@@ -100,6 +54,14 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     log,
     onUser: (userId, rooms) => runtime.accept({ type: 'memberships', userId, rooms }),
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
+  })
+  const api = createServerApi({
+    engine,
+    accept: runtime.accept,
+    invalidate: directory.invalidate,
+    onFailure(event, error) {
+      log.error('A listener of the host failed.', { event, error })
+    },
   })
   const ready = memberships.open((stale) => {
     directory.invalidate(stale)
@@ -147,16 +109,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         closeSocket(effect.sessionId, effect.why)
         return
       case 'presence':
-        if (effect.before.online === effect.after.online) return
-        if (effect.after.online) notify('online', { userId: effect.userId, count: effect.after.count })
-        else notify('offline', { userId: effect.userId })
-        return
       case 'typing':
-        notify('typing', {
-          userId: effect.userId,
-          conversationId: effect.conversationId,
-          typing: effect.typing,
-        })
+        api.tell(effect)
         return
       case 'rooms':
         keepRooms(effect.userId, effect.sessionIds)
@@ -204,18 +158,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     }
   }
 
-  function notify<Name extends keyof PresenceListeners>(
-    name: Name,
-    event: Parameters<PresenceListeners[Name]>[0],
-  ): void {
-    for (const listener of emitter.listeners(name) as ((event: unknown) => unknown)[]) {
-      // An `async` listener fails by its promise, which would end the process if nobody looked.
-      void (async () => listener(event))().catch((error: unknown) => {
-        log.error('A listener of the host failed.', { event: name, error })
-      })
-    }
-  }
-
   function logDeadLinkTime(): void {
     const { pingInterval = 25_000, pingTimeout = 20_000 } = server._opts
     const seenMs = pingInterval + pingTimeout
@@ -232,41 +174,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     runtime.close()
     outbound.clear()
     directory.close()
-    emitter.removeAllListeners()
+    api.close()
     await memberships.close()
   }
 
   return {
     ready,
-    get: (userId) => engine.get(userId as UserId),
-    getMany: (userIds) => new Map(userIds.map((userId) => [userId, engine.get(userId as UserId)])),
-    online: (conversationId) => [...engine.online(conversationId as ConversationId)],
-    on(event, listener) {
-      emitter.on(event, listener)
-      return () => emitter.off(event, listener)
-    },
-    stopTyping(userId, conversationId) {
-      runtime.accept({
-        type: 'stopTyping',
-        userId: userId as UserId,
-        conversationId: conversationId as ConversationId | undefined,
-      })
-    },
-    kick(userId, { deviceId } = {}) {
-      runtime.accept({ type: 'kick', userId: userId as UserId, deviceId: deviceId as DeviceId | undefined })
-    },
-    membershipsChanged({ users = [], groups = [], conversations = [] }) {
-      // Who was in a room that changed: rows of theirs have, too.
-      const members = [
-        ...groups.flatMap((id) => engine.members({ kind: 'group', id: id as GroupId })),
-        ...conversations.flatMap((id) => engine.members({ kind: 'conversation', id: id as ConversationId })),
-      ]
-      directory.invalidate({
-        users: [...new Set([...(users as UserId[]), ...members])],
-        groups: groups as GroupId[],
-        conversations: conversations as ConversationId[],
-      })
-    },
+    ...api.methods,
     sizes: () => ({ ...engine.sizes(), connections: outbound.size }),
     close: () => (closing ??= closeAll()),
   }

@@ -10,3 +10,11 @@ export { play } from './history.js'
 export type { History, Step, Tally } from './steps.js'
 export { emptyPicture, fold, type Picture } from './picture.js'
 export { createTruth, type TrueRoom, type Truth } from './truth.js'
+export {
+  createTestPresence,
+  type TestDevice,
+  type TestDuration,
+  type TestPresence,
+  type TestPresenceOptions,
+  type TestRooms,
+} from './test-presence.js'

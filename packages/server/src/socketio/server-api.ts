@@ -1,0 +1,135 @@
+/**
+ * What a host asks of presence, and hears of it, in its own process. It knows the engine and no socket, so that the
+ * presence for hosts' tests (`testing/test-presence.ts`) answers with the same code.
+ */
+import { EventEmitter } from 'node:events'
+import type { ConversationId, DeviceId, GroupId, UserId } from '@vigie/protocol'
+import type { Effect, Engine, Input, Presence, Stale } from '../core/index.js'
+
+/** What the host hears of presence; see {@link PresenceServer.on}. */
+export interface PresenceListeners {
+  /** A user has come online: the first of their devices. */
+  readonly online: (event: { readonly userId: string; readonly count: number }) => void
+  /** A user has gone offline: the last of their devices, after its grace. */
+  readonly offline: (event: { readonly userId: string }) => void
+  readonly typing: (event: {
+    readonly userId: string
+    readonly conversationId: string
+    readonly typing: boolean
+  }) => void
+}
+
+/** Presence on one Socket.IO namespace. */
+export interface PresenceServer {
+  /** Resolves when connections are let in; rejects with one sentence when the rows cannot be followed. */
+  readonly ready: Promise<void>
+  /** What others see of a user; of somebody unknown: offline. */
+  get(userId: string): Presence
+  getMany(userIds: readonly string[]): Map<string, Presence>
+  /** Who of a conversation is online. */
+  online(conversationId: string): string[]
+  /** Hears of transitions until the function that it returns is called. A listener that throws is logged. */
+  on<Name extends keyof PresenceListeners>(event: Name, listener: PresenceListeners[Name]): () => void
+  /** Ends a user's typing, in one conversation or everywhere: call it when their message is sent. */
+  stopTyping(userId: string, conversationId?: string): void
+  /** Ends all sessions of a user, or those of one device, for good: seen at once. */
+  kick(userId: string, options?: { readonly deviceId?: string }): void
+  /**
+   * Rows of these changed: read them again. For hosts that do without the change feed. Name the users who were added:
+   * a room alone leads only to those who were in it.
+   */
+  membershipsChanged(changed: {
+    readonly users?: readonly string[]
+    readonly groups?: readonly string[]
+    readonly conversations?: readonly string[]
+  }): void
+  /** Sizes of everything that is kept in memory. */
+  sizes(): Readonly<Record<string, number>>
+  /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
+  close(): Promise<void>
+}
+
+interface ServerApiOptions {
+  readonly engine: Engine
+  readonly accept: (input: Input) => void
+  /** Read these rows again. */
+  readonly invalidate: (stale: Exclude<Stale, 'all'>) => void
+  /** A listener of the host has thrown, or its promise was rejected. */
+  readonly onFailure: (event: keyof PresenceListeners, error: unknown) => void
+}
+
+/** The part of {@link PresenceServer} that needs no more than the engine, and what makes its listeners hear. */
+export interface ServerApi {
+  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'close'>
+  /** An effect of the engine; those that no listener hears of are passed over. */
+  tell(effect: Effect): void
+  /** Nobody hears anything any more. */
+  close(): void
+}
+
+export function createServerApi({ engine, accept, invalidate, onFailure }: ServerApiOptions): ServerApi {
+  const emitter = new EventEmitter()
+
+  function notify<Name extends keyof PresenceListeners>(
+    name: Name,
+    event: Parameters<PresenceListeners[Name]>[0],
+  ): void {
+    for (const listener of emitter.listeners(name) as ((event: unknown) => unknown)[]) {
+      try {
+        // An `async` listener fails by its promise, which would end the process if nobody looked.
+        Promise.resolve(listener(event)).catch((error: unknown) => onFailure(name, error))
+      } catch (error) {
+        onFailure(name, error)
+      }
+    }
+  }
+
+  return {
+    methods: {
+      get: (userId) => engine.get(userId as UserId),
+      getMany: (userIds) => new Map(userIds.map((userId) => [userId, engine.get(userId as UserId)])),
+      online: (conversationId) => [...engine.online(conversationId as ConversationId)],
+      on(event, listener) {
+        emitter.on(event, listener)
+        return () => emitter.off(event, listener)
+      },
+      stopTyping(userId, conversationId) {
+        accept({
+          type: 'stopTyping',
+          userId: userId as UserId,
+          conversationId: conversationId as ConversationId | undefined,
+        })
+      },
+      kick(userId, { deviceId } = {}) {
+        accept({ type: 'kick', userId: userId as UserId, deviceId: deviceId as DeviceId | undefined })
+      },
+      membershipsChanged({ users = [], groups = [], conversations = [] }) {
+        // Who was in a room that changed: rows of theirs have, too.
+        const members = [
+          ...groups.flatMap((id) => engine.members({ kind: 'group', id: id as GroupId })),
+          ...conversations.flatMap((id) =>
+            engine.members({ kind: 'conversation', id: id as ConversationId }),
+          ),
+        ]
+        invalidate({
+          users: [...new Set([...(users as UserId[]), ...members])],
+          groups: groups as GroupId[],
+          conversations: conversations as ConversationId[],
+        })
+      },
+    },
+    tell(effect) {
+      if (effect.type === 'typing') {
+        const { userId, conversationId, typing } = effect
+        notify('typing', { userId, conversationId, typing })
+      } else if (effect.type === 'presence' && effect.before.online !== effect.after.online) {
+        const { userId, after } = effect
+        if (after.online) notify('online', { userId, count: after.count })
+        else notify('offline', { userId })
+      }
+    },
+    close() {
+      emitter.removeAllListeners()
+    },
+  }
+}
