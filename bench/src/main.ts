@@ -5,13 +5,14 @@ import { isPinned, stepAside } from './arena.js'
 import { openDatabase } from './database.js'
 import { machine } from './machine.js'
 import { writeReport } from './performance-page.js'
+import { PAGE_RATE } from './page.js'
 import { printRuns } from './report.js'
 import { runScenarios, SCENARIOS, type RunOptions, type ScenarioName } from './scenarios.js'
 import { SUBJECTS, type SubjectName } from './subjects/subject.js'
 
 const USAGE = `npm run bench -- <${[...SCENARIOS, 'all'].join('|')}> [--users N] [--rounds N] [--rate N]
   [--measure SECONDS] [--subjects ${SUBJECTS.join(',')}] [--profile] [--json FILE] [--write]
---rate is of churn and typing, a second; scale has a rate of its own.`
+--rate is of churn, typing and page, a second; scale has a rate of its own, and page its own people.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -61,6 +62,7 @@ async function main(): Promise<void> {
     rounds: whole('rounds', values.rounds, 1),
     // People who are away, and the lost whose grace runs, must stay a small part of a small crowd.
     rate: values.rate === undefined ? Math.min(100, users / 20) : whole('rate', values.rate, 1),
+    pageRate: values.rate === undefined ? PAGE_RATE : whole('rate', values.rate, 1),
     measureMs: whole('measure', values.measure, 1) * 1_000,
     subjects,
     isProfiled: values.profile,

@@ -37,7 +37,7 @@ export async function writeReport(results: readonly ScenarioResult[], machine: s
     if (plots) await writeFile(new URL(`${scenario}.svg`, PLOTS), chartOf(result, plots))
     const ratios = ratioLines(result)
     page = replaced(page, scenario, [
-      `${result.users} users, ${result.rate} changes a second, median of ${roundsOf(result)}. ${machine}`,
+      `${result.users} users, ${result.rate} changes a second, median of ${roundsOf(result)}. ${placeOf(result, machine)}`,
       '',
       ...noteLines(result).flatMap((line) => [line, '']),
       ...resultLines(result),
@@ -46,6 +46,16 @@ export async function writeReport(results: readonly ScenarioResult[], machine: s
     ])
   }
   await writeFile(PAGE, page)
+}
+
+/** In `page` it is the browser that is measured, and that is kept apart. */
+function placeOf({ scenario }: ScenarioResult, machine: string): string {
+  return scenario === 'page'
+    ? machine.replace(
+        'the server has a processor of its own',
+        'the browser has a processor of its own, the server and the load share the other one',
+      )
+    : machine
 }
 
 function roundsOf({ rows }: ScenarioResult): string {

@@ -92,6 +92,22 @@ const COLUMNS: Readonly<Record<ScenarioName, readonly Column[]>> = {
     ...NEWS,
     ...LAST,
   ],
+  page: [
+    column('made/s', 'reachedRate'),
+    column('frames/s', 'framesRate'),
+    column('changes/s', 'changesRate'),
+    column('tasks over 50 ms', 'longTasks'),
+    column('longest ms', 'longestTaskMs'),
+    column('script %', 'scriptShare', 0, 0.01),
+    column('layout %', 'layoutShare', 0, 0.01),
+    column('ran %', 'ranShare', 0, 0.01),
+    column('waited %', 'waitedShare', 0, 0.01),
+    column('renders/s', 'rendersRate'),
+    column('drawn/s', 'drawnRate'),
+    column('longest gap ms', 'longestFrameMs'),
+    column('server cpu %', 'serverShare', 0, 0.01),
+    column('wrong rows', 'wrongViews'),
+  ],
 }
 
 /** Prints what was measured, and what it is to the floor and to the seed's approach. */
@@ -154,6 +170,8 @@ const AGAINST: readonly (readonly [SubjectName, SubjectName])[] = [
 
 /** The same columns, divided. */
 export function ratioLines({ scenario, rows }: ScenarioResult): string[] {
+  // Two sizes of one page are not each other's measure.
+  if (scenario === 'page') return []
   const columns = COLUMNS[scenario].filter(({ figure }) => !LAST.some((last) => last.figure === figure))
   const pairs = [
     ...rows.flatMap((row) =>

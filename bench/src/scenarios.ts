@@ -1,13 +1,17 @@
 /** Which subjects meet which phases in which worlds, in turns, and the median of what comes out. */
 import { openArena, type Arena } from './arena.js'
 import type { WorldDatabase } from './database.js'
+import { measurePage, PAGE_VIEWS, type PageView } from './page.js'
+import { PAGE_USERS } from './page-world.js'
 import { churn, LAG_MAX_MS, limit, storm, typing, Void, WAITED_MAX, type Figures } from './phases.js'
 import type { Profile } from './profile.js'
 import { SUBJECTS, type SubjectName } from './subjects/subject.js'
 import type { WorldSpec } from './world.js'
 
-export const SCENARIOS = ['storm', 'memory', 'churn', 'typing', 'limit', 'scale', 'allhands'] as const
+export const SCENARIOS = ['storm', 'memory', 'churn', 'typing', 'limit', 'scale', 'allhands', 'page'] as const
 export type ScenarioName = (typeof SCENARIOS)[number]
+/** Those that are done to a crowd; in `page` the crowd is done to a page. */
+type CrowdScenario = Exclude<ScenarioName, 'page'>
 
 /** In the order in which they are done to one crowd. Every crowd begins by a storm. */
 const PHASES = ['storm', 'typing', 'scale', 'churn', 'limit'] as const
@@ -19,6 +23,8 @@ export interface RunOptions {
   readonly rounds: number
   /** Of churn and typing, a second; `scale` has its own. */
   readonly rate: number
+  /** Of `page`, a second. */
+  readonly pageRate: number
   readonly measureMs: number
   /** Instead of those of the scenario. */
   readonly subjects: readonly SubjectName[] | undefined
@@ -84,16 +90,22 @@ export async function runScenarios(
   onRound: (results: readonly ScenarioResult[]) => Promise<void>,
 ): Promise<readonly ScenarioResult[]> {
   const cells = new Map<string, Cell>()
+  const pages = new Map<PageView, Figures[]>(PAGE_VIEWS.map((view) => [view, []]))
   for (const scenario of scenarios) {
+    if (scenario === 'page') continue
     for (const { subject, world } of entriesOf(scenario, options)) {
       const cell = cells.get(keyOf(subject, world)) ?? emptyCell(subject, world)
       cells.set(keyOf(subject, world), cell)
       for (const phase of phasesOf(scenario)) cell.phases.add(phase)
     }
   }
-  const results = () => scenarios.map((scenario) => resultOf(scenario, cells, options))
+  const results = () =>
+    scenarios.map((scenario) =>
+      scenario === 'page' ? pageResultOf(pages, options) : resultOf(scenario, cells, options),
+    )
   for (let round = 1; round <= options.rounds; round++) {
     for (const cell of cells.values()) await runCell(cell, round, options)
+    if (scenarios.includes('page')) await runPages(pages, round, options)
     await onRound(results())
   }
   return results()
@@ -123,6 +135,43 @@ async function runCell(cell: Cell, round: number, options: RunOptions): Promise<
   }
 }
 
+/** A page has a server and a world of its own, and one subject: what is measured is the page. */
+async function runPages(
+  pages: ReadonlyMap<PageView, Figures[]>,
+  round: number,
+  { pageRate, measureMs, print }: RunOptions,
+): Promise<void> {
+  for (const [view, rounds] of pages) {
+    const figures = await measurePage(view, { rate: pageRate, measureMs })
+    rounds.push(figures)
+    print(`round ${round}, page, ${view}: ${brief(figures)}`)
+  }
+}
+
+function pageResultOf(
+  pages: ReadonlyMap<PageView, readonly Figures[]>,
+  { pageRate }: RunOptions,
+): ScenarioResult {
+  const rows = Array.from(pages, ([variant, rounds]): Row => ({
+    subject: 'vigie-2',
+    variant,
+    world: { users: PAGE_USERS },
+    rounds,
+    median: { ...medianOf(rounds), ...allTasksOf(rounds) },
+    doubt: '',
+    profile: undefined,
+  }))
+  return { scenario: 'page', users: PAGE_USERS, rate: pageRate, rows }
+}
+
+/** Of what should not happen at all, a median would hide two rounds in five. */
+function allTasksOf(rounds: readonly Figures[]): Figures {
+  return {
+    longTasks: rounds.reduce((sum, { longTasks = 0 }) => sum + longTasks, 0),
+    longestTaskMs: Math.max(0, ...rounds.map(({ longestTaskMs = 0 }) => longestTaskMs)),
+  }
+}
+
 function runPhase(phase: Phase, arena: Arena, options: RunOptions): Promise<Figures> {
   const { rate, measureMs } = options
   switch (phase) {
@@ -147,7 +196,7 @@ function runPhase(phase: Phase, arena: Arena, options: RunOptions): Promise<Figu
   }
 }
 
-function phasesOf(scenario: ScenarioName): readonly Phase[] {
+function phasesOf(scenario: CrowdScenario): readonly Phase[] {
   switch (scenario) {
     case 'storm':
     case 'memory':
@@ -172,7 +221,7 @@ interface Entry {
 }
 
 /** Variants come in pairs, to be compared: first the small world, then the large one. */
-function entriesOf(scenario: ScenarioName, options: RunOptions): readonly Entry[] {
+function entriesOf(scenario: CrowdScenario, options: RunOptions): readonly Entry[] {
   const { users, subjects } = options
   const cross = (names: readonly SubjectName[], variants: readonly (readonly [string, WorldSpec])[]) =>
     variants.flatMap(([variant, world]) =>
@@ -213,7 +262,7 @@ function entriesOf(scenario: ScenarioName, options: RunOptions): readonly Entry[
 }
 
 function resultOf(
-  scenario: ScenarioName,
+  scenario: CrowdScenario,
   cells: ReadonlyMap<string, Cell>,
   options: RunOptions,
 ): ScenarioResult {
@@ -225,7 +274,7 @@ function resultOf(
   return { scenario, users: options.users, rate, rows }
 }
 
-function rowOf(scenario: ScenarioName, entry: Entry, cell: Cell): Row {
+function rowOf(scenario: CrowdScenario, entry: Entry, cell: Cell): Row {
   const phases = phasesOf(scenario)
   const last = phases.at(-1) ?? 'storm'
   const rounds = cell.figures[last].map((figures, round) =>

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
@@ -18,6 +20,16 @@ test('the hooks and components, minified and gzipped, React left out, are at mos
   expect(entry.exports).toContain('usePresence')
   expect(entry.code).not.toContain('presence:state')
   expect(entry.bytes).toBeLessThanOrEqual(3_072)
+})
+
+test('the demo’s page, with React and socket.io-client, loads at most 109,500 bytes of script, gzipped', async () => {
+  const folder = join(ROOT, 'apps/web/dist/assets')
+  const scripts = (await readdir(folder)).filter((name) => name.endsWith('.js'))
+  const texts = await Promise.all(scripts.map((name) => readFile(join(folder, name))))
+  const bytes = texts.reduce((sum, text) => sum + gzipSync(text).length, 0)
+  console.info(`apps/web: ${bytes} bytes of script, gzipped.`)
+  expect(scripts.length).toBeGreaterThan(0)
+  expect(bytes).toBeLessThanOrEqual(109_500)
 })
 
 /** Bundles an entry as pages do. All that is exported is kept, whether a page uses it or not. */

@@ -11,6 +11,7 @@ import {
   carryMessages,
   createMessages,
   KEPT_MAX,
+  SEND_RATE,
   TEXT_MAX,
   type DemoMessage,
   type SendAnswer,
@@ -24,6 +25,7 @@ async function office() {
   const server = new Server(http)
   const messages = createMessages()
   const stopped: string[] = []
+  const clock = { now: 0 }
   server.use((socket, next) => {
     const { userId, rooms } = socket.handshake.auth as { userId: string; rooms: string[] }
     socket.data = { userId }
@@ -33,7 +35,7 @@ async function office() {
   const stopTyping = (userId: string, conversationId: string) => {
     stopped.push(`${userId} in ${conversationId}`)
   }
-  carryMessages(server, { messages, stopTyping, log: silentLog })
+  carryMessages(server, { messages, stopTyping, log: silentLog, now: () => clock.now })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   onTestFinished(() => server.close())
@@ -49,7 +51,7 @@ async function office() {
       hear: () => new Promise<DemoMessage>((resolve) => socket.once('message:new', resolve)),
     }
   }
-  return { messages, stopped, enter }
+  return { messages, stopped, enter, clock }
 }
 
 describe('messages of the demo', () => {
@@ -83,6 +85,28 @@ describe('messages of the demo', () => {
       expect(await ana.send(payload)).toMatchObject({ ok: false, error: { code: 'invalid_payload' } })
     }
     expect([...messages.of('cafe'), ...messages.of('board')]).toEqual([])
+  })
+
+  it('are refused above the rate of one connection, which somebody else’s does not count for', async () => {
+    const { enter, messages, clock } = await office()
+    const [ana, ben] = [await enter('ana', 'cafe'), await enter('ben', 'cafe')]
+    const sendAll = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, index) =>
+          ana.send({ conversationId: 'cafe', text: String(index) }),
+        ),
+      )
+    const answers = await sendAll(SEND_RATE.burst + 3)
+    expect(answers.map(({ ok }) => ok)).toEqual([
+      ...Array.from({ length: SEND_RATE.burst }, () => true),
+      ...[false, false, false],
+    ])
+    expect(answers.at(-1)).toMatchObject({ error: { code: 'rate_limited' } })
+    expect(messages.of('cafe')).toHaveLength(SEND_RATE.burst)
+    expect(await ben.send({ conversationId: 'cafe', text: 'hello' })).toMatchObject({ ok: true })
+
+    clock.now += 2_000 / SEND_RATE.perSecond
+    expect((await sendAll(3)).map(({ ok }) => ok)).toEqual([true, true, false])
   })
 
   it('are kept up to a bound for each conversation', () => {

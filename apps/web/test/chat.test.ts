@@ -120,6 +120,14 @@ describe('messages on the connection of presence', () => {
     expect(texts(chat)).toEqual(['said at 6'])
   })
 
+  it('says why the server refused what one sent', async () => {
+    await connect([])
+    chat.send('cafe', 'hello')
+    fake.sent[0]?.answer(null, { ok: false, error: { code: 'rate_limited' } })
+    const [draft] = threadOf(chat.threads(), 'cafe').drafts
+    expect(draft).toMatchObject({ state: 'failed', reason: 'rate_limited' })
+  })
+
   it('listens to nothing once it is closed', async () => {
     await connect([])
     chat.close()

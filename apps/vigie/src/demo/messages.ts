@@ -37,6 +37,14 @@ export const KEPT_MAX = 60
 /** Characters of one message. The page's composer has the same number. */
 export const TEXT_MAX = 1_000
 
+/** How many messages one connection may send: `burst` at once, `perSecond` in the long run. */
+export interface SendRate {
+  readonly burst: number
+  readonly perSecond: number
+}
+/** Faster than anybody writes, slower than a program that floods everybody's page. */
+export const SEND_RATE: SendRate = { burst: 10, perSecond: 1 }
+
 export interface Messages {
   /** Adds one, now unless told. */
   add(message: Omit<DemoMessage, 'id' | 'sentAt'>, at?: number): DemoMessage
@@ -69,6 +77,8 @@ interface CarryOptions {
   /** A message is out: whoever wrote it does not type any more. */
   readonly stopTyping: (userId: string, conversationId: string) => void
   readonly log: Log
+  /** @default performance.now */
+  readonly now?: () => number
 }
 
 /**
@@ -77,9 +87,10 @@ interface CarryOptions {
  */
 export function carryMessages(
   io: Server<DemoClientEvents, DemoServerEvents>,
-  { messages, stopTyping, log }: CarryOptions,
+  { messages, stopTyping, log, now = () => performance.now() }: CarryOptions,
 ): void {
-  function send(socket: Socket, payload: unknown): SendAnswer {
+  function send(socket: Socket, payload: unknown, maySend: () => boolean): SendAnswer {
+    if (!maySend()) return refusal('rate_limited', 'Too many messages at a time. Wait a moment.')
     const request = v.safeParse(sendSchema, payload)
     if (!request.success) return refusal('invalid_payload', `A message has 1 to ${TEXT_MAX} characters.`)
     const { conversationId, text } = request.output
@@ -92,14 +103,29 @@ export function carryMessages(
   }
 
   io.on('connection', (socket) => {
+    const maySend = createAllowance(SEND_RATE, now)
     socket.on('message:send', (payload: unknown, acknowledge: unknown) => {
-      const answer = send(socket, payload)
+      const answer = send(socket, payload, maySend)
       // First to whoever wrote it: their page turns what it shows as "sending" into this message.
       if (isAcknowledge(acknowledge)) acknowledge(answer)
       if (answer.ok) io.to(roomOf(answer.message.conversationId)).emit('message:new', answer.message)
       else log.debug('a message of the demo was refused', { code: answer.error.code })
     })
   })
+}
+
+/** Whether one more may pass now; if so, it counts. What is refused does not: whoever slows down is heard again. */
+function createAllowance({ burst, perSecond }: SendRate, now: () => number): () => boolean {
+  let left = burst
+  let filledAt = now()
+  return () => {
+    const at = now()
+    left = Math.min(burst, left + ((at - filledAt) / 1_000) * perSecond)
+    filledAt = at
+    if (left < 1) return false
+    left -= 1
+    return true
+  }
 }
 
 /** Whoever sends decides whether there is one, and could send anything in its place. */

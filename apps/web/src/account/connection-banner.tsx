@@ -1,5 +1,5 @@
 import { usePresenceClient, usePresenceConnection, type PresenceConnection } from '@vigie/client/react'
-import { useSyncExternalStore } from 'react'
+import { useState, useSyncExternalStore } from 'react'
 import { useDelayed } from '../look/use-delayed.js'
 import { useNow } from '../look/use-now.js'
 import type { Texts } from '../texts/en.js'
@@ -21,7 +21,8 @@ export function ConnectionBanner({ signOut }: { readonly signOut: () => void }) 
   const isAway = useDelayed(!connection.isLive, QUIET_MS)
   const isSlow = useDelayed(isTrying, SLOW_MS)
   const hasNetwork = useSyncExternalStore(subscribeNetwork, () => navigator.onLine)
-  const state = isAway ? stateOf(connection, isSlow, hasNetwork) : 'none'
+  const lastReason = useLastReason(connection)
+  const state = isAway ? stateOf(connection, { lastReason, isSlow, hasNetwork }) : 'none'
   const { untilMs } = connection
   const now = useNow(untilMs === undefined ? 0 : 1_000)
   const leftS = untilMs === undefined ? 0 : Math.round((untilMs - now) / 1_000)
@@ -47,14 +48,28 @@ export function ConnectionBanner({ signOut }: { readonly signOut: () => void }) 
   )
 }
 
+/** Why the last attempt failed, also while the next one is on its way: the words must not change with each attempt. */
+function useLastReason({ name, reason, isLive }: PresenceConnection): PresenceConnection['reason'] {
+  const [last, setLast] = useState(reason)
+  const next = isLive ? undefined : name === 'backingOff' ? reason : last
+  if (next !== last) setLast(next)
+  return next
+}
+
+interface Circumstances {
+  readonly lastReason: PresenceConnection['reason']
+  /** The attempt takes long. */
+  readonly isSlow: boolean
+  readonly hasNetwork: boolean
+}
+
 function stateOf(
-  { name, reason, isReconnecting }: PresenceConnection,
-  isSlow: boolean,
-  hasNetwork: boolean,
+  { name, isReconnecting }: PresenceConnection,
+  { lastReason, isSlow, hasNetwork }: Circumstances,
 ): BannerState {
   if (name === 'closed') return 'closed'
   if (!hasNetwork) return 'offline'
-  if (reason === 'overloaded' || reason === 'unavailable') return 'busy'
+  if (lastReason === 'overloaded' || lastReason === 'unavailable') return 'busy'
   if (isReconnecting) return 'reconnecting'
   return isSlow ? 'slow' : 'connecting'
 }

@@ -30,7 +30,9 @@ interface ChatOptions {
   readonly storage: Pick<Storage, 'getItem' | 'setItem'>
 }
 
-type SendAnswer = { readonly ok: true; readonly message: Message } | { readonly ok: false }
+type SendAnswer =
+  | { readonly ok: true; readonly message: Message }
+  | { readonly ok: false; readonly error: { readonly code: string } }
 
 /** A message that is not confirmed by then has failed. */
 const ANSWER_MS = 5_000
@@ -103,7 +105,8 @@ export function createChat({ socket, history, storage }: ChatOptions): Chat {
   }
 
   function transmit(conversationId: string, key: string, text: string): void {
-    const failed = () => set(withDraft(conversationId, key, { key, text, state: 'failed' }))
+    const failed = (reason?: string) =>
+      set(withDraft(conversationId, key, { key, text, state: 'failed', reason }))
     // A socket that is not connected would keep it, and send it long after it was meant.
     if (!socket.connected) {
       failed()
@@ -115,7 +118,7 @@ export function createChat({ socket, history, storage }: ChatOptions): Chat {
       .emit('message:send', { conversationId, text }, (error: Error | null, answer?: SendAnswer) => {
         if (isClosed) return
         if (error !== null || !answer?.ok) {
-          failed()
+          failed(answer?.ok === false ? answer.error.code : undefined)
           return
         }
         const { message } = answer

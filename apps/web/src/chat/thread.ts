@@ -14,6 +14,8 @@ export interface Draft {
   readonly key: string
   readonly text: string
   readonly state: 'sending' | 'failed'
+  /** Why it failed, in the server's words for it; undefined: nobody answered. */
+  readonly reason?: string | undefined
 }
 
 /** One conversation. */

@@ -3,6 +3,7 @@ import { memo, useMemo } from 'react'
 import { Avatar } from '../look/avatar.js'
 import { useCalmOrder, useHold } from '../look/calm-order.js'
 import { Dot, presenceText } from '../look/dot.js'
+import { usePaced } from '../look/use-paced.js'
 import type { Person, Room } from '../session/api.js'
 import { useSession } from '../session/use-session.js'
 import { useLanguage } from '../texts/use-language.js'
@@ -13,14 +14,14 @@ interface MemberListProps {
   readonly presence: RoomPresence
 }
 
+/** A list that sorted itself with each of a hundred comings a second could not be read, and would cost as much as all else. */
+const SORT_MS = 250
+
 /** Who is online first, each part by name; of a crowd, a number. */
 export function MemberList({ room, presence }: MemberListProps) {
-  const { texts, number, compare } = useLanguage()
-  const { isHeld, handlers } = useHold()
-  const { members } = room
-  const { userIds } = presence
-  const wanted = useMemo(() => membersInOrder(members, userIds, compare), [members, userIds, compare])
-  const order = useCalmOrder(wanted, isHeld)
+  const { texts, number } = useLanguage()
+  // Each row says at once whether somebody is there; only where it stands may be a moment old.
+  const online = usePaced(presence.userIds, SORT_MS)
   if (presence.mode === 'count') {
     return (
       <div className="crowd" data-testid="occupancy" data-online={presence.online}>
@@ -30,12 +31,25 @@ export function MemberList({ room, presence }: MemberListProps) {
       </div>
     )
   }
+  return <SortedMembers members={room.members} online={online} isKnown={presence.status === 'known'} />
+}
+
+interface SortedMembersProps {
+  readonly members: readonly Person[]
+  readonly online: readonly string[]
+  readonly isKnown: boolean
+}
+
+const SortedMembers = memo(function SortedMembers({ members, online, isKnown }: SortedMembersProps) {
+  const { texts, compare } = useLanguage()
+  const { isHeld, handlers } = useHold()
+  const wanted = useMemo(() => membersInOrder(members, online, compare), [members, online, compare])
+  const order = useCalmOrder(wanted, isHeld)
   const byId = new Map(members.map((person) => [person.userId, person]))
-  const online = new Set(userIds)
+  const isOnline = new Set(online)
   const people = (ids: readonly string[]) => ids.flatMap((id) => byId.get(id) ?? [])
-  const there = people(order.filter((id) => online.has(id)))
-  const away = people(order.filter((id) => !online.has(id)))
-  const isKnown = presence.status === 'known'
+  const there = people(order.filter((id) => isOnline.has(id)))
+  const away = people(order.filter((id) => !isOnline.has(id)))
   return (
     // A list that is longer than its place is reached by the keyboard as it is by the wheel.
     <div className="member-lists" tabIndex={0} role="group" aria-label={texts.members} {...handlers}>
@@ -49,7 +63,7 @@ export function MemberList({ room, presence }: MemberListProps) {
       )}
     </div>
   )
-}
+})
 
 function MemberPart({ title, people }: { readonly title: string; readonly people: readonly Person[] }) {
   const { number } = useLanguage()

@@ -85,7 +85,7 @@ function DraftMessage({ conversationId, draft }: DraftMessageProps) {
         </p>
         {draft.state === 'failed' && (
           <p className="not-sent">
-            {texts.notSent}{' '}
+            {draft.reason === 'rate_limited' ? texts.tooManyAtATime : texts.notSent}{' '}
             <button type="button" className="link" onClick={() => chat.resend(conversationId, draft.key)}>
               {texts.tryAgain}
             </button>

@@ -50,6 +50,7 @@ export const en = {
   send: 'Send',
   sending: 'sending',
   notSent: 'Not sent.',
+  tooManyAtATime: 'Not sent: too many messages at a time.',
   newMessages: 'New messages',
   today: 'Today',
   yesterday: 'Yesterday',

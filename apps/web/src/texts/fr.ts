@@ -46,6 +46,7 @@ export const fr: Texts = {
   send: 'Envoyer',
   sending: 'envoi en cours',
   notSent: 'Non envoyé.',
+  tooManyAtATime: 'Non envoyé : trop de messages à la fois.',
   newMessages: 'Nouveaux messages',
   today: 'Aujourd’hui',
   yesterday: 'Hier',
