@@ -1,4 +1,4 @@
-/** `npm run bench -- <scenario> [--users N] …`: see docs/performance.md. */
+/** `npm run bench -- <scenario> … [--users N] …`: see docs/performance.md. */
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { isPinned, stepAside } from './arena.js'
@@ -10,7 +10,7 @@ import { printRuns } from './report.js'
 import { runScenarios, SCENARIOS, type RunOptions, type ScenarioName } from './scenarios.js'
 import { SUBJECTS, type SubjectName } from './subjects/subject.js'
 
-const USAGE = `npm run bench -- <${[...SCENARIOS, 'all'].join('|')}> [--users N] [--rounds N] [--rate N]
+const USAGE = `npm run bench -- <${[...SCENARIOS, 'all'].join('|')}> … [--users N] [--rounds N] [--rate N]
   [--measure SECONDS] [--subjects ${SUBJECTS.join(',')}] [--profile] [--json FILE] [--write]
 --rate is of churn, typing and page, a second; scale has a rate of its own, and page its own people.`
 
@@ -31,11 +31,13 @@ const { values, positionals } = parseArgs({
 const print = (line: string) => process.stdout.write(`${line}\n`)
 
 function wanted(): readonly ScenarioName[] {
-  const [name = ''] = positionals
-  if (name === 'all') return SCENARIOS
-  const found = SCENARIOS.find((each) => each === name)
-  if (!found) throw new Error(`There is no scenario ${JSON.stringify(name)}.\n${USAGE}`)
-  return [found]
+  if (positionals.length === 0) throw new Error(`Which scenario?\n${USAGE}`)
+  if (positionals.includes('all')) return SCENARIOS
+  return positionals.map((name) => {
+    const found = SCENARIOS.find((each) => each === name)
+    if (!found) throw new Error(`There is no scenario ${JSON.stringify(name)}.\n${USAGE}`)
+    return found
+  })
 }
 
 function whole(name: string, text: string, min: number): number {

@@ -31,19 +31,33 @@ describe('the benchmark', () => {
   })
 
   async function bench(scenario: string): Promise<ReadonlyMap<string, Row>> {
-    const json = join(folder, `${scenario}.json`)
-    const args = [scenario, '--users', String(USERS), '--rounds', '1', '--measure', '3', '--json', json]
-    await using run = startProcess([MAIN, ...args])
-    const code = await run.ended
-    expect(code, run.lines.join('\n')).toBe(0)
-    const report = JSON.parse(await readFile(json, 'utf8')) as Report
-    expect(report.results.map((result) => result.scenario)).toEqual([scenario])
-    const rows = report.results[0]?.rows ?? []
+    const rows = await run(scenario)
     expect(rows.map(({ subject }) => subject)).toEqual(SUBJECTS)
     // A run in which not everybody ended connected leaves no round.
     expect(rows.filter(({ rounds }) => rounds.length === 1)).toHaveLength(SUBJECTS.length)
     return new Map(rows.map((row) => [row.subject, row]))
   }
+
+  async function run(scenario: string, ...more: readonly string[]): Promise<readonly Row[]> {
+    const json = join(folder, `${scenario}.json`)
+    const size = ['--users', String(USERS), '--rounds', '1', '--measure', '3']
+    await using started = startProcess([MAIN, scenario, ...size, '--json', json, ...more])
+    const code = await started.ended
+    expect(code, started.lines.join('\n')).toBe(0)
+    const report = JSON.parse(await readFile(json, 'utf8')) as Report
+    expect(report.results.map((result) => result.scenario)).toEqual([scenario])
+    return report.results[0]?.rows ?? []
+  }
+
+  it('shows a page what comes and goes, and the page is right in the end', async () => {
+    const rows = await run('page', '--rate', '100')
+    expect(rows).toHaveLength(2)
+    for (const { median } of rows) {
+      expect(median.changesRate).toBeGreaterThan(0)
+      expect(median.rendersRate).toBeGreaterThan(0)
+      expect(median.wrongViews).toBe(0)
+    }
+  })
 
   const figure = (rows: ReadonlyMap<string, Row>, subject: string, name: string) =>
     rows.get(subject)?.median[name] ?? NaN

@@ -202,11 +202,18 @@ export function createInbound(options: InboundOptions): Inbound {
     return release
   }
 
-  /** A stock client tries again by itself only when its connection is closed under it. */
+  /**
+   * A stock client tries again by itself only when its connection is closed under it, and then hears no reason. Who
+   * speaks protocol 2 comes back by the reason, and can show it: they are closed once it is out.
+   */
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
-    if (error.data.retry !== 'never') socket.conn.close()
+    const isForGood = error.data.retry === 'never'
+    const hearsWhy = (socket.handshake.auth as { readonly protocol?: unknown }).protocol === 2
+    if (!isForGood && !hearsWhy) socket.conn.close()
     next(error)
+    // Socket.IO answers in the next tick.
+    if (!isForGood && hearsWhy) setImmediate(() => socket.conn.close())
   }
 
   function asPresenceError(error: unknown): PresenceError {

@@ -90,6 +90,17 @@ describe('whoever is held back', () => {
     await bob.until(({ connections }) => connections === 1)
   })
 
+  it('for admissionWaitMs is told so if they speak protocol 2, and their connection ends', async () => {
+    await using door = await startBlocked({ admissionWaitMs: 50 })
+    await door.block()
+    const bob = door.client('bob', { auth: { token: 'bob', protocol: 2 } })
+    await bob.until(({ refusals }) => refusals.length > 0)
+    expect(bob.refusals).toEqual([expect.objectContaining({ code: 'overloaded', retry: 'backoff' })])
+    await door.wire.until('his connection has ended', () => door.wire.io.engine.clientsCount === 1)
+    expect(door.checked).toEqual(['eve'])
+    door.unblock()
+  })
+
   it('and goes away is forgotten, and never checked', async () => {
     await using door = await startBlocked({ pendingMax: 2 })
     await door.block()
