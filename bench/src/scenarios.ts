@@ -79,6 +79,11 @@ const LOSS_SHARE = 0.5
 const SCALE_RATE = 20
 /** For the same reason, of a world that is smaller still: a fiftieth of its users a second. */
 const SCALE_USERS_PER_RATE = 50
+/**
+ * At least as long as Socket.IO's ping interval, so that each connection is pinged once: at so low a rate the pings of
+ * 10,000, which follow each other as they connected, are a good part of the work, or none, as they happen to fall.
+ */
+const SCALE_MEASURE_MS = 25_000
 
 /**
  * Runs the scenarios. `onRound` hears what is known after each round.
@@ -189,7 +194,10 @@ function runPhase(phase: Phase, arena: Arena, options: RunOptions): Promise<Figu
           awayMs: AWAY_MS,
           graceMs: GRACE_MS,
         },
-        { warmMs: CHURN_WARM_MS, measureMs },
+        {
+          warmMs: CHURN_WARM_MS,
+          measureMs: phase === 'scale' ? Math.max(measureMs, SCALE_MEASURE_MS) : measureMs,
+        },
       )
     case 'limit':
       return limit(arena)
