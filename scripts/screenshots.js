@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { env, execPath, stdout } from 'node:process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { createViteServer } from 'vitest/node'
+import { launchBrowser } from './browser.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 /** In the README, and only to be looked at. */
@@ -60,7 +60,6 @@ const server = spawn(execPath, [join(root, 'apps/vigie/bin/vigie.js'), 'serve', 
 const ended = once(server, 'close')
 try {
   const url = await addressOf(server)
-  const launchBrowser = await browserOfTheTests()
   const browser = await launchBrowser()
   try {
     for (const picture of PICTURES) await take(browser, url, picture)
@@ -113,21 +112,6 @@ async function addressOf(child) {
     }
   }
   throw new Error('The server ended before it had an address.')
-}
-
-/** The end-to-end tests know how to find a browser; they are TypeScript, which Node does not read by itself. */
-async function browserOfTheTests() {
-  const vite = await createViteServer({
-    root,
-    configFile: false,
-    server: { middlewareMode: true, ws: false },
-  })
-  try {
-    const { launchBrowser } = await vite.ssrLoadModule('/e2e/support/chromium.ts')
-    return launchBrowser
-  } finally {
-    await vite.close()
-  }
 }
 
 /** What a developer has set for their own server is not what the documents show. */

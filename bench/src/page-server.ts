@@ -7,6 +7,7 @@ import { Server } from 'socket.io'
 import { createMessages } from '../../apps/vigie/dist/demo/messages.js'
 import { readPageFiles } from '../../apps/vigie/dist/demo/page-files.js'
 import { demoRoutes } from '../../apps/vigie/dist/demo/routes.js'
+import { listen, processorMs } from './listen.js'
 import { createPageWorld, SHOWN_ROOM } from './page-world.js'
 import { answer } from './remote.js'
 import { SECRET, signToken, verifyToken } from './token.js'
@@ -14,7 +15,6 @@ import { userName } from './world.js'
 
 /** What stands in the room that is shown. */
 const MESSAGES = 50
-const BACKLOG = 4_096
 
 export interface PageServerApi {
   start(): Promise<number>
@@ -47,14 +47,7 @@ const presence = attachPresence(new Server(http), {
 answer<PageServerApi>({
   async start() {
     await presence.ready
-    await new Promise<void>((resolve) =>
-      http.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, resolve),
-    )
-    const address = http.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
+    return listen(http)
   },
-  cpuMs() {
-    const { user, system } = process.cpuUsage()
-    return (user + system) / 1_000
-  },
+  cpuMs: processorMs,
 })

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
-import { createServer } from 'vite'
 import { isPinned } from './arena.js'
 import type { PageLoadApi } from './page-load.js'
 import type { PageServerApi } from './page-server.js'
@@ -193,17 +192,10 @@ async function wrongRows(page: Page, online: () => Promise<readonly string[]>): 
   return wrong
 }
 
-/** The end-to-end tests know how to find a browser; they are TypeScript, which Node does not read by itself. */
+/** Not imported by name: it is no part of this TypeScript project. */
 async function launch(): Promise<Browser> {
-  const vite = await createServer({
-    root: fileURLToPath(new URL('../..', import.meta.url)),
-    configFile: false,
-    server: { middlewareMode: true, ws: false },
-  })
-  try {
-    const module = await vite.ssrLoadModule('/e2e/support/chromium.ts')
-    return await (module as { launchBrowser: () => Promise<Browser> }).launchBrowser()
-  } finally {
-    await vite.close()
+  const { launchBrowser } = (await import(new URL('../../scripts/browser.js', import.meta.url).href)) as {
+    launchBrowser(): Promise<Browser>
   }
+  return launchBrowser()
 }

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import postgres from 'postgres'
 import { Server } from 'socket.io'
+import { listen, processorMs } from './listen.js'
 import { startProfile, type Profile } from './profile.js'
 import { answer } from './remote.js'
 import { attachFloor } from './subjects/floor.js'
@@ -11,8 +12,6 @@ import { attachSeed } from './subjects/seed.js'
 import type { Attach, SubjectName } from './subjects/subject.js'
 import { attachVigie } from './subjects/vigie.js'
 
-/** As `vigie serve`; what a storm is met with is the same for every subject. */
-const BACKLOG = 4_096
 const DATABASE_CONNECTIONS = 10
 const LAG_RESOLUTION_MS = 5
 
@@ -70,16 +69,11 @@ let profile: Awaited<ReturnType<typeof startProfile>> | undefined
 answer<ServerApi>({
   async start() {
     await subject.ready
-    await new Promise<void>((resolve) =>
-      http.listen({ port: 0, host: '127.0.0.1', backlog: BACKLOG }, resolve),
-    )
-    const address = http.address()
-    return typeof address === 'object' && address !== null ? address.port : 0
+    return listen(http)
   },
   usage() {
-    const { user, system } = process.cpuUsage()
     return {
-      cpuMs: (user + system) / 1_000,
+      cpuMs: processorMs(),
       waitedMs: waitedMs(),
       writes: numberIn('/proc/self/io', /^syscw: (\d+)$/mu),
       ...subject.queries(),

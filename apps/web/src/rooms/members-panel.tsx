@@ -1,4 +1,5 @@
 import type { RoomPresence } from '@vigie/client/react'
+import { IconButton } from '../look/icon-button.js'
 import { BackIcon } from '../look/icons.js'
 import { goOut } from '../place.js'
 import type { Room } from '../session/api.js'
@@ -16,15 +17,14 @@ export function MembersPanel({ room, presence }: MembersPanelProps) {
   return (
     <aside className="members" aria-labelledby="members-title">
       <header className="head">
-        <button
-          type="button"
-          className="icon-button not-three"
-          aria-label={texts.back}
-          data-testid="members-back"
+        <IconButton
+          label={texts.back}
+          shown="not-three"
+          testId="members-back"
           onClick={() => goOut({ screen: 'members', id: room.id })}
         >
           <BackIcon />
-        </button>
+        </IconButton>
         <h2 id="members-title" tabIndex={-1}>
           {texts.members}
         </h2>

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { Avatar } from '../look/avatar.js'
 import { Dot } from '../look/dot.js'
+import { IconButton } from '../look/icon-button.js'
 import { BackIcon, PeopleIcon } from '../look/icons.js'
 import { goOut, goTo } from '../place.js'
 import type { Room } from '../session/api.js'
@@ -23,15 +24,14 @@ export function RoomHeader({ room, hasMembers = false, children }: RoomHeaderPro
   const other = isDirect ? room.members.find(({ userId }) => userId !== me.userId) : undefined
   return (
     <header className="head">
-      <button
-        type="button"
-        className="icon-button only-narrow"
-        aria-label={texts.back}
-        data-testid="back"
+      <IconButton
+        label={texts.back}
+        shown="only-narrow"
+        testId="back"
         onClick={() => goOut({ screen: 'conversation', id: room.id })}
       >
         <BackIcon />
-      </button>
+      </IconButton>
       <Avatar id={other?.userId ?? room.id} name={room.title} shape={isDirect ? 'round' : 'square'}>
         {other && <Dot userId={other.userId} />}
       </Avatar>
@@ -44,15 +44,14 @@ export function RoomHeader({ room, hasMembers = false, children }: RoomHeaderPro
         </p>
       </div>
       {hasMembers && (
-        <button
-          type="button"
-          className="icon-button not-three"
-          aria-label={texts.showMembers}
-          data-testid="show-members"
+        <IconButton
+          label={texts.showMembers}
+          shown="not-three"
+          testId="show-members"
           onClick={() => goTo({ screen: 'members', id: room.id })}
         >
           <PeopleIcon />
-        </button>
+        </IconButton>
       )}
     </header>
   )

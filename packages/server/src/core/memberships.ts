@@ -40,7 +40,7 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   user.rooms = after
   user.rowsAt = world.position
   for (const room of [...removed, ...added]) {
-    if (hasKnownRoster(room)) rosterChanged(world, room)
+    if (hasRosterOfKnown(room)) rosterChanged(world, room)
     settleMode(world, room)
     touchCrowd(world, room)
   }
@@ -73,11 +73,11 @@ function noteRemoval(world: World, user: User, room: Room): void {
 /** Protocol 2: the user's own sessions gain or lose the room; others see its known members change. */
 function noteRoom(world: World, user: User, room: Room): void {
   for (const session of user.live) oweRoom(world, session, room)
-  if (hasKnownRoster(room)) oweRoomToAll(world, room)
+  if (hasRosterOfKnown(room)) oweRoomToAll(world, room)
 }
 
 /** Until its rows have been read, a room in names mode has the members who are known. */
-function hasKnownRoster(room: Room): boolean {
+function hasRosterOfKnown(room: Room): boolean {
   return room.mode === 'names' && !room.roster
 }
 

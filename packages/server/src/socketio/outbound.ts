@@ -128,8 +128,8 @@ function whenFree({ connection, stream }: Line, then: () => void): void {
 
 /**
  * Where finished frames go: below engine.io and ws, which would take ten microseconds to hand on each of them; see
- * docs/decisions/frames-to-the-stream.md. Both are asked for nothing but not to be in the way: a transport that
- * compresses must see what it sends, and another WebSocket server than ws may do with its stream what it likes.
+ * docs/decisions/frames-to-the-stream.md. None for a transport that compresses, which must see what it sends, and for
+ * another WebSocket server than ws, which may do with its stream what it likes.
  */
 function streamOf({ transport }: Connection): Duplex | undefined {
   if (transport.name !== 'websocket' || transport.perMessageDeflate) return undefined

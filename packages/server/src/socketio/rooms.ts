@@ -19,8 +19,6 @@ interface Kept {
   readonly theirs: readonly string[]
 }
 
-const NONE: readonly string[] = []
-
 export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper {
   const kept = new WeakMap<Socket, Kept>()
   /** Socket.IO keeps a room's name for each socket in it: this makes it one string for all of them. */
@@ -48,11 +46,12 @@ export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper
         : restored(socket, prefixes)
       const isOurs = new Set(ours)
       const others = wanted.filter((room) => !isOurs.has(room))
-      const theirs = others.filter((room) => socket.rooms.has(room))
-      const joined = theirs.length === 0 ? others : others.filter((room) => !theirs.includes(room))
-      const isWanted = new Set(ours.length > 0 ? wanted : NONE)
+      const { rooms } = socket
+      const theirs = others.filter((room) => rooms.has(room))
+      const joined = others.filter((room) => !rooms.has(room))
+      const isWanted = new Set(ours.length > 0 ? wanted : [])
       const left = ours.filter((room) => !isWanted.has(room))
-      kept.set(socket, { memberships, theirs: theirs.length === 0 ? NONE : theirs })
+      kept.set(socket, { memberships, theirs })
       if (joined.length > 0) await socket.join(joined)
       for (const room of left) await socket.leave(room)
     },
