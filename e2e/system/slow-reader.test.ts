@@ -24,11 +24,11 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const io = new Server(http, { pingInterval: 60_000 })
   const engine = createEngine(resolveSettings())
   const runtime = createRuntime(engine, (effect) => {
-    if (effect.type === 'due') outbound.offer(effect.sessionId)
+    if (effect.type === 'due') for (const session of effect.sessions) outbound.offer(session)
   })
   const outbound = createOutbound({
     server: io,
-    take: (sessionId) => engine.take(sessionId, runtime.now()),
+    take: (session) => engine.take(session, runtime.now()),
     emit: true,
   })
   const people = Array.from({ length: PEOPLE }, (_, n) => `person-${n}-`.padEnd(120, 'x') as UserId)
@@ -53,8 +53,8 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const connected = new Promise<void>((resolve) => {
     io.on('connection', (socket) => {
       const sessionId = socket.id as SessionId
-      outbound.open(sessionId, socket)
-      runtime.accept({ type: 'connect', sessionId, userId: viewer, rooms, protocol: 2, since: 0 })
+      const line = outbound.open(sessionId, socket)
+      runtime.accept({ type: 'connect', sessionId, userId: viewer, rooms, protocol: 2, since: 0, line })
       resolve()
     })
   })

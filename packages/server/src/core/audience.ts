@@ -5,22 +5,22 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
-import type { News, Room, Session, User, View, World } from './model.js'
-import { owePresence } from './outbox.js'
+import type { Room, Session, User, View, World } from './model.js'
+import { newsOf, owePresence } from './outbox.js'
 
 /** All sessions that see the user, the user's own among them, are owed what the user is then; each once. */
 export function announce(world: World, subject: User): void {
-  const news: News = { userId: subject.id, entry: { told: subject.presence } }
+  const news = newsOf(subject.id, subject.presence)
   const visit = ++world.visit
   subject.visited = visit
   for (const session of subject.live) owePresence(world, session, news)
   for (const room of subject.rooms) {
     if (room.mode !== 'names') continue
-    for (const viewer of room.users) {
-      if (viewer.visited === visit) continue
+    room.users.forEach((viewer) => {
+      if (viewer.visited === visit) return
       viewer.visited = visit
       for (const session of viewer.live) owePresence(world, session, news)
-    }
+    })
   }
   const watchers = world.watchers.get(subject.id)
   if (watchers) for (const session of watchers) owePresence(world, session, news)

@@ -35,12 +35,15 @@ export function sightOf(world: World, session: Session, room: Room): RoomSight |
   const isCount = room.mode === 'count'
   const { members, online } = isCount ? toldCrowd(world, room) : { members: membersOf(room), online: 0 }
   const typists = Array.from(typistsOf(room), (typist) => typist.id)
+  world.wire.seen.add(room)
   return (room.sight = {
     mode: room.mode,
     members,
     roster: isCount ? NOBODY : rosterOf(room),
     online,
     typing: typists.length === 0 ? NOBODY : typists,
+    places: undefined,
+    index: undefined,
   })
 }
 
@@ -63,14 +66,10 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   if (since && isContinued(world, since) && session.user.rowsAt <= since[1]) {
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
-  const sights: [RoomName, RoomSight][] = []
-  for (const room of session.user.rooms) {
-    const sight = sightOf(world, session, room)
-    if (sight) sights.push([room.name, sight])
-  }
+  const { rooms } = session.user
   const { users, placesIn } = listUsers(
     world,
-    sights.map(([, sight]) => sight),
+    rooms.map((room) => sightOf(world, session, room)),
   )
   const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
     const { mode, members, online } = sight
@@ -81,14 +80,19 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   }
   const groups: RoomState<GroupId>[] = []
   const conversations: RoomState<ConversationId>[] = []
-  for (const [name, sight] of sights) {
+  for (const room of rooms) {
+    const { name } = room
+    const sight = sightOf(world, session, room)
+    if (!sight) continue
     if (name.kind === 'group') groups.push(stateOf(name.id, sight))
     else conversations.push(stateOf(name.id, sight))
   }
-  // It may have asked before its picture was written.
-  const isListed = new Set(session.watched && users.map(([userId]) => userId))
-  for (const userId of session.watched ?? [])
-    if (!isListed.has(userId)) users.push(answerOf(world, session, userId))
+  if (session.watched) {
+    // It may have asked before its picture was written.
+    const isListed = new Set(users.map(([userId]) => userId))
+    for (const userId of session.watched)
+      if (!isListed.has(userId)) users.push(answerOf(world, session, userId))
+  }
   const devices = devicesOf(session)
   return [
     {
@@ -105,9 +109,10 @@ const KEPT_ROSTER_MIN = 5
  * All who are in some roster, each once, and where they are in the list. It begins with the longest roster: people
  * who share that mostly share the others, too, whose places are then the same for all of them.
  */
-function listUsers(world: World, sights: readonly RoomSight[]) {
+function listUsers(world: World, sights: readonly (RoomSight | undefined)[]) {
   let longest: RoomSight | undefined
-  for (const sight of sights) if (sight.roster.length > (longest?.roster.length ?? 0)) longest = sight
+  for (const sight of sights)
+    if (sight && sight.roster.length > (longest?.roster.length ?? 0)) longest = sight
   const base = longest?.roster ?? NOBODY
   const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
   const users = base.map((userId) => countOf(world, userId))
@@ -161,8 +166,9 @@ function changesSince(world: World, session: Session, n: number): PresenceDiff {
     if (room.mode !== 'names') continue
     // Of a room whose members changed, some may be in sight only since then.
     const isNew = room.rosterAt > n
-    for (const subject of room.users)
+    room.users.forEach((subject) => {
       if (isNew || subject.presenceAt > n || subject.rowsAt > n) changedUsers.add(subject)
+    })
   }
   for (const subject of changedUsers) told.users.push(countOf(world, subject.id))
   return diffOf(world, told, session)

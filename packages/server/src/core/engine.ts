@@ -7,7 +7,7 @@
  * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
-import type { Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
+import type { DueSession, Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
 import { forgetUser, setMemberships, setRooms } from './memberships.js'
 import { createWorld, ensureUser, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
 import { openSlot, owePicture, take } from './outbox.js'
@@ -23,10 +23,11 @@ export interface Engine {
    */
   apply(input: Input, now: number): readonly Effect[]
   /**
-   * What the session is to be told now; it is owed nothing afterwards. Call it on `due`, when the session's
-   * transport can be written, and not before: what waits here is one state, what waits in a buffer is a queue.
+   * What the session is to be told now; it is owed nothing afterwards. Call it on `due`, with what that named, when
+   * the session's transport can be written, and not before: what waits here is one state, what waits in a buffer is
+   * a queue. A session that has ended meanwhile is told nothing.
    */
-  take(sessionId: SessionId, now: number): readonly PresenceEvent[]
+  take(due: DueSession, now: number): readonly PresenceEvent[]
   /** When it wants to be called again, at the latest; undefined: nothing is pending. */
   nextDeadline(): number | undefined
   get(userId: UserId): Presence
@@ -49,6 +50,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
   return {
     apply(input, now) {
       world.effects = []
+      world.due = []
       world.position++
       advance(world, now)
       world.now = now
@@ -56,11 +58,13 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       perform(world, input)
       // A grace of nothing is over at once.
       advance(world, now)
+      if (world.due.length > 0) world.effects.push({ type: 'due', sessions: world.due })
       return world.effects
     },
-    take(sessionId, now) {
-      const session = world.sessions.get(sessionId)
-      if (session?.state !== 'live') return []
+    take(due, now) {
+      // Whatever is handed out as due is one.
+      const session = due as Session
+      if (session.state !== 'live') return NOTHING
       world.now = Math.max(world.now, now)
       return take(world, session)
     },
@@ -81,6 +85,8 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
     }),
   }
 }
+
+const NOTHING: readonly PresenceEvent[] = []
 
 /** Remembers when which position was reached, for as long as somebody may come back with it. */
 function mark(world: World): void {

@@ -26,14 +26,14 @@ export function writePicture(world: World, session: Session): PresenceEvent[] {
   const grouped = new Set<User>([viewer])
   for (const room of viewer.rooms) {
     if (room.name.kind === 'group' && room.mode === 'names')
-      for (const subject of room.users) grouped.add(subject)
+      room.users.forEach((subject) => grouped.add(subject))
   }
   for (const subject of grouped) events.push(updateOf(world, subject))
   for (const room of viewer.rooms) {
     if (room.name.kind === 'group') continue
     const { id } = room.name
     if (room.mode === 'names')
-      for (const subject of room.users) events.push(conversationOf(world, subject, id))
+      room.users.forEach((subject) => events.push(conversationOf(world, subject, id)))
     for (const typist of typistsOf(room)) {
       if (seesTyping(viewer, room, typist)) events.push(typingEvent(world, 'typing:start', id, typist.id))
     }
@@ -158,7 +158,7 @@ export function isToldDevices({ owed, user }: Session): boolean {
 export function wireOf(world: World, subject: User) {
   let wire = world.wire.presence.get(subject)
   if (!wire) {
-    wire = { conversations: new Map() }
+    wire = { count: undefined, update: undefined, conversations: undefined }
     world.wire.presence.set(subject, wire)
   }
   return wire
@@ -172,7 +172,7 @@ function updateOf(world: World, subject: User): PresenceEvent {
 }
 
 function conversationOf(world: World, subject: User, conversationId: ConversationId): PresenceEvent {
-  const { conversations } = wireOf(world, subject)
+  const conversations = (wireOf(world, subject).conversations ??= new Map<ConversationId, PresenceEvent>())
   let event = conversations.get(conversationId)
   if (!event) {
     event = {

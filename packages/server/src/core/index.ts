@@ -2,6 +2,7 @@ export { createEngine, type Engine } from './engine.js'
 export { NO_ROOMS } from './memberships.js'
 export type {
   CloseReason,
+  DueSession,
   Effect,
   Input,
   KnownRoom,

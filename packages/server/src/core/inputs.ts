@@ -48,6 +48,8 @@ export type Input =
       readonly since: number
       /** When the token ends, on the engine's clock. */
       readonly expiresAt?: number | undefined
+      /** The shell's own: comes back with each `due`, so that nobody has to be looked up to be written to. */
+      readonly line?: unknown
     }
   /** The connection ended without a word; on a drain it has the re-attach grace. */
   | { readonly type: 'lost'; readonly sessionId: SessionId; readonly isDrain?: boolean }
@@ -123,9 +125,19 @@ export interface Presence {
 export type CloseReason =
   'replaced' | 'left' | Extract<ErrorCode, 'kicked' | 'logged_out' | 'token_expired' | 'too_many_sessions'>
 
+/** A session in the hands of the shell: what `take` wants back. */
+export interface DueSession {
+  readonly id: SessionId
+  /** What the shell gave with `connect`. */
+  readonly line: unknown
+}
+
 export type Effect =
-  /** The session is owed something and its slot has come: call `take` when its transport can be written. */
-  | { readonly type: 'due'; readonly sessionId: SessionId }
+  /**
+   * The last effect: these sessions, each once, are owed something and their slots have come. Call `take` for each when
+   * its transport can be written.
+   */
+  | { readonly type: 'due'; readonly sessions: readonly DueSession[] }
   | { readonly type: 'close'; readonly sessionId: SessionId; readonly why: CloseReason }
   /** The input was refused and changed nothing. */
   | { readonly type: 'refused'; readonly code: ErrorCode }

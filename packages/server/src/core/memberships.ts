@@ -31,7 +31,7 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   setRooms(world, rooms)
   const added = after.filter((room) => !room.users.has(user))
   const kept = user.rooms.length > 0 && new Set(after)
-  const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : []
+  const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : NONE
   if (removed.length === 0 && added.length === 0) return
   for (const room of removed) noteRemoval(world, user, room)
   for (const room of added) noteAddition(world, user, room)
@@ -39,11 +39,8 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   for (const room of added) addToRoom(user, room)
   user.rooms = after
   user.rowsAt = world.position
-  for (const room of [...removed, ...added]) {
-    if (hasRosterOfKnown(room)) rosterChanged(world, room)
-    settleMode(world, room)
-    touchCrowd(world, room)
-  }
+  for (const room of removed) settleRoom(world, room)
+  for (const room of added) settleRoom(world, room)
   if (user.live.length === 0) return
   world.effects.push({
     type: 'rooms',
@@ -52,6 +49,15 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
     added: added.map((room) => room.name),
     removed: removed.map((room) => room.name),
   })
+}
+
+const NONE: readonly Room[] = []
+
+/** Its members are others than before. */
+function settleRoom(world: World, room: Room): void {
+  if (hasRosterOfKnown(room)) rosterChanged(world, room)
+  settleMode(world, room)
+  touchCrowd(world, room)
 }
 
 /** `map` makes a list of just the right length: one that grows has room for more, which each user would keep. */
@@ -82,13 +88,23 @@ function hasRosterOfKnown(room: Room): boolean {
 }
 
 function oweRoomToAll(world: World, room: Room): void {
-  for (const viewer of room.users) for (const session of viewer.live) oweRoom(world, session, room)
+  forEachViewer(room, (session) => {
+    oweRoom(world, session, room)
+  })
+}
+
+function forEachViewer(room: Room, visit: (session: Session) => void): void {
+  room.users.forEach((viewer) => {
+    for (const session of viewer.live) visit(session)
+  })
 }
 
 /** In count mode an end of typing waits for the window; but whoever goes is not named that long. */
 function noteHidden(world: World, user: User, room: Room): void {
   if (!room.crowd?.shown.has(user)) return
-  for (const viewer of room.users) for (const session of viewer.live) oweTyping(world, session, room, user)
+  forEachViewer(room, (session) => {
+    oweTyping(world, session, room, user)
+  })
 }
 
 function noteAddition(world: World, user: User, room: Room): void {
@@ -103,10 +119,14 @@ function noteAddition(world: World, user: User, room: Room): void {
 /** What the user and the others of a room see of each other is about to change. */
 function noteViews(world: World, user: User, room: Room): void {
   for (const session of user.live) {
-    for (const other of room.users) noteView(world, session, other)
+    room.users.forEach((other) => {
+      noteView(world, session, other)
+    })
     noteView(world, session, user)
   }
-  for (const viewer of room.users) for (const session of viewer.live) noteView(world, session, user)
+  forEachViewer(room, (session) => {
+    noteView(world, session, user)
+  })
 }
 
 /** In count mode the user gains or loses a number; and sight of those whom they watch, as those who watch them do. */
@@ -164,13 +184,13 @@ function settleMode(world: World, room: Room): void {
   const mode = members > namesMax ? 'count' : members <= namesMax * NAMES_RETURN_SHARE ? 'names' : room.mode
   if (mode === room.mode) return
   const typists = new Set([...(room.typing?.keys() ?? []), ...(room.crowd?.shown ?? [])])
-  for (const viewer of room.users) {
-    for (const session of viewer.live) {
-      for (const subject of room.users) noteView(world, session, subject)
-      for (const typist of typists) oweTyping(world, session, room, typist)
-      oweOccupancy(world, session, room)
-    }
-  }
+  forEachViewer(room, (session) => {
+    room.users.forEach((subject) => {
+      noteView(world, session, subject)
+    })
+    for (const typist of typists) oweTyping(world, session, room, typist)
+    oweOccupancy(world, session, room)
+  })
   rosterChanged(world, room)
   room.mode = mode
   room.crowd = mode === 'count' ? emptyCrowd() : undefined
@@ -183,7 +203,9 @@ export function forgetUser(world: World, user: User): void {
   for (const room of user.rooms) {
     noteHidden(world, user, room)
     if (room.mode !== 'names') continue
-    for (const viewer of room.users) for (const session of viewer.live) keepView(session, user)
+    forEachViewer(room, (session) => {
+      keepView(session, user)
+    })
   }
   for (const session of world.watchers.get(user.id) ?? []) keepView(session, user)
   for (const room of user.rooms) removeFromRoom(world, user, room)
@@ -201,6 +223,6 @@ export function forgetOldest(world: World): void {
   }
 }
 
-const NO_ROWS: RoomFacts = { members: 0 }
+const NO_ROWS: RoomFacts = { members: 0, roster: undefined }
 
 export const NO_ROOMS: KnownRooms = []

@@ -18,6 +18,7 @@ import type {
 import { Deadlines } from './deadlines.js'
 import type { CloseReason, Effect, Presence, PresenceEvent, RoomFacts, RoomName } from './inputs.js'
 import type { Settings } from './settings.js'
+import { SmallSet } from './small-set.js'
 
 export const OFFLINE: Presence = { online: false, count: 0 }
 /** What nearly everybody is who is online; kept once. */
@@ -59,7 +60,8 @@ export interface Session {
   readonly label: string | undefined
   /** Wall clock, milliseconds since 1970; a session that took over another keeps its since. */
   readonly since: number
-  state: 'live' | 'lost'
+  /** `ended`: it is no more, though somebody may still hold it. */
+  state: 'live' | 'lost' | 'ended'
   lostAt: number
   /** The grace that it has for itself, once it is lost. */
   graceMs: number
@@ -74,6 +76,8 @@ export interface Session {
   /** People on its screen, if any, whom it may hear of even if the rooms shared with them have no names. */
   watched: Set<UserId> | undefined
   readonly owed: Owed
+  /** The shell's; see `connect`. */
+  readonly line: unknown
 }
 
 /** A right to be shown as typing. Its deadline: the end, unless renewed. */
@@ -97,7 +101,7 @@ export interface Room {
   /** The position at which its members, as told, last changed: by rows, or by the mode. */
   rosterAt: number
   /** The members who are known: online, or remembered as offline. */
-  readonly users: Set<User>
+  readonly users: SmallSet<User>
   /** How many of them are online. */
   online: number
   /** How many of them have a live session here. */
@@ -106,7 +110,7 @@ export interface Room {
   typing: Map<User, Set<Session>> | undefined
   /** In count mode, and only then: what the members were told, and when they may be told again. */
   crowd: CrowdNews | undefined
-  /** What protocol 2 says of it, once somebody has asked, until it changes: one for all members. */
+  /** What protocol 2 says of it, once somebody has asked, until it changes or soon after: one for all members. */
   sight: RoomSight | undefined
 }
 
@@ -172,9 +176,9 @@ export interface OwedPresence {
   /** What it was told of the subject before the first change that it is still owed. */
   readonly told: Presence
   /** Where it saw the subject then, if rows have changed since. */
-  readonly view?: View
+  readonly view: View | undefined
   /** It asked: it is told even what it would take for granted, that somebody is offline. */
-  readonly isAsked?: boolean
+  readonly isAsked: boolean
 }
 
 /** A first piece of news, before there is another. */
@@ -191,9 +195,9 @@ export interface RoomSight {
   readonly online: number
   readonly typing: readonly UserId[]
   /** The roster as places in a list of users that begins with the roster `base`, as the last who asked needed it. */
-  places?: { readonly base: readonly UserId[]; readonly list: readonly number[] }
+  places: { readonly base: readonly UserId[]; readonly list: readonly number[] } | undefined
   /** The places in the roster itself, once somebody's list of users began with it. */
-  index?: ReadonlyMap<UserId, number>
+  index: ReadonlyMap<UserId, number> | undefined
 }
 
 /**
@@ -213,10 +217,16 @@ export interface Wire {
   readonly madeAt: number
   readonly presence: Map<
     User,
-    { count?: UserCount; update?: PresenceEvent; readonly conversations: Map<ConversationId, PresenceEvent> }
+    {
+      count: UserCount | undefined
+      update: PresenceEvent | undefined
+      conversations: Map<ConversationId, PresenceEvent> | undefined
+    }
   >
   /** Whatever else is told to many, by what it says. */
   readonly others: Map<string, PresenceEvent>
+  /** Rooms whose `sight` was made: it goes with the rest. */
+  readonly seen: Set<Room>
   /** Differences of protocol 2 of one thing only, by what changed, as of `diffsAt`. */
   readonly diffs: Map<object, readonly PresenceEvent[]>
   diffsAt: number
@@ -241,6 +251,8 @@ export interface World {
   admissionDelayMs: number
   now: number
   effects: Effect[]
+  /** Whose slots have come. */
+  due: Session[]
   readonly users: Map<UserId, User>
   readonly sessions: Map<SessionId, Session>
   readonly groups: Map<GroupId, Room>
@@ -261,7 +273,13 @@ export interface World {
 }
 
 export function emptyWire(madeAt: number): Wire {
-  return { madeAt, presence: new Map(), others: new Map(), diffs: new Map(), diffsAt: 0 }
+  return { madeAt, presence: new Map(), others: new Map(), seen: new Set(), diffs: new Map(), diffsAt: 0 }
+}
+
+/** What was made for many is kept no longer. */
+export function renewWire(world: World): void {
+  for (const room of world.wire.seen) room.sight = undefined
+  world.wire = emptyWire(world.now)
 }
 
 export function createWorld(settings: Settings, epoch: string): World {
@@ -276,6 +294,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     admissionDelayMs: 0,
     now: 0,
     effects: [],
+    due: [],
     users: new Map(),
     sessions: new Map(),
     groups: new Map(),
@@ -351,7 +370,7 @@ export function ensureRoom(world: World, name: RoomName, { members, roster }: Ro
     mode: members > world.settings.namesMax ? 'count' : 'names',
     changedAt: world.position,
     rosterAt: world.position,
-    users: new Set(),
+    users: new SmallSet(),
     online: 0,
     viewers: 0,
     typing: undefined,

@@ -12,10 +12,10 @@ import type { UserId } from '@vigie/protocol'
 import { seesTyping, viewOf } from './audience.js'
 import { sightOf, writeChanges, writeState } from './diffs.js'
 import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './events.js'
-import type { PresenceEvent } from './inputs.js'
+import type { Presence, PresenceEvent } from './inputs.js'
 import {
-  emptyWire,
   OFFLINE,
+  renewWire,
   type News,
   type Owed,
   type OwedPresence,
@@ -58,6 +58,11 @@ export function owePresence(world: World, session: Session, news: News): void {
   queue(world, session)
 }
 
+/** That somebody is no longer what they were told to be. */
+export function newsOf(userId: UserId, told: Presence): News {
+  return { userId, entry: { told, view: undefined, isAsked: false } }
+}
+
 /** What is owed of a user's presence. */
 export function owedEntry({ news, presence }: Owed, userId: UserId): OwedPresence | undefined {
   return news?.userId === userId ? news.entry : presence?.get(userId)
@@ -71,7 +76,7 @@ function setEntry(owed: Owed, userId: UserId, entry: OwedPresence): void {
 
 /** Call before what the two share changes: where they see each other now is where the session was told. */
 export function oweView(world: World, session: Session, subject: User): void {
-  owePresence(world, session, { userId: subject.id, entry: { told: subject.presence } })
+  owePresence(world, session, newsOf(subject.id, subject.presence))
   keepView(session, subject)
 }
 
@@ -88,7 +93,7 @@ export function keepView(session: Session, subject: User): void {
  */
 export function oweAnswer(world: World, session: Session, userId: UserId): void {
   const told = world.users.get(userId)?.presence ?? OFFLINE
-  owePresence(world, session, { userId, entry: { told } })
+  owePresence(world, session, newsOf(userId, told))
   const entry = owedEntry(session.owed, userId)
   if (entry) setEntry(session.owed, userId, { ...entry, isAsked: true })
 }
@@ -172,7 +177,7 @@ function queue(world: World, session: Session): void {
   if (owed.isQueued) return
   owed.isQueued = true
   if (owed.nextAt <= world.now) {
-    world.effects.push({ type: 'due', sessionId: session.id })
+    world.due.push(session)
     return
   }
   const at = Math.ceil(owed.nextAt / SLOT_MS) * SLOT_MS
@@ -190,14 +195,14 @@ export function openSlot(world: World, at: number): void {
   const slot = world.slots.get(at)
   world.slots.delete(at)
   for (const session of slot?.sessions ?? []) {
-    if (session.state === 'live') world.effects.push({ type: 'due', sessionId: session.id })
+    if (session.state === 'live') world.due.push(session)
   }
 }
 
 /** What the session is told now; it is owed nothing afterwards. Only what it may still see is in it. */
 export function take(world: World, session: Session): readonly PresenceEvent[] {
   const { owed } = session
-  if (world.now - world.wire.madeAt >= WIRE_MS) world.wire = emptyWire(world.now)
+  if (world.now - world.wire.madeAt >= WIRE_MS) renewWire(world)
   const events = session.protocol === 2 ? takeAsState(world, session) : takeAsEvents(world, session)
   clear(owed)
   owed.isQueued = false

@@ -91,7 +91,8 @@ function settleDevices(world: World, user: User): void {
   }
   devices.sort((a, b) => a.since - b.since || (a.deviceId < b.deviceId ? -1 : 1))
   if (isSameDevices(devices, user.devices)) return
-  user.devices = devices
+  // A copy is of just the right length; what grew by `push` has room for a dozen more.
+  user.devices = devices.slice()
   oweDevices(world, user)
 }
 

@@ -47,13 +47,21 @@ export function connect(world: World, user: User, input: Connect): Session | und
     position: input.position,
     watched: undefined,
     owed: emptyOwed(),
+    line: input.line,
   }
   world.sessions.set(session.id, session)
-  user.sessions = [...user.sessions, session]
-  user.live = [...user.live, session]
+  const isOnlyLive = user.live.length === user.sessions.length
+  user.sessions = withOneMore(user.sessions, session)
+  // Nearly always they are the same, and then they are one list.
+  user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
   if (user.live.length === 1) for (const room of user.rooms) room.viewers++
   setTokenEnd(world, session, input.expiresAt)
   return session
+}
+
+/** A list of just the right length, which a spread does not make. */
+function withOneMore(sessions: readonly Session[], session: Session): readonly Session[] {
+  return sessions.length === 0 ? [session] : sessions.concat(session)
 }
 
 /** With `allowRecovery` a connection comes back under its old name. */
@@ -155,6 +163,7 @@ export function expire(world: World, session: Session): void {
 /** The session is no more. Its connection, if any, is the caller's to close. */
 export function removeSession(world: World, session: Session): void {
   if (session.state === 'live') detach(world, session)
+  session.state = 'ended'
   world.deadlines.delete(session)
   world.recentlyLost.delete(session)
   world.sessions.delete(session.id)

@@ -67,10 +67,10 @@ function changeTyping(world: World, room: Room, typist: User, change: () => void
 }
 
 function oweTypingToRoom(world: World, room: Room, typist: User): void {
-  for (const viewer of room.users) {
-    if (viewer === typist) continue
+  room.users.forEach((viewer) => {
+    if (viewer === typist) return
     for (const session of viewer.live) oweTyping(world, session, room, typist)
-  }
+  })
 }
 
 /** Something about a room has changed that its members hear of in count mode: now, or when the window is over. */
@@ -116,7 +116,9 @@ function tellOccupancy(world: World, room: Room, crowd: CrowdNews): boolean {
   ) {
     return false
   }
-  for (const viewer of room.users) for (const session of viewer.live) oweOccupancy(world, session, room)
+  room.users.forEach((viewer) => {
+    for (const session of viewer.live) oweOccupancy(world, session, room)
+  })
   crowd.told = current
   roomChanged(world, room)
   return true

@@ -130,7 +130,7 @@ export function membershipReads(database: Database, sources: readonly [Source, S
             aggregated(
               kind,
               'json_build_array(x.member, x.rooms)',
-              `SELECT ${letters(user)} AS member, json_agg(r.${room}::text) AS rooms ` +
+              `SELECT ${letters(user)} AS member, json_agg(DISTINCT ${letters(room)}) AS rooms ` +
                 `FROM ${relation} AS r WHERE ${condition} GROUP BY 1`,
             ),
         ),
@@ -185,12 +185,12 @@ function itemsOf(rows: readonly Row[], ofKind: Source['kind']): unknown[][] {
   )
 }
 
-/** The rooms of each user, each once: the host's tables need no key. What could not be an id is left out. */
+/** The rooms of each user. What could not be an id is left out. */
 function listsOf<Id extends string>(rows: readonly Row[], kind: Source['kind']): Map<UserId, readonly Id[]> {
   const lists = new Map<UserId, readonly Id[]>()
   for (const [member, rooms] of itemsOf(rows, kind)) {
-    const ids = new Set(idsIn<Id>(rooms))
-    if (isId(member) && ids.size > 0) lists.set(member as UserId, [...ids])
+    const ids = idsIn<Id>(rooms)
+    if (isId(member) && ids.length > 0) lists.set(member as UserId, ids)
   }
   return lists
 }

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { PresenceError, type SessionId, type UserId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
-import { createEngine, type CloseReason, type Effect } from '../core/index.js'
+import { createEngine, type CloseReason, type DueSession, type Effect } from '../core/index.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from './directory.js'
 import { createInbound } from './inbound.js'
@@ -44,7 +44,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const roomKeeper = createRoomKeeper(options.emit ? options.rooms : undefined)
   const outbound = createOutbound({
     server,
-    take: (sessionId) => engine.take(sessionId, runtime.now()),
+    take: (session) => engine.take(session, runtime.now()),
     emit: options.emit,
   })
   const runtime = createRuntime(engine, perform)
@@ -93,6 +93,10 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
    * is due and is passed over would wait for ever.
    */
   function perform(effect: Effect): void {
+    if (effect.type === 'due') {
+      for (const session of effect.sessions) offer(session)
+      return
+    }
     try {
       carryOut(effect)
     } catch (error) {
@@ -100,11 +104,16 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     }
   }
 
-  function carryOut(effect: Effect): void {
+  function offer(session: DueSession): void {
+    try {
+      outbound.offer(session)
+    } catch (error) {
+      log.error('A session could not be told what it is owed.', { sessionId: session.id, error })
+    }
+  }
+
+  function carryOut(effect: Exclude<Effect, { type: 'due' }>): void {
     switch (effect.type) {
-      case 'due':
-        outbound.offer(effect.sessionId)
-        return
       case 'close':
         closeSocket(effect.sessionId, effect.why)
         return

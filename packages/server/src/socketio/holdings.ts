@@ -6,6 +6,7 @@ import type { UserId } from '@vigie/protocol'
 import type { RoomFacts, RoomName, RoomRows, UserMemberships } from '../core/index.js'
 import type { Fresh, FreshQueue } from './fresh.js'
 import { createInterner } from './interner.js'
+import type { NamedRoom } from './rooms.js'
 
 /** A user whose rows are needed; the value: the rooms that they name, held for this user. */
 export interface UserEntry extends Fresh<readonly RoomEntry[]> {
@@ -15,7 +16,7 @@ export interface UserEntry extends Fresh<readonly RoomEntry[]> {
 }
 
 /** A room that somebody's rows name. */
-export type RoomEntry = RoomName & Fresh<RoomFacts> & { pins: number }
+export type RoomEntry = NamedRoom & Fresh<RoomFacts> & { pins: number }
 
 export interface Holdings {
   readonly users: ReadonlyMap<string, UserEntry>
@@ -35,7 +36,7 @@ export interface Holdings {
 export type UserQueue = FreshQueue<readonly RoomEntry[], UserEntry>
 export type RoomQueue = FreshQueue<RoomFacts, RoomEntry>
 
-const NO_ROWS: RoomFacts = { members: 0 }
+const NO_ROWS: RoomFacts = { members: 0, roster: undefined }
 
 export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Holdings {
   const users = new Map<string, UserEntry>()
@@ -53,7 +54,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   function holdRoom(rooms: Map<string, RoomEntry>, { kind, id }: RoomName): RoomEntry {
     let room = rooms.get(id)
     if (!room) {
-      room = { kind, id, pins: 0, state: 'new', value: undefined } as RoomEntry
+      room = { kind, id, pins: 0, state: 'new', value: undefined, joinedAs: undefined } as RoomEntry
       rooms.set(id, room)
     }
     room.pins++
@@ -109,8 +110,12 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   }
 }
 
+/** Lists up to this long are looked through item by item: a set of each would be most of what a read throws away. */
+const SHORT = 32
+
 /** An adapter promises it; one that does not keep it would make rooms count somebody twice. */
 function eachOnce<Id>(ids: readonly Id[]): readonly Id[] {
+  if (ids.length <= SHORT && ids.every((id, place) => ids.indexOf(id) === place)) return ids
   const unique = new Set(ids)
   return unique.size === ids.length ? ids : [...unique]
 }

@@ -5,6 +5,7 @@
  * Out:  inputs for the engine
  * Next: core/sessions.ts, core/typing.ts
  */
+import type { IncomingMessage } from 'node:http'
 import { parseAuth, PresenceError, type ParsedAuth, type SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
 import type { Log, Settings } from '../core/index.js'
@@ -39,11 +40,15 @@ export interface Inbound {
   close(): void
 }
 
+/** An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written. */
+interface Handshakes {
+  on(event: 'headers', listener: (headers: unknown, request: IncomingMessage) => void): unknown
+}
+
 /** A connection that was let in but is not a session yet. */
 interface Admission {
   readonly verified: Verified
   readonly auth: ParsedAuth
-  release(): void
 }
 
 /** The engine is told how long people are held back in steps of this: graces need it no finer. */
@@ -52,11 +57,14 @@ const DELAY_STEP_MS = 500
 export function createInbound(options: InboundOptions): Inbound {
   const { namespace, settings, authenticate, directory, runtime, outbound, rooms, log, isShadow, ready } =
     options
-  const admissions = new WeakMap<Socket, Admission>()
+  /** From the moment when their rows are held until they are sessions, or their connection has gone. */
+  const admissions = new Map<Socket, Admission>()
   /** Engine connections with a socket of this namespace, let in or on the way. */
   const taken = new WeakMap<object, Socket>()
   /** Those of them that are still being checked, or wait for it. */
   const admitting = new WeakSet<Socket>()
+  /** Engines of whose handshakes the writes go out together. */
+  const held = new WeakSet<object>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
   const messages = createMessages({
@@ -80,8 +88,10 @@ export function createInbound(options: InboundOptions): Inbound {
       next()
       return
     }
+    holdHandshakes(socket)
     admit(socket).then(
       () => {
+        outbound.hold(socket.conn)
         next()
       },
       (error: unknown) => {
@@ -98,7 +108,19 @@ export function createInbound(options: InboundOptions): Inbound {
   runtime.onBeat(() => {
     gate.look()
     tellDelay()
+    releaseTheGone()
   })
+
+  /** From the second on: it is the first connection that shows where they come from. */
+  function holdHandshakes({ conn }: Socket): void {
+    const { server: engine } = conn as unknown as { readonly server: Handshakes }
+    if (held.has(engine)) return
+    held.add(engine)
+    engine.on('headers', (_headers, request) => {
+      // Only the answer to an upgrade is followed by a packet.
+      if (!isClosed && request.headers.upgrade !== undefined) outbound.hold(request.socket)
+    })
+  }
 
   function admitLate(socket: Socket): void {
     admit(socket).then(
@@ -171,15 +193,19 @@ export function createInbound(options: InboundOptions): Inbound {
     await ready.catch((error: unknown) => {
       throw new PresenceError('unavailable', undefined, { cause: error })
     })
-    directory.pin(verified.userId)
-    const release = releaseOnce(socket, verified)
-    const memberships = await directory.load(verified.userId).catch((error: unknown) => {
-      release()
+    if (isClosed) return
+    const { userId } = verified
+    directory.pin(userId)
+    admissions.set(socket, { verified, auth })
+    try {
+      const memberships = await directory.load(userId)
+      ;(socket.data as { userId?: string }).userId = userId
+      await rooms.keep(socket, userId, memberships)
+    } catch (error) {
+      release(socket)
       throw error
-    })
-    admissions.set(socket, { verified, auth, release })
-    ;(socket.data as { userId?: string }).userId = verified.userId
-    await rooms.keep(socket, verified.userId, memberships)
+    }
+    if (socket.conn.readyState !== 'open') release(socket)
   }
 
   /** A second socket on the same connection would be a second session that no limit on sockets counts. */
@@ -188,18 +214,17 @@ export function createInbound(options: InboundOptions): Inbound {
     return other !== undefined && other !== socket && (admitting.has(other) || other.connected)
   }
 
-  function releaseOnce(socket: Socket, { userId }: Verified): () => void {
-    let isReleased = false
-    const release = () => {
-      if (isReleased) return
-      isReleased = true
-      socket.conn.off('close', release)
-      directory.unpin(userId)
-    }
-    socket.conn.once('close', release)
-    // The connection ended while its rows were read: its `close` has been.
-    if (socket.conn.readyState !== 'open') release()
-    return release
+  /** Its rows are needed no longer on account of its admission. */
+  function release(socket: Socket): void {
+    const admission = admissions.get(socket)
+    if (!admission) return
+    admissions.delete(socket)
+    directory.unpin(admission.verified.userId)
+  }
+
+  /** Nobody says so when a connection ends before it is a session: a listener on each would cost more than to look. */
+  function releaseTheGone(): void {
+    for (const socket of admissions.keys()) if (socket.conn.readyState !== 'open') release(socket)
   }
 
   /**
@@ -226,27 +251,22 @@ export function createInbound(options: InboundOptions): Inbound {
     const admission = admissions.get(socket)
     // Let in before Vigie was attached, or past its middleware: it is not a session.
     if (!admission) return
-    admissions.delete(socket)
-    const { verified, auth, release } = admission
     // A handler of the host that was registered first has ended it already, and its end will not be told again.
-    if (!socket.connected) {
-      release()
-      return
-    }
+    if (socket.connected) become(socket, admission)
+    release(socket)
+  }
+
+  function become(socket: Socket, { verified, auth }: Admission): void {
     const sessionId = socket.id as SessionId
     const memberships = directory.rooms(verified.userId)
-    if (!memberships) {
-      release()
-      return
-    }
+    if (!memberships) return
     // Two may have passed while a later middleware of the host was busy.
     if (isTaken(socket)) {
-      release()
       socket.disconnect()
       return
     }
     taken.set(socket.conn, socket)
-    outbound.open(sessionId, socket)
+    const line = outbound.open(sessionId, socket)
     // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
     messages.listen({ socket, sessionId, ...verified })
     runtime.accept({
@@ -261,10 +281,10 @@ export function createInbound(options: InboundOptions): Inbound {
       label: auth.label ?? undefined,
       since: Date.now(),
       expiresAt: wallClock.toEngineTime(verified.expiresAt),
+      line,
     })
     // What followed may have ended it, and a join after the end would stay in the adapter for ever.
     if (isConnected(socket)) keepRooms(socket, verified)
-    release()
   }
 
   /** Rows may have changed since the middleware joined the rooms. */
@@ -280,6 +300,7 @@ export function createInbound(options: InboundOptions): Inbound {
     },
     close() {
       isClosed = true
+      admissions.clear()
       // The loop's beats end with the runtime: nobody would look at who waits.
       gate.open()
     },

@@ -85,7 +85,7 @@ export function createMessages(options: MessagesOptions): Messages {
     const asked = typeof args.at(-1) === 'function' ? (args.pop() as Acknowledgement) : undefined
     const acknowledge = isShadow || !hasRoom(sender.socket) ? undefined : asked
     const allowance = allowanceOf(sender, name)
-    if (take(allowance.handled, rate, runtime.now())) {
+    if (take(allowance.handled, rate, performance.now())) {
       void handle(sender, name, args).then((error) => {
         // In shadow mode nobody else hears of what would be refused.
         if (error) log.debug('A message was refused.', { name, userId: sender.userId, code: error.code })
@@ -93,7 +93,7 @@ export function createMessages(options: MessagesOptions): Messages {
           error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
         )
       })
-    } else if (acknowledge && take((allowance.refused ??= fullBucket(rate)), rate, runtime.now())) {
+    } else if (acknowledge && take((allowance.refused ??= fullBucket(rate)), rate, performance.now())) {
       const { code, message } = new PresenceError('rate_limited')
       acknowledge({ ok: false, error: { code, message } })
     }

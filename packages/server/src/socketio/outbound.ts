@@ -9,14 +9,21 @@
 import type { Duplex } from 'node:stream'
 import type { SessionId } from '@vigie/protocol'
 import type { Server, Socket } from 'socket.io'
-import type { PresenceEvent } from '../core/index.js'
+import type { DueSession, PresenceEvent } from '../core/index.js'
 import { cut, FRAME_MAX_BYTES } from './frames.js'
 
 export interface Outbound {
-  open(sessionId: SessionId, socket: Socket): void
+  /**
+   * Until the end of this turn of the loop, what anybody writes to the connection is collected, and then goes out
+   * in one system call: Socket.IO's answer to a CONNECT and the first picture, say. Call it on the way of a
+   * handshake only: whoever writes meanwhile takes the connection for one that cannot be written.
+   */
+  hold(connection: Holdable): void
+  /** A way out for the session; the engine hands it back when it is due. */
+  open(sessionId: SessionId, socket: Socket): Line
   socket(sessionId: SessionId): Socket | undefined
   /** The session is owed something and may be written. */
-  offer(sessionId: SessionId): void
+  offer(session: DueSession): void
   close(sessionId: SessionId): void
   /** Forgets all connections, without closing them. */
   clear(): void
@@ -26,7 +33,7 @@ export interface Outbound {
 interface OutboundOptions {
   readonly server: Server
   /** Takes from the engine what the session is owed. */
-  readonly take: (sessionId: SessionId) => readonly PresenceEvent[]
+  readonly take: (session: DueSession) => readonly PresenceEvent[]
   /** False: take, and send nothing. */
   readonly emit: boolean
 }
@@ -50,36 +57,99 @@ interface Connection {
 }
 
 /** A session's way out. */
-interface Line {
+export interface Line {
   readonly socket: Socket
   readonly connection: Connection
   /** The TCP or TLS stream under a WebSocket of ws, once there is one: it takes finished frames. */
   stream: Duplex | undefined
-  /** It could not be written when it was last asked, and is asked again when it can. */
-  isWaiting: boolean
+  /**
+   * `waits`: it could not be written when it was last asked, and is asked again when it can. `held`: it is asked at
+   * the end of this turn of the loop.
+   */
+  state: 'open' | 'waits' | 'held' | 'closed'
+}
+
+/** A stream, or a connection that may have one. */
+type Holdable = Duplex | Socket['conn']
+
+/** What is collected until the end of this turn of the loop. */
+interface Held {
+  readonly stream: Duplex
+  /** The way out of the session that it has become meanwhile … */
+  line: Line | undefined
+  /** … which is owed something. */
+  due: DueSession | undefined
 }
 
 const NO_BYTES = Buffer.alloc(0)
 
 export function createOutbound({ server, take, emit }: OutboundOptions): Outbound {
   const lines = new Map<SessionId, Line>()
+  /** By stream or connection, in order of coming. */
+  let held = new Map<Holdable, Held>()
   const encode = createEncode(server)
 
-  function offer(sessionId: SessionId): void {
-    const line = lines.get(sessionId)
-    if (!line || line.isWaiting || line.connection.readyState !== 'open') return
-    if (emit && isBusy(line)) {
-      line.isWaiting = true
-      whenFree(line, () => {
-        line.isWaiting = false
-        if (lines.get(sessionId) === line) offer(sessionId)
-      })
-      return
+  function offer(session: DueSession): void {
+    const line = session.line as Line
+    switch (line.state) {
+      case 'open':
+        if (line.connection.readyState !== 'open') return
+        if (emit && isBusy(line)) offerWhenFree(session, line)
+        else pass(session, line)
+        return
+      case 'held': {
+        const mine = held.get(line.socket.conn)
+        if (mine) mine.due = session
+        return
+      }
+      case 'waits':
+      case 'closed':
     }
+  }
+
+  function offerWhenFree(session: DueSession, line: Line): void {
+    line.state = 'waits'
+    whenFree(line, () => {
+      if (line.state === 'closed') return
+      line.state = 'open'
+      offer(session)
+    })
+  }
+
+  function pass(session: DueSession, line: Line): void {
     // Its end is under way, and will be told.
     if (line.stream?.writable === false) return
-    const events = take(sessionId)
+    const events = take(session)
     if (emit && events.length > 0) write(line, events)
+  }
+
+  function hold(holdable: Holdable): void {
+    const stream = 'cork' in holdable ? holdable : streamOf(holdable as unknown as Connection)
+    if (!emit || !encode.isText || !stream || held.has(holdable)) return
+    stream.cork()
+    held.set(holdable, { stream, line: undefined, due: undefined })
+    if (held.size === 1) setImmediate(letGo)
+  }
+
+  /** First everybody is told, then everything goes out: who is written first hears of no more than the others. */
+  function letGo(): void {
+    const all = held
+    held = new Map()
+    try {
+      for (const each of all.values()) {
+        const { stream, line, due } = each
+        if (line?.state !== 'held') continue
+        line.state = 'open'
+        // What the host has sent meanwhile waits in engine.io, and goes first.
+        if (!due || line.connection.readyState !== 'open' || line.connection.writeBuffer.length > 0) continue
+        line.stream = stream
+        each.due = undefined
+        pass(due, line)
+      }
+    } finally {
+      for (const { stream } of all.values()) stream.uncork()
+    }
+    for (const { due } of all.values()) if (due) offer(due)
   }
 
   function write({ socket, connection, stream }: Line, events: readonly PresenceEvent[]): void {
@@ -101,17 +171,28 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
     return line.stream !== undefined && line.stream.writableLength > 0
   }
 
+  function close(line: Line | undefined): void {
+    if (line) line.state = 'closed'
+  }
+
   return {
+    hold,
     open(sessionId, socket) {
       const connection = socket.conn as unknown as Connection
-      lines.set(sessionId, { socket, connection, stream: undefined, isWaiting: false })
+      const mine = held.get(socket.conn)
+      const line: Line = { socket, connection, stream: undefined, state: mine ? 'held' : 'open' }
+      if (mine) mine.line = line
+      lines.set(sessionId, line)
+      return line
     },
     socket: (sessionId) => lines.get(sessionId)?.socket,
     offer,
     close(sessionId) {
+      close(lines.get(sessionId))
       lines.delete(sessionId)
     },
     clear() {
+      for (const line of lines.values()) close(line)
       lines.clear()
     },
     get size() {
@@ -164,11 +245,11 @@ function createEncode(server: Server) {
   const packets = memoByNamespace((event, namespace) => encode(namespace, [event.name, event.payload]))
   const isText = ['/', '/probe'].every((namespace) => {
     const [packet, ...rest] = encode(namespace, ['probe', [1]])
-    return packet === textPacket(namespace, 'probe', [1]) && rest.length === 0
+    return packet === `${headOf(namespace, 'probe')}[1]]` && rest.length === 0
   })
   const toFrame = (event: PresenceEvent, namespace: string) =>
     // `4` is engine.io's message type, the first character of each of its text frames.
-    textFrame(`4${textPacket(namespace, event.name, event.payload)}`)
+    textFrame(`4${headOf(namespace, event.name)}`, JSON.stringify(event.payload), ']')
   const shared = memoByNamespace(toFrame)
   /** Of a state or diff all recipients follow each other. */
   let last: { readonly event: PresenceEvent; readonly namespace: string; readonly frame: Buffer } | undefined
@@ -200,9 +281,9 @@ function createEncode(server: Server) {
   }
 }
 
-/** As Socket.IO's own encoder writes an event without an acknowledgement. */
-function textPacket(namespace: string, name: string, payload: unknown): string {
-  return `${EVENT}${namespace === '/' ? '' : `${namespace},`}["${name}",${JSON.stringify(payload)}]`
+/** As Socket.IO's own encoder writes an event without an acknowledgement; the payload and a bracket follow. */
+function headOf(namespace: string, name: string): string {
+  return `${EVENT}${namespace === '/' ? '' : `${namespace},`}["${name}",`
 }
 
 function memoByNamespace<Value>(make: (event: PresenceEvent, namespace: string) => Value) {
@@ -219,9 +300,13 @@ function memoByNamespace<Value>(make: (event: PresenceEvent, namespace: string) 
   }
 }
 
-/** One unmasked, final text frame (RFC 6455, section 5.2). */
-export function textFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text)
+/**
+ * One unmasked, final text frame (RFC 6455, section 5.2). Its text comes in parts: put together first, a large one would
+ * be copied once more.
+ */
+export function textFrame(...parts: readonly string[]): Buffer {
+  let length = 0
+  for (const part of parts) length += Buffer.byteLength(part)
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(headerLength + length)
   frame[0] = 0x81
@@ -233,6 +318,7 @@ export function textFrame(text: string): Buffer {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  frame.write(text, headerLength)
+  let offset = headerLength
+  for (const part of parts) offset += frame.write(part, offset)
   return frame
 }

@@ -5,7 +5,10 @@ import type { ErrorCode } from '@vigie/protocol'
 import type { Effect, Engine, Input } from '../core/index.js'
 
 export interface Runtime {
-  /** Milliseconds, monotonic, without those in which the process stood still. */
+  /**
+   * Whole milliseconds, monotonic, without those in which the process stood still. Whole: small integers are kept in
+   * place, where a fraction would be an object of its own, in each session and deadline.
+   */
   now(): number
   /** Lets the input happen and carries out what follows. The code of a refusal, if it was refused. */
   accept(input: Input): ErrorCode | undefined
@@ -95,7 +98,7 @@ export function createRuntime(
       beatAt = time
     }
     // What was told before the stall was seen to be one stands: the engine's time does not go back.
-    latest = Math.max(latest, time - stalledMs)
+    latest = Math.max(latest, Math.floor(time - stalledMs))
     return latest
   }
 

@@ -6,6 +6,7 @@ import { deepStrictEqual, notDeepStrictEqual, ok, strictEqual } from 'node:asser
 import type { ClientId, ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
 import type {
   createEngine,
+  DueSession,
   Effect,
   Input,
   KnownRooms,
@@ -27,7 +28,7 @@ interface Client {
   /** Of a client of protocol 2: what `picture` is read from. */
   readonly synced: Synced | undefined
   isBlocked: boolean
-  isDue: boolean
+  due: DueSession | undefined
   /** Its first picture has come. */
   isFresh: boolean
 }
@@ -69,8 +70,10 @@ export function play(history: History, create: typeof createEngine, settings: Se
     for (const effect of effects) {
       switch (effect.type) {
         case 'due': {
-          const client = clients.get(effect.sessionId)
-          if (client) client.isDue = true
+          for (const session of effect.sessions) {
+            const client = clients.get(session.id)
+            if (client) client.due = session
+          }
           break
         }
         case 'close':
@@ -117,9 +120,10 @@ export function play(history: History, create: typeof createEngine, settings: Se
 
   function deliver(): void {
     for (const client of clients.values()) {
-      if (!client.isDue || client.isBlocked) continue
-      client.isDue = false
-      for (const event of engine.take(client.sessionId, truth.now)) receive(client, event)
+      const { due } = client
+      if (!due || client.isBlocked) continue
+      client.due = undefined
+      for (const event of engine.take(due, truth.now)) receive(client, event)
       client.isFresh = true
     }
   }
@@ -249,7 +253,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
       picture: emptyPicture(),
       synced: step.sdk ? (resumed ?? emptySynced()) : undefined,
       isBlocked: false,
-      isDue: false,
+      due: undefined,
       isFresh: false,
     })
     apply({

@@ -1,6 +1,6 @@
 import type { GroupId, PresenceState, SessionId, UserId } from '@vigie/protocol'
 import { expect, it } from 'vitest'
-import { createEngine, resolveSettings, type KnownRooms } from '../../src/core/index.js'
+import { createEngine, resolveSettings, type DueSession, type KnownRooms } from '../../src/core/index.js'
 
 const ids = (...names: string[]) => names as UserId[]
 
@@ -13,10 +13,12 @@ function connected(rosters: Readonly<Record<string, readonly UserId[]>>, namesMa
   }))
   const connect = (name: string) => {
     const sessionId = name as SessionId
-    engine.apply({ type: 'connect', sessionId, userId: name as UserId, rooms, protocol: 2, since: 0 }, 0)
-    return sessionId
+    const userId = name as UserId
+    const effects = engine.apply({ type: 'connect', sessionId, userId, rooms, protocol: 2, since: 0 }, 0)
+    const due = effects.flatMap((effect) => (effect.type === 'due' ? effect.sessions : []))
+    return due.find(({ id }) => id === sessionId) as DueSession
   }
-  const stateOf = (sessionId: SessionId) => engine.take(sessionId, 0)[0]?.payload as PresenceState
+  const stateOf = (session: DueSession) => engine.take(session, 0)[0]?.payload as PresenceState
   return { engine, connect, stateOf }
 }
 
@@ -45,7 +47,7 @@ it('answers in the state whoever watched before it was written', () => {
   const { engine, connect, stateOf } = connected({ all: ids('ann', 'bob', 'cid') }, 2)
   connect('bob')
   const ann = connect('ann')
-  engine.apply({ type: 'watch', sessionId: ann, add: ids('bob', 'cid', 'nobody'), remove: [] }, 0)
+  engine.apply({ type: 'watch', sessionId: ann.id, add: ids('bob', 'cid', 'nobody'), remove: [] }, 0)
   expect(stateOf(ann).users).toEqual([
     ['bob', 1],
     ['cid', 0],

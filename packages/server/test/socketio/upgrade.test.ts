@@ -58,9 +58,9 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
   const outbound = createOutbound({
     server: io,
     emit: true,
-    take(sessionId): readonly PresenceEvent[] {
-      const state = owed.get(sessionId)
-      owed.delete(sessionId)
+    take({ id }): readonly PresenceEvent[] {
+      const state = owed.get(id)
+      owed.delete(id)
       // Three packets over polling, the second of a size that is compressed: engine.io sends one, and keeps two.
       const texts = state === undefined ? [] : ['first', 'x'.repeat(1_500), String(state)]
       return texts.map((text) => ({
@@ -89,7 +89,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
     })
     const [socket] = (await once(arrivals, name)) as [Socket]
     const sessionId = socket.id as SessionId
-    outbound.open(sessionId, socket)
+    const session = { id: sessionId, line: outbound.open(sessionId, socket) }
 
     let latest = 0
     let quietTurns = 0
@@ -99,7 +99,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
       latest++
       const isQueued = owed.has(sessionId)
       owed.set(sessionId, latest)
-      if (!isQueued) outbound.offer(sessionId)
+      if (!isQueued) outbound.offer(session)
     }
     const pass = (point: string) => {
       quietTurns = 0

@@ -2,6 +2,7 @@ import type { ClientId, ConversationId, DeviceId, SessionId, UserId } from '@vig
 import {
   createEngine,
   resolveSettings,
+  type DueSession,
   type Effect,
   type Input,
   type KnownRoom,
@@ -23,7 +24,7 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
   const engine = createEngine(resolveSettings(settings))
   const heard = new Map<string, string[]>()
   const blocked = new Set<string>()
-  const due = new Set<string>()
+  const due = new Map<string, DueSession>()
   const effects: Effect[] = []
   let now = 1_000
   let made = 0
@@ -46,16 +47,17 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
   function apply(input: Input): readonly Effect[] {
     const result = engine.apply(input, now)
     effects.push(...result)
-    for (const effect of result) if (effect.type === 'due') due.add(effect.sessionId)
+    for (const effect of result)
+      if (effect.type === 'due') for (const session of effect.sessions) due.set(session.id, session)
     deliver()
     return result
   }
 
   function deliver(): void {
-    for (const sessionId of [...due]) {
+    for (const [sessionId, session] of [...due]) {
       if (blocked.has(sessionId)) continue
       due.delete(sessionId)
-      const lines = engine.take(sessionId as SessionId, now).map(line)
+      const lines = engine.take(session, now).map(line)
       heard.set(sessionId, [...(heard.get(sessionId) ?? []), ...lines])
     }
   }
