@@ -10,7 +10,7 @@ import { newsOf, owePresence } from './outbox.js'
 
 /** All sessions that see the user, the user's own among them, are owed what the user is then; each once. */
 export function announce(world: World, subject: User): void {
-  const news = newsOf(subject.id, subject.presence)
+  const news = newsOf(subject)
   const visit = ++world.visit
   subject.visited = visit
   for (const session of subject.live) owePresence(world, session, news)

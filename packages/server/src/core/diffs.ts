@@ -18,6 +18,7 @@ import { differs, isToldDevices, membersOf, toldCrowd, wireOf } from './events.j
 import type { PresenceEvent, RoomName } from './inputs.js'
 import {
   OFFLINE,
+  subjectOf,
   type OwedPresence,
   type Room,
   type RoomSight,
@@ -268,14 +269,15 @@ function newCount(
   world: World,
   session: Session,
   userId: UserId,
-  { told, view: toldView, isAsked }: OwedPresence,
+  entry: OwedPresence,
 ): UserCount | undefined {
-  const subject = world.users.get(userId)
+  const { told, view: toldView, isAsked } = entry
+  const subject = subjectOf(world, userId, entry)
   const view = subject ? viewOf(session, subject) : NO_VIEW
   const sees = isInSight(view)
   const isNews = differs(told, isInSight(toldView ?? view), subject?.presence ?? OFFLINE, sees)
   if (!isNews && !isAsked) return undefined
-  return sees ? countOf(world, userId) : [userId, 0]
+  return subject && sees ? knownCountOf(world, subject) : [userId, 0]
 }
 
 function answerOf(world: World, session: Session, userId: UserId): UserCount {
@@ -333,6 +335,9 @@ function isSameList(a: readonly UserId[], b: readonly UserId[]): boolean {
 
 function countOf(world: World, userId: UserId): UserCount {
   const user = world.users.get(userId)
-  if (!user) return [userId, 0]
-  return (wireOf(world, user).count ??= [userId, user.presence.count])
+  return user ? knownCountOf(world, user) : [userId, 0]
+}
+
+function knownCountOf(world: World, user: User): UserCount {
+  return (wireOf(world, user).count ??= [user.id, user.presence.count])
 }

@@ -8,6 +8,7 @@
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import type { DueSession, Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
+import { endStretch } from './arrivals.js'
 import { forgetUser, setMemberships, setRooms } from './memberships.js'
 import { createWorld, ensureUser, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
 import { openSlot, owePicture, take } from './outbox.js'
@@ -121,6 +122,9 @@ function advance(world: World, now: number): void {
         break
       case 'node':
         expireNode(world, timed)
+        break
+      case 'arrivals':
+        endStretch(world)
         break
       case 'slot':
         openSlot(world, timed.at)

@@ -11,6 +11,7 @@ import {
   isSameDevices,
   OFFLINE,
   roomChanged,
+  subjectOf,
   type Crowd,
   type OwedPresence,
   type Room,
@@ -69,7 +70,7 @@ interface Telling {
 
 function writePresence({ world, session, userId, entry }: Telling, events: PresenceEvent[]): void {
   const { told, view: toldView } = entry
-  const subject = world.users.get(userId)
+  const subject = subjectOf(world, userId, entry)
   const now = subject?.presence ?? OFFLINE
   const view = subject ? viewOf(session, subject) : NO_VIEW
   const seen = toldView ?? view

@@ -28,7 +28,9 @@ import { stopTyping, touchCrowd } from './typing.js'
 /** The user's rows are these now. */
 export function setMemberships(world: World, user: User, rooms: KnownRooms): void {
   const after = ensureRooms(world, rooms)
-  setRooms(world, rooms)
+  rooms.forEach(({ value = NO_ROWS }, place) => {
+    setRoom(world, after[place], value)
+  })
   const added = after.filter((room) => !room.users.has(user))
   const kept = user.rooms.length > 0 && new Set(after)
   const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : NONE
@@ -210,6 +212,7 @@ export function forgetUser(world: World, user: User): void {
   for (const session of world.watchers.get(user.id) ?? []) keepView(session, user)
   for (const room of user.rooms) removeFromRoom(world, user, room)
   world.users.delete(user.id)
+  user.isKnown = false
   world.effects.push({ type: 'forget', userId: user.id })
 }
 

@@ -15,6 +15,7 @@ import type {
   UserCount,
   UserId,
 } from '@vigie/protocol'
+import type { Arrivals } from './arrivals.js'
 import { Deadlines } from './deadlines.js'
 import type { CloseReason, Effect, Presence, PresenceEvent, RoomFacts, RoomName } from './inputs.js'
 import type { Settings } from './settings.js'
@@ -44,6 +45,8 @@ export interface User {
   rowsAt: number
   /** As its own sessions see them; replaced when that is another list than before, never changed. */
   devices: readonly Device[]
+  /** False once it is remembered no longer: whoever holds on to it looks for another record of the same name. */
+  isKnown: boolean
   /** Set while an audience is collected: a user in several shared rooms is visited once. */
   visited: number
 }
@@ -144,7 +147,7 @@ export interface Slot {
 }
 
 /** Whatever has a deadline; each has one. */
-export type Timed = User | Session | Lease | Room | RemoteNode | Slot
+export type Timed = User | Session | Lease | Room | RemoteNode | Slot | Arrivals
 
 /**
  * What a session will be told at its next slot. At most one entry per subject: the latest state wins. Everything
@@ -173,6 +176,8 @@ export interface Owed {
 
 /** Never changed: the sessions that hear of one transition share one. */
 export interface OwedPresence {
+  /** Whom it is about, if they were known then; see {@link subjectOf}. */
+  readonly subject: User | undefined
   /** What it was told of the subject before the first change that it is still owed. */
   readonly told: Presence
   /** Where it saw the subject then, if rows have changed since. */
@@ -226,7 +231,7 @@ export interface Wire {
   /** Whatever else is told to many, by what it says. */
   readonly others: Map<string, PresenceEvent>
   /** Rooms whose `sight` was made: it goes with the rest. */
-  readonly seen: Set<Room>
+  seen: Set<Room>
   /** Differences of protocol 2 of one thing only, by what changed, as of `diffsAt`. */
   readonly diffs: Map<object, readonly PresenceEvent[]>
   diffsAt: number
@@ -245,8 +250,9 @@ export interface World {
   oldestPosition: number
   /** The sessions that watch a user, known or not. */
   readonly watchers: Map<UserId, Set<Session>>
-  /** How often a session is written at most; `windowMs`, or longer under pressure. */
+  /** How often a session is written at most; `windowMs`, or longer under pressure; see `writeWindowMs`. */
   windowMs: number
+  readonly arrivals: Arrivals
   /** How long people have been held back at the door; 0: nobody is. */
   admissionDelayMs: number
   now: number
@@ -276,10 +282,15 @@ export function emptyWire(madeAt: number): Wire {
   return { madeAt, presence: new Map(), others: new Map(), seen: new Set(), diffs: new Map(), diffsAt: 0 }
 }
 
-/** What was made for many is kept no longer. */
+/**
+ * What was made for many is kept no longer. In a mass arrival sights are: those of a room come one after the other, with
+ * seconds between them.
+ */
 export function renewWire(world: World): void {
-  for (const room of world.wire.seen) room.sight = undefined
+  const { seen } = world.wire
   world.wire = emptyWire(world.now)
+  if (world.arrivals.isMass) world.wire.seen = seen
+  else for (const room of seen) room.sight = undefined
 }
 
 export function createWorld(settings: Settings, epoch: string): World {
@@ -291,6 +302,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     oldestPosition: 0,
     watchers: new Map(),
     windowMs: settings.windowMs,
+    arrivals: { is: 'arrivals', count: 0, isMass: false },
     admissionDelayMs: 0,
     now: 0,
     effects: [],
@@ -348,11 +360,17 @@ export function ensureUser(world: World, id: UserId): User {
     presenceAt: world.position,
     rowsAt: world.position,
     devices: [],
+    isKnown: true,
     visited: 0,
   }
   world.users.set(id, user)
   world.effects.push({ type: 'want', userId: id })
   return user
+}
+
+/** Whom something owed is about, as far as they are known now. */
+export function subjectOf(world: World, userId: UserId, { subject }: OwedPresence): User | undefined {
+  return subject?.isKnown ? subject : world.users.get(userId)
 }
 
 export function findRoom(world: World, name: RoomName): Room | undefined {

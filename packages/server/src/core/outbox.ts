@@ -9,10 +9,11 @@
  * nothing to tell.
  */
 import type { UserId } from '@vigie/protocol'
+import { writeWindowMs } from './arrivals.js'
 import { seesTyping, viewOf } from './audience.js'
 import { sightOf, writeChanges, writeState } from './diffs.js'
 import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './events.js'
-import type { Presence, PresenceEvent } from './inputs.js'
+import type { PresenceEvent } from './inputs.js'
 import {
   OFFLINE,
   renewWire,
@@ -59,8 +60,8 @@ export function owePresence(world: World, session: Session, news: News): void {
 }
 
 /** That somebody is no longer what they were told to be. */
-export function newsOf(userId: UserId, told: Presence): News {
-  return { userId, entry: { told, view: undefined, isAsked: false } }
+export function newsOf(subject: User): News {
+  return { userId: subject.id, entry: { subject, told: subject.presence, view: undefined, isAsked: false } }
 }
 
 /** What is owed of a user's presence. */
@@ -76,7 +77,7 @@ function setEntry(owed: Owed, userId: UserId, entry: OwedPresence): void {
 
 /** Call before what the two share changes: where they see each other now is where the session was told. */
 export function oweView(world: World, session: Session, subject: User): void {
-  owePresence(world, session, newsOf(subject.id, subject.presence))
+  owePresence(world, session, newsOf(subject))
   keepView(session, subject)
 }
 
@@ -92,10 +93,11 @@ export function keepView(session: Session, subject: User): void {
  * out of sight, the same as of who is offline. Silence about some would tell which of them are known.
  */
 export function oweAnswer(world: World, session: Session, userId: UserId): void {
-  const told = world.users.get(userId)?.presence ?? OFFLINE
-  owePresence(world, session, newsOf(userId, told))
+  const subject = world.users.get(userId)
+  const told = subject?.presence ?? OFFLINE
+  owePresence(world, session, { userId, entry: { subject, told, view: undefined, isAsked: true } })
   const entry = owedEntry(session.owed, userId)
-  if (entry) setEntry(session.owed, userId, { ...entry, isAsked: true })
+  if (entry && !entry.isAsked) setEntry(session.owed, userId, { ...entry, isAsked: true })
 }
 
 /** Call before it changes whether the session sees the typist type. */
@@ -206,7 +208,7 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   const events = session.protocol === 2 ? takeAsState(world, session) : takeAsEvents(world, session)
   clear(owed)
   owed.isQueued = false
-  if (events.length > 0) owed.nextAt = world.now + world.windowMs
+  if (events.length > 0) owed.nextAt = world.now + writeWindowMs(world)
   return events
 }
 

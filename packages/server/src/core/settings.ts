@@ -67,6 +67,27 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'How often a client that types repeats `typing:start`; others never hear a repetition.',
   },
+  massArrivalShare: {
+    default: 0.05,
+    min: 0.01,
+    max: 1,
+    unit: 'share',
+    meaning: 'More than this share of the sessions connecting within a second is a mass arrival.',
+  },
+  massArrivalMinSessions: {
+    default: 100,
+    min: 2,
+    max: 1_000_000,
+    unit: 'count',
+    meaning: 'Fewer connections than this within a second are no mass arrival.',
+  },
+  massArrivalWindowMs: {
+    default: 500,
+    min: 0,
+    max: 10_000,
+    unit: 'ms',
+    meaning: 'In a mass arrival a session is written at most once in this time, if that is longer than `windowMs`.',
+  },
   offlineMemoryMs: {
     default: 900_000,
     min: 0,
@@ -239,7 +260,9 @@ export function resolveSettings(input: Partial<Settings> = {}): Settings {
       const kind = row.unit === 'share' ? 'a number' : 'a whole number'
       throw new RangeError(`${name} is ${String(value)}; it must be ${kind} from ${row.min} to ${row.max}.`)
     }
-    resolved[name] = value
+    // Rows with fractions make the engine below keep all of them as such, and with them each deadline reckoned from one:
+    // an object each, where a small integer is kept in place.
+    resolved[name] = row.unit === 'share' ? value : Math.trunc(value)
   }
   const settings = resolved as Settings
   if (settings.typingLeaseMs < REPEATS_PER_LEASE * settings.typingRepeatMs) {

@@ -6,6 +6,7 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
+import { writeWindowMs } from './arrivals.js'
 import {
   roomChanged,
   type CrowdNews,
@@ -93,7 +94,9 @@ export function tellCrowd(world: World, room: Room): void {
 const CROWD_WIDENING = 4
 
 /** … and all crowds at the same time: what somebody hears of several is one write. */
-function nextTelling({ now, windowMs, settings }: World): number {
+function nextTelling(world: World): number {
+  const { now, settings } = world
+  const windowMs = writeWindowMs(world)
   if (windowMs <= settings.windowMs) return now + settings.occupancyWindowMs
   const ms = Math.max(settings.occupancyWindowMs, CROWD_WIDENING * windowMs)
   return Math.ceil((now + ms) / ms) * ms

@@ -190,7 +190,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   return {
     ready,
     ...api.methods,
-    sizes: () => ({ ...engine.sizes(), connections: outbound.size }),
+    sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: outbound.size }),
     close: () => (closing ??= closeAll()),
   }
 }

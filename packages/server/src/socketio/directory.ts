@@ -3,8 +3,8 @@
  * they change, dropped when nobody needs them.
  *
  * In a turn first users are read, then the rooms that their rows name and that are not known yet, and no turn
- * begins before the one before it has ended. So a storm makes few, full reads: whoever comes during a turn waits for
- * its end, and then shares the next. A read that fails, because the store did not answer in time say, fails for those
+ * begins before the one before it has read. So a storm makes few, full reads: whoever comes during a turn waits for
+ * its end, and then shares the next. Those who were read go on a few at a time, while the next turn reads. A read that fails, because the store did not answer in time say, fails for those
  * who were part of it, and only for them.
  */
 import { setImmediate as breathe } from 'node:timers/promises'
@@ -41,6 +41,8 @@ export interface Directory {
   rooms(userId: UserId): readonly HeldRoom[] | undefined
   /** Read again. */
   invalidate(stale: Stale): void
+  /** How many users and rooms it holds the rows of. */
+  sizes(): Readonly<Record<'heldUsers' | 'heldRooms', number>>
   close(): void
 }
 
@@ -71,7 +73,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const turns = createTurns({
     hasWork: () => userQueue.size > 0 || roomQueue.size > 0,
     isFull: () =>
-      unsettled.size > 0 ||
+      (unsettled.size > 0 && roomQueue.size > 0) ||
       userQueue.size >= Math.min(userPace.most, fullTurn) ||
       roomQueue.size >= roomPace.most,
     take: takeTurn,
@@ -89,6 +91,8 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   /** What went wrong in this turn. */
   let failure: { readonly error: unknown } | undefined
+  /** Those of earlier turns go on. */
+  let settling = Promise.resolve()
   /** Said once for as long as the store is away: everybody's rows are read, and would say the same. */
   let isAway = false
   let isClosed = false
@@ -98,7 +102,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     const wanted = userQueue.take(userPace.most)
     await readUsers(wanted)
     await readRooms(roomQueue.take(roomPace.most))
-    await settleUsers()
+    settleNext(failure)
     report()
     return pauseAfter(wanted.length, settings.readBatchMs)
   }
@@ -156,8 +160,13 @@ export function createDirectory(options: DirectoryOptions): Directory {
     }
   }
 
+  /** After those of the turn before, and not waited for: the next turn may read meanwhile. */
+  function settleNext(why: typeof failure): void {
+    settling = settling.then(() => settleUsers(why?.error))
+  }
+
   /** Those whose rooms are known by now go on; those whose rooms cannot be read fail; the others wait. */
-  async function settleUsers(): Promise<void> {
+  async function settleUsers(error: unknown): Promise<void> {
     const failed: UserEntry[] = []
     let settled = 0
     for (const [user, rooms] of unsettled) {
@@ -173,7 +182,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       await breathe()
       if (isClosed) return
     }
-    userQueue.fail(failed, failure?.error)
+    userQueue.fail(failed, error)
   }
 
   function settleUser(user: UserEntry, rooms: readonly RoomEntry[]): void {
@@ -232,6 +241,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       for (const id of stale.groups) roomQueue.invalidate(groups.get(id))
       for (const id of stale.conversations) roomQueue.invalidate(conversations.get(id))
     },
+    sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
     close() {
       isClosed = true
       turns.close()

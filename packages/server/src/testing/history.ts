@@ -19,6 +19,9 @@ import { emptySynced, foldDiff, foldState, pictureOf, type Synced } from './sync
 import type { History, Step, Tally } from './steps.js'
 import { createTruth, type TrueRoom } from './truth.js'
 
+/** So many windows a crowd waits at most for its next number, when many arrive. */
+const WIDEST = 8
+
 interface Client {
   readonly sessionId: SessionId
   readonly userId: UserId
@@ -496,7 +499,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
   // The slots and windows of what has just happened; again, if meanwhile a grace or a lease has ended.
   for (let before = -1; before !== changes;) {
     before = changes
-    wait(settings.windowMs + settings.occupancyWindowMs + 10)
+    wait(WIDEST * Math.max(settings.windowMs, settings.massArrivalWindowMs) + settings.occupancyWindowMs + 10)
   }
   checkPresence()
   checkPictures()
