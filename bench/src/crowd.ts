@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Gathering, GeneratorOptions, Traffic } from './generator.js'
 import { openLine, type Line } from './line.js'
 import { createNews, type News } from './news.js'
+import { createRandom } from './random.js'
 import { signToken } from './token.js'
 import { createViews } from './views.js'
 import { userName, type WorldSpec } from './world.js'
@@ -220,8 +221,9 @@ export function createCrowd({ port, world, protocol }: GeneratorOptions): Crowd 
       const startedAt = performance.now()
       let connectedAt = startedAt
       let next = 0
+      const order = shuffled(clients)
       const more = () => {
-        const client = clients[next++]
+        const client = order[next++]
         if (client) come(client)
       }
       onSettled = () => {
@@ -268,6 +270,13 @@ export function createCrowd({ port, world, protocol }: GeneratorOptions): Crowd 
     wrongViews: () => views.wrong((user) => clients[user]?.isLive ?? false),
     leaks: () => views.leaks,
   }
+}
+
+/** In a storm people come in no order: who belongs together does not come together. The same order in each run. */
+function shuffled<Item>(items: readonly Item[]): readonly Item[] {
+  const random = createRandom()
+  const left = [...items]
+  return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0] as Item)
 }
 
 /** What the generator reads of a `presence:diff`. */

@@ -12,8 +12,11 @@ export type Figures = Readonly<Record<string, number>>
 const IN_FLIGHT = 500
 const GATHER_TIMEOUT_MS = 240_000
 const SETTLE_TIMEOUT_MS = 60_000
-/** Everything has come to rest, and garbage of the storm is not charged to what follows. */
-const REST_MS = 500
+/**
+ * Everything has come to rest, what a subject keeps for a storm is let go of, and garbage of the storm is not charged to
+ * what follows.
+ */
+const REST_MS = 4_000
 /** Above this the generator was not in time to say what the server did. */
 export const LAG_MAX_MS = 20
 /** Above this part of the time, others had the server's processor: latencies are theirs, not the server's. */

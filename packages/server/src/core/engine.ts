@@ -10,7 +10,16 @@ import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vi
 import type { DueSession, Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
 import { endStretch } from './arrivals.js'
 import { forgetUser, setMemberships, setRooms } from './memberships.js'
-import { createWorld, ensureUser, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
+import {
+  createWorld,
+  ensureUser,
+  findRoom,
+  OFFLINE,
+  renewWire,
+  type Room,
+  type Session,
+  type World,
+} from './model.js'
 import { openSlot, owePicture, take } from './outbox.js'
 import { contribute, expireNode, loseNode, settle } from './presence.js'
 import { connect, expire, kick, leave, lose, removeSession, setTokenEnd, watch } from './sessions.js'
@@ -125,6 +134,9 @@ function advance(world: World, now: number): void {
         break
       case 'arrivals':
         endStretch(world)
+        break
+      case 'wire':
+        renewWire(world)
         break
       case 'slot':
         openSlot(world, timed.at)

@@ -126,6 +126,8 @@ function noteViews(world: World, user: User, room: Room): void {
     })
     noteView(world, session, user)
   }
+  // Of somebody who is offline and was nowhere until now nobody can have been told anything.
+  if (!user.presence.online && user.rooms.length === 0) return
   forEachViewer(room, (session) => {
     noteView(world, session, user)
   })

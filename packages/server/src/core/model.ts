@@ -147,7 +147,7 @@ export interface Slot {
 }
 
 /** Whatever has a deadline; each has one. */
-export type Timed = User | Session | Lease | Room | RemoteNode | Slot | Arrivals
+export type Timed = User | Session | Lease | Room | RemoteNode | Slot | Arrivals | Wire
 
 /**
  * What a session will be told at its next slot. At most one entry per subject: the latest state wins. Everything
@@ -219,7 +219,9 @@ export interface View {
  * away as a whole before long, or what everybody was ever told would stay in memory.
  */
 export interface Wire {
-  readonly madeAt: number
+  /** Its deadline: when it is thrown away. */
+  readonly is: 'wire'
+  isInUse: boolean
   readonly presence: Map<
     User,
     {
@@ -278,8 +280,26 @@ export interface World {
   wire: Wire
 }
 
-export function emptyWire(madeAt: number): Wire {
-  return { madeAt, presence: new Map(), others: new Map(), seen: new Set(), diffs: new Map(), diffsAt: 0 }
+function emptyWire(): Wire {
+  return {
+    is: 'wire',
+    isInUse: false,
+    presence: new Map(),
+    others: new Map(),
+    seen: new Set(),
+    diffs: new Map(),
+    diffsAt: 0,
+  }
+}
+
+/** How long an event is kept for further recipients: they hear of it within windows, not within minutes. */
+const WIRE_MS = 1_000
+
+/** Call it before something is told. */
+export function useWire({ wire, deadlines, now }: World): void {
+  if (wire.isInUse) return
+  wire.isInUse = true
+  deadlines.set(wire, now + WIRE_MS)
 }
 
 /**
@@ -288,9 +308,11 @@ export function emptyWire(madeAt: number): Wire {
  */
 export function renewWire(world: World): void {
   const { seen } = world.wire
-  world.wire = emptyWire(world.now)
-  if (world.arrivals.isMass) world.wire.seen = seen
-  else for (const room of seen) room.sight = undefined
+  world.wire = emptyWire()
+  if (world.arrivals.isMass) {
+    world.wire.seen = seen
+    useWire(world)
+  } else for (const room of seen) room.sight = undefined
 }
 
 export function createWorld(settings: Settings, epoch: string): World {
@@ -318,7 +340,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     slots: new Map(),
     isMassLoss: false,
     visit: 0,
-    wire: emptyWire(0),
+    wire: emptyWire(),
   }
 }
 

@@ -16,7 +16,6 @@ import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './ev
 import type { PresenceEvent } from './inputs.js'
 import {
   OFFLINE,
-  renewWire,
   type News,
   type Owed,
   type OwedPresence,
@@ -24,12 +23,11 @@ import {
   type Session,
   type User,
   type World,
+  useWire,
 } from './model.js'
 
 /** Slots are this coarse: sessions that are due within it are written together. */
 const SLOT_MS = 5
-/** How long an event is kept for further recipients: they hear of it within windows, not within minutes. */
-const WIRE_MS = 1_000
 
 export function emptyOwed(): Owed {
   return {
@@ -204,7 +202,7 @@ export function openSlot(world: World, at: number): void {
 /** What the session is told now; it is owed nothing afterwards. Only what it may still see is in it. */
 export function take(world: World, session: Session): readonly PresenceEvent[] {
   const { owed } = session
-  if (world.now - world.wire.madeAt >= WIRE_MS) renewWire(world)
+  useWire(world)
   const events = session.protocol === 2 ? takeAsState(world, session) : takeAsEvents(world, session)
   clear(owed)
   owed.isQueued = false
