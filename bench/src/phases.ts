@@ -143,7 +143,7 @@ async function measure(
 }
 
 /** Rates that are tried, transitions a second. */
-const RATES = [50, 70, 100, 140, 200, 280, 400, 560, 800, 1_120, 1_600, 2_240]
+const RATES = [50, 60, 70, 85, 100, 120, 140, 170, 200, 240, 280, 340, 400, 480, 560, 670, 800, 960, 1_120]
 const LIMIT_TIMES: WindowTimes = { warmMs: 2_500, measureMs: 5_000 }
 const LIMIT_AWAY_MS = 1_000
 /** The promise of the seed for conversations. */

@@ -10,10 +10,11 @@ import { newsOf, owePresence } from './outbox.js'
 
 /** All sessions that see the user, the user's own among them, are owed what the user is then; each once. */
 export function announce(world: World, subject: User): void {
-  const news = newsOf(subject)
+  const mine = newsOf(subject)
   const visit = ++world.visit
   subject.visited = visit
-  for (const session of subject.live) owePresence(world, session, news)
+  for (const session of subject.live) owePresence(world, session, mine)
+  const news = newsOf(subject, world.position)
   for (const room of subject.rooms) {
     if (room.mode !== 'names') continue
     room.users.forEach((viewer) => {
@@ -23,7 +24,8 @@ export function announce(world: World, subject: User): void {
     })
   }
   const watchers = world.watchers.get(subject.id)
-  if (watchers) for (const session of watchers) owePresence(world, session, news)
+  // Who watches need not see.
+  if (watchers) for (const session of watchers) owePresence(world, session, mine)
 }
 
 const NONE: readonly ConversationId[] = []
@@ -66,8 +68,12 @@ function sees(session: Session, subject: User): boolean {
   return false
 }
 
-function withFewerRooms(a: User, b: User): User {
-  return a.rooms.length <= b.rooms.length ? a : b
+/** Up to so many rooms are looked through without asking whether the other has fewer. */
+const FEW_ROOMS = 32
+
+/** Many are asked about the same subject, one after the other: what it is in is at hand, and what they are in is not. */
+function withFewerRooms(viewer: User, subject: User): User {
+  return subject.rooms.length <= FEW_ROOMS || subject.rooms.length <= viewer.rooms.length ? subject : viewer
 }
 
 /** Whether `viewer` may know that `typist` types in `room`. Nobody hears their own typing. */

@@ -273,6 +273,9 @@ function newCount(
 ): UserCount | undefined {
   const { told, view: toldView, isAsked } = entry
   const subject = subjectOf(world, userId, entry)
+  // Nearly always: nothing at all has happened since it was found that they see each other.
+  if (subject && entry.seenAt === world.position && !toldView)
+    return isAsked || differs(told, true, subject.presence, true) ? knownCountOf(world, subject) : undefined
   const view = subject ? viewOf(session, subject) : NO_VIEW
   const sees = isInSight(view)
   const isNews = differs(told, isInSight(toldView ?? view), subject?.presence ?? OFFLINE, sees)

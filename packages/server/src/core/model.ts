@@ -182,6 +182,8 @@ export interface OwedPresence {
   readonly told: Presence
   /** Where it saw the subject then, if rows have changed since. */
   readonly view: View | undefined
+  /** The position at which all who are owed it saw the subject; 0: that was not looked at. */
+  readonly seenAt: number
   /** It asked: it is told even what it would take for granted, that somebody is offline. */
   readonly isAsked: boolean
 }

@@ -58,8 +58,9 @@ export function owePresence(world: World, session: Session, news: News): void {
 }
 
 /** That somebody is no longer what they were told to be. */
-export function newsOf(subject: User): News {
-  return { userId: subject.id, entry: { subject, told: subject.presence, view: undefined, isAsked: false } }
+export function newsOf(subject: User, seenAt = 0): News {
+  const told = subject.presence
+  return { userId: subject.id, entry: { subject, told, view: undefined, seenAt, isAsked: false } }
 }
 
 /** What is owed of a user's presence. */
@@ -93,7 +94,7 @@ export function keepView(session: Session, subject: User): void {
 export function oweAnswer(world: World, session: Session, userId: UserId): void {
   const subject = world.users.get(userId)
   const told = subject?.presence ?? OFFLINE
-  owePresence(world, session, { userId, entry: { subject, told, view: undefined, isAsked: true } })
+  owePresence(world, session, { userId, entry: { subject, told, view: undefined, seenAt: 0, isAsked: true } })
   const entry = owedEntry(session.owed, userId)
   if (entry && !entry.isAsked) setEntry(session.owed, userId, { ...entry, isAsked: true })
 }

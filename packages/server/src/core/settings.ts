@@ -86,7 +86,8 @@ export const SETTINGS = {
     min: 0,
     max: 10_000,
     unit: 'ms',
-    meaning: 'In a mass arrival a session is written at most once in this time, if that is longer than `windowMs`.',
+    meaning:
+      'In a mass arrival a session is written at most once in this time, if that is longer than `windowMs`.',
   },
   offlineMemoryMs: {
     default: 900_000,

@@ -32,7 +32,8 @@ export function createAuthenticate(
   return async (socket) => {
     const asked = ask(socket)
     // A secret is checked at once: a timer for it would be most of the work.
-    const { userId, expiresAt } = asked instanceof Promise ? await withinDeadline(asked, authenticateMs) : asked
+    const { userId, expiresAt } =
+      asked instanceof Promise ? await withinDeadline(asked, authenticateMs) : asked
     if (!isId(userId)) throw new PresenceError('token_without_user')
     if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
       throw new TypeError(

@@ -165,9 +165,12 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
 
   /** What engine.io keeps back, or has under way, goes first: frames keep their order with the host's packets. */
   function isBusy(line: Line): boolean {
-    const { connection } = line
-    if (connection.writeBuffer.length > 0 || !connection.transport.writable) return true
-    if (encode.isText) line.stream ??= streamOf(connection)
+    const { connection, stream } = line
+    if (!connection.transport.writable) return true
+    // A WebSocket that can be written has nothing kept back: engine.io writes that in the same breath.
+    if (stream) return stream.writableLength > 0
+    if (connection.writeBuffer.length > 0) return true
+    if (encode.isText) line.stream = streamOf(connection)
     return line.stream !== undefined && line.stream.writableLength > 0
   }
 

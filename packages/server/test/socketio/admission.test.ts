@@ -254,7 +254,7 @@ describe('a client that leaves while it is let in', () => {
     expect([...rooms.keys()].filter((room) => room !== bob.socket.id).sort()).toEqual(['conv:c', 'user:bob'])
     expect(rooms.get('conv:c')?.size).toBe(1)
     // Nobody holds Ann's rows any more: a change of them is not read.
-    await wire.until('her rows are let go of', () => wire.presence.sizes()['heldUsers'] === 1)
+    await wire.until('her rows are let go of', () => wire.presence.sizes().heldUsers === 1)
     const before = asked
     wire.rows.addToGroup('g', 'ann')
     await bob.fence()

@@ -64,6 +64,64 @@ describe('over a WebSocket', () => {
     expect(written).toHaveBeenCalledTimes(1)
   })
 
+  it('a handshake is two system calls: the upgrade and engine.io’s opening, then the CONNECT and the picture', async () => {
+    const calls: string[][] = []
+    await using wire = await startWire({
+      rows: friends,
+      before: (io) => {
+        io.engine.on('headers', (_headers: unknown, { socket }: { socket: Duplex }) => {
+          const mine: string[] = []
+          calls.push(mine)
+          const spied = socket as unknown as Record<'_write' | '_writev', (...args: unknown[]) => void>
+          const { _write: write, _writev: writev } = spied
+          spied._write = (chunk, ...rest) => {
+            mine.push(String(chunk))
+            write.call(socket, chunk, ...rest)
+          }
+          spied._writev = (chunks, ...rest) => {
+            mine.push((chunks as { chunk: unknown }[]).map(({ chunk }) => String(chunk)).join(''))
+            writev.call(socket, chunks, ...rest)
+          }
+        })
+      },
+    })
+    // The first shows where connections come from.
+    await wire.connect('bob', { transports: ['websocket'] })
+    const ann = await wire.connect('ann', { transports: ['websocket'] })
+    expect(ann.hear()).toEqual(['ann 1', 'bob 1 in c', 'ann 1 in c'])
+    const texts = calls.at(-1)?.slice(0, 2) ?? []
+    expect(texts).toHaveLength(2)
+    expect(texts[0]).toMatch(/^HTTP\/1\.1 101 [\s\S]*\{"sid":"[^"]+"/u)
+    expect(texts[1]).toMatch(/40\{"sid":[\s\S]*bob/u)
+  })
+
+  it('what the host sends when somebody connects keeps its place behind the CONNECT', async () => {
+    await using wire = await startWire({
+      rows: friends,
+      before: (io) => {
+        io.on('connection', (socket) => {
+          socket.emit('host', 1)
+          socket.emit('host', 2)
+        })
+      },
+    })
+    await wire.connect('bob', { transports: ['websocket'] })
+    const ann = await wire.connect('ann', { transports: ['websocket'] })
+    await ann.until('bob 1 in c')
+    expect(ann.hear().filter((line) => line.startsWith('host'))).toEqual(['host 1', 'host 2'])
+  })
+
+  it('a later middleware of the host that takes its time finds a connection like any other', async () => {
+    await using wire = await startWire({ rows: friends })
+    wire.io.use((_socket, next) => {
+      setImmediate(() => setImmediate(next))
+    })
+    const ann = await wire.connect('ann', { transports: ['websocket'] })
+    await wire.connect('bob', { transports: ['websocket'] })
+    await ann.until('bob 1 in c')
+    expect(ann.hear()).toEqual(['ann 1', 'ann 1 in c', 'bob 1 in c'])
+  })
+
   it('what engine.io keeps back for want of room goes first', async () => {
     await using wire = await startWire({ rows: friends })
     const ann = await wire.connect('ann')
