@@ -20,7 +20,8 @@ const { values, positionals } = parseArgs({
     users: { type: 'string', default: '10000' },
     rounds: { type: 'string', default: '3' },
     rate: { type: 'string' },
-    measure: { type: 'string', default: '10' },
+    // A ping interval of Socket.IO: each connection is pinged once, whenever it was made.
+    measure: { type: 'string', default: '25' },
     subjects: { type: 'string' },
     profile: { type: 'boolean', default: false },
     json: { type: 'string' },

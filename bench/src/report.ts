@@ -164,6 +164,7 @@ const AGAINST: readonly (readonly [SubjectName, SubjectName])[] = [
   ['vigie-1', 'seed-picture'],
   ['vigie-1', 'seed'],
   ['vigie-2', 'seed'],
+  ['vigie-serve', 'seed'],
   ['vigie-1', 'floor'],
   ['vigie-2', 'floor'],
 ]
