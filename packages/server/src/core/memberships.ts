@@ -214,7 +214,9 @@ export function forgetUser(world: World, user: User): void {
   for (const session of world.watchers.get(user.id) ?? []) keepView(session, user)
   for (const room of user.rooms) removeFromRoom(world, user, room)
   world.users.delete(user.id)
+  // What is owed about them may hold on to the record, but to nothing else.
   user.isKnown = false
+  user.rooms = NONE
   world.effects.push({ type: 'forget', userId: user.id })
 }
 

@@ -261,8 +261,8 @@ export function resolveSettings(input: Partial<Settings> = {}): Settings {
       const kind = row.unit === 'share' ? 'a number' : 'a whole number'
       throw new RangeError(`${name} is ${String(value)}; it must be ${kind} from ${row.min} to ${row.max}.`)
     }
-    // Rows with fractions make the engine below keep all of them as such, and with them each deadline reckoned from one:
-    // an object each, where a small integer is kept in place.
+    // The table has fractions, too, so its whole numbers are kept as if they were some; and so would be each deadline
+    // reckoned from one, as an object of its own in each session. What is cut off is nothing, and makes them whole.
     resolved[name] = row.unit === 'share' ? value : Math.trunc(value)
   }
   const settings = resolved as Settings

@@ -1,4 +1,4 @@
-/** Up to so many are a list: looking through it costs no more than a hash, and a table for them ten times its memory. */
+/** Up to so many are a list, which is looked through as soon as a hash is found, and takes half the memory or less. */
 const FEW = 8
 
 /**

@@ -42,8 +42,11 @@ export interface Inbound {
 
 /** An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written. */
 interface Handshakes {
-  on(event: 'headers', listener: (headers: unknown, request: IncomingMessage) => void): unknown
+  on(event: 'headers', listener: OnHeaders): unknown
+  off(event: 'headers', listener: OnHeaders): unknown
 }
+/** Another server than Node's may have requests of another kind. */
+type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
 
 /** A connection that was let in but is not a session yet. */
 interface Admission {
@@ -63,8 +66,8 @@ export function createInbound(options: InboundOptions): Inbound {
   const taken = new WeakMap<object, Socket>()
   /** Those of them that are still being checked, or wait for it. */
   const admitting = new WeakSet<Socket>()
-  /** Engines of whose handshakes the writes go out together. */
-  const held = new WeakSet<object>()
+  /** Engines of whose handshakes the writes go out together: one, unless a host has several. */
+  const engines = new Set<Handshakes>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
   const messages = createMessages({
@@ -113,13 +116,15 @@ export function createInbound(options: InboundOptions): Inbound {
 
   /** From the second on: it is the first connection that shows where they come from. */
   function holdHandshakes({ conn }: Socket): void {
-    const { server: engine } = conn as unknown as { readonly server: Handshakes }
-    if (held.has(engine)) return
-    held.add(engine)
-    engine.on('headers', (_headers, request) => {
-      // Only the answer to an upgrade is followed by a packet.
-      if (!isClosed && request.headers.upgrade !== undefined) outbound.hold(request.socket)
-    })
+    const { server: engine } = conn as unknown as { readonly server?: Handshakes }
+    if (!engine || engines.has(engine)) return
+    engines.add(engine)
+    engine.on('headers', holdUpgrade)
+  }
+
+  /** Only the answer to an upgrade is followed by a packet. */
+  function holdUpgrade(_headers: unknown, { headers, socket }: Partial<IncomingMessage>): void {
+    if (headers?.upgrade !== undefined && socket) outbound.hold(socket)
   }
 
   function admitLate(socket: Socket): void {
@@ -301,6 +306,7 @@ export function createInbound(options: InboundOptions): Inbound {
     close() {
       isClosed = true
       admissions.clear()
+      for (const engine of engines) engine.off('headers', holdUpgrade)
       // The loop's beats end with the runtime: nobody would look at who waits.
       gate.open()
     },
