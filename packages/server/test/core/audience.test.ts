@@ -185,6 +185,22 @@ describe('somebody who reads slowly', () => {
     expect(s.hear(ann)).toEqual(['joe 1'])
   })
 
+  it('hears the latest of somebody who was forgotten meanwhile and has come back', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } }, { offlineMemoryMs: 1_000 })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    s.block(ann)
+    s.disconnect(bob)
+    s.wait(5_000)
+    expect(s.engine.sizes().users).toBe(1)
+    s.connect('bob', { device: 'laptop' })
+    s.connect('bob', { device: 'phone' })
+    s.unblock(ann)
+    expect(s.hear(ann)).toEqual(['bob 2'])
+  })
+
   it('still hears that somebody went who has been forgotten meanwhile', () => {
     const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } }, { offlineMemoryMs: 1_000 })
     const ann = s.connect('ann')

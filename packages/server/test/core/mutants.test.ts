@@ -40,18 +40,6 @@ const MUTANTS = [
     to: 'const view = toldView ?? (subject ? viewOf(session, subject) : NO_VIEW)',
   },
   {
-    name: 'what was seen once is taken to be seen for ever',
-    file: 'diffs.ts',
-    from: 'entry.seenAt === world.position',
-    to: 'entry.seenAt > 0',
-  },
-  {
-    name: 'news of somebody forgotten stays with their old record',
-    file: 'model.ts',
-    from: 'return subject?.isKnown ? subject : world.users.get(userId)',
-    to: 'return subject ?? world.users.get(userId)',
-  },
-  {
     name: 'a changed roster is not told',
     file: 'memberships.ts',
     from: 'oweRoomToAll(world, room)\n  room.size = members',
