@@ -54,6 +54,8 @@ test('a line that breaks and is back within the grace shows nothing to others, c
   using watcher = connectClient(vigie.url, ana.token)
   using traveller = connectClient(tunnel.url, ben.token)
   await watcher.until('Ben is online', isOnline(ben.userId))
+  // Others may hear of him a moment before he does: a line that is cut in between was never his.
+  await traveller.until('he knows it', ({ connections }) => connections === 1)
   const before = watcher.events.length
 
   tunnel.cut()
