@@ -75,6 +75,7 @@ test('after kill -9 and a new start stock clients are back by themselves, and se
   using one = connectClient(vigie.url, ana.token)
   using two = connectClient(vigie.url, ben.token)
   await one.until('Ben is online', isOnline(ben.userId))
+  await two.until('he knows it', ({ connections }) => connections === 1)
 
   expect(await vigie.process.kill('SIGKILL')).toBe('SIGKILL')
   await one.until('the connection is lost', ({ socket }) => !socket.connected)
