@@ -218,10 +218,10 @@ export function createCrowd({ port, world, protocol }: GeneratorOptions): Crowd 
     world,
     news,
     async gather(inFlight, timeoutMs) {
+      const order = shuffled(clients)
       const startedAt = performance.now()
       let connectedAt = startedAt
       let next = 0
-      const order = shuffled(clients)
       const more = () => {
         const client = order[next++]
         if (client) come(client)

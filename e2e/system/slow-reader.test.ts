@@ -30,6 +30,9 @@ it('somebody who does not read costs one packet, and is right within one frame o
     server: io,
     take: (session) => engine.take(session, runtime.now()),
     emit: true,
+    onFailure(_session, error) {
+      throw error
+    },
   })
   const people = Array.from({ length: PEOPLE }, (_, n) => `person-${n}-`.padEnd(120, 'x') as UserId)
   const viewer = 'viewer' as UserId

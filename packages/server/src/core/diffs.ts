@@ -68,10 +68,8 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
   const { rooms } = session.user
-  const { users, placesIn } = listUsers(
-    world,
-    rooms.map((room) => sightOf(world, session, room)),
-  )
+  const sights = rooms.map((room) => sightOf(world, session, room))
+  const { users, placesIn } = listUsers(world, sights)
   const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
     const { mode, members, online } = sight
     const typing = typistsFor(session, sight)
@@ -81,13 +79,12 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   }
   const groups: RoomState<GroupId>[] = []
   const conversations: RoomState<ConversationId>[] = []
-  for (const room of rooms) {
-    const { name } = room
-    const sight = sightOf(world, session, room)
-    if (!sight) continue
+  rooms.forEach(({ name }, place) => {
+    const sight = sights[place]
+    if (!sight) return
     if (name.kind === 'group') groups.push(stateOf(name.id, sight))
     else conversations.push(stateOf(name.id, sight))
-  }
+  })
   if (session.watched) {
     // It may have asked before its picture was written.
     const isListed = new Set(users.map(([userId]) => userId))

@@ -14,6 +14,7 @@ import {
   emptyCrowd,
   ensureRoom,
   findRoom,
+  forEachViewer,
   removeFromRoom,
   roomChanged,
   type Room,
@@ -92,12 +93,6 @@ function hasRosterOfKnown(room: Room): boolean {
 function oweRoomToAll(world: World, room: Room): void {
   forEachViewer(room, (session) => {
     oweRoom(world, session, room)
-  })
-}
-
-function forEachViewer(room: Room, visit: (session: Session) => void): void {
-  room.users.forEach((viewer) => {
-    for (const session of viewer.live) visit(session)
   })
 }
 

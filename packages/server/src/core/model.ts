@@ -424,6 +424,13 @@ export function ensureRoom(world: World, name: RoomName, { members, roster }: Ro
   return room
 }
 
+/** The sessions of a room's members that can be written. */
+export function forEachViewer(room: Room, visit: (session: Session) => void): void {
+  room.users.forEach((viewer) => {
+    for (const session of viewer.live) visit(session)
+  })
+}
+
 export function emptyCrowd(): CrowdNews {
   return { shown: new Set(), told: undefined, nextAt: 0 }
 }

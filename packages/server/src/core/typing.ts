@@ -8,6 +8,7 @@
 import type { ConversationId } from '@vigie/protocol'
 import { writeWindowMs } from './arrivals.js'
 import {
+  forEachViewer,
   roomChanged,
   type CrowdNews,
   type Lease,
@@ -68,9 +69,8 @@ function changeTyping(world: World, room: Room, typist: User, change: () => void
 }
 
 function oweTypingToRoom(world: World, room: Room, typist: User): void {
-  room.users.forEach((viewer) => {
-    if (viewer === typist) return
-    for (const session of viewer.live) oweTyping(world, session, room, typist)
+  forEachViewer(room, (session) => {
+    if (session.user !== typist) oweTyping(world, session, room, typist)
   })
 }
 
@@ -119,8 +119,8 @@ function tellOccupancy(world: World, room: Room, crowd: CrowdNews): boolean {
   ) {
     return false
   }
-  room.users.forEach((viewer) => {
-    for (const session of viewer.live) oweOccupancy(world, session, room)
+  forEachViewer(room, (session) => {
+    oweOccupancy(world, session, room)
   })
   crowd.told = current
   roomChanged(world, room)

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { PresenceError, type SessionId, type UserId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
-import { createEngine, type CloseReason, type DueSession, type Effect } from '../core/index.js'
+import { createEngine, type CloseReason, type Effect } from '../core/index.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from './directory.js'
 import { createInbound } from './inbound.js'
@@ -46,6 +46,9 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     server,
     take: (session) => engine.take(session, runtime.now()),
     emit: options.emit,
+    onFailure({ id }, error) {
+      log.error('A session could not be told what it is owed.', { sessionId: id, error })
+    },
   })
   const runtime = createRuntime(engine, perform)
   const directory = createDirectory({
@@ -94,21 +97,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
    */
   function perform(effect: Effect): void {
     if (effect.type === 'due') {
-      for (const session of effect.sessions) offer(session)
+      for (const session of effect.sessions) outbound.offer(session)
       return
     }
     try {
       carryOut(effect)
     } catch (error) {
       log.error('Something that presence asked for failed.', { effect: effect.type, error })
-    }
-  }
-
-  function offer(session: DueSession): void {
-    try {
-      outbound.offer(session)
-    } catch (error) {
-      log.error('A session could not be told what it is owed.', { sessionId: session.id, error })
     }
   }
 

@@ -36,6 +36,8 @@ interface OutboundOptions {
   readonly take: (session: DueSession) => readonly PresenceEvent[]
   /** False: take, and send nothing. */
   readonly emit: boolean
+  /** A session could not be told what it is owed; the others are. */
+  readonly onFailure: (session: DueSession, error: unknown) => void
 }
 
 /** Of the connection, what is used beyond its public types. `outbound.test.ts` fails when one of these changes. */
@@ -83,13 +85,21 @@ interface Held {
 
 const NO_BYTES = Buffer.alloc(0)
 
-export function createOutbound({ server, take, emit }: OutboundOptions): Outbound {
+export function createOutbound({ server, take, emit, onFailure }: OutboundOptions): Outbound {
   const lines = new Map<SessionId, Line>()
   /** By stream or connection, in order of coming. */
   let held = new Map<Holdable, Held>()
   const encode = createEncode(server)
 
   function offer(session: DueSession): void {
+    try {
+      ask(session)
+    } catch (error) {
+      onFailure(session, error)
+    }
+  }
+
+  function ask(session: DueSession): void {
     const line = session.line as Line
     switch (line.state) {
       case 'open':
@@ -135,20 +145,21 @@ export function createOutbound({ server, take, emit }: OutboundOptions): Outboun
   function letGo(): void {
     const all = held
     held = new Map()
-    try {
-      for (const each of all.values()) {
-        const { stream, line, due } = each
-        if (line?.state !== 'held') continue
-        line.state = 'open'
-        // What the host has sent meanwhile waits in engine.io, and goes first.
-        if (!due || line.connection.readyState !== 'open' || line.connection.writeBuffer.length > 0) continue
-        line.stream = stream
-        each.due = undefined
+    for (const each of all.values()) {
+      const { stream, line, due } = each
+      if (line?.state !== 'held') continue
+      line.state = 'open'
+      // What the host has sent meanwhile waits in engine.io, and goes first.
+      if (!due || line.connection.readyState !== 'open' || line.connection.writeBuffer.length > 0) continue
+      line.stream = stream
+      each.due = undefined
+      try {
         pass(due, line)
+      } catch (error) {
+        onFailure(due, error)
       }
-    } finally {
-      for (const { stream } of all.values()) stream.uncork()
     }
+    for (const { stream } of all.values()) stream.uncork()
     for (const { due } of all.values()) if (due) offer(due)
   }
 

@@ -58,6 +58,9 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
   const outbound = createOutbound({
     server: io,
     emit: true,
+    onFailure(_session, error) {
+      throw error
+    },
     take({ id }): readonly PresenceEvent[] {
       const state = owed.get(id)
       owed.delete(id)
