@@ -7,20 +7,20 @@
  * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
-import type { DueSession, Effect, Input, Presence, PresenceEvent, RoomName } from './inputs.js'
-import { endStretch } from './arrivals.js'
+import type { DueSession, Effect, Input, Place, Presence, PresenceEvent, RoomName } from './inputs.js'
 import { forgetUser, setMemberships, setRooms } from './memberships.js'
 import {
   createWorld,
   ensureUser,
   findRoom,
+  forEachViewer,
   OFFLINE,
   renewWire,
   type Room,
   type Session,
   type World,
 } from './model.js'
-import { openSlot, owePicture, take } from './outbox.js'
+import { openSlot, owePicture, setWindow, take } from './outbox.js'
 import { contribute, expireNode, loseNode, settle } from './presence.js'
 import { connect, expire, kick, leave, lose, removeSession, setTokenEnd, watch } from './sessions.js'
 import type { Settings } from './settings.js'
@@ -45,6 +45,12 @@ export interface Engine {
   online(conversationId: ConversationId): readonly UserId[]
   /** The known members of a group or conversation: online, or remembered as offline. */
   members(room: RoomName): readonly UserId[]
+  /** The live sessions of a user, or of the members of a room in any mode. */
+  sessionsIn(place: Place): readonly SessionId[]
+  /** The user of a live session, and the rooms that the user is in; of another session none. */
+  placesOf(sessionId: SessionId): readonly Place[]
+  /** Those with a live session. */
+  places(): Iterable<Place>
   /** Sizes of everything that it keeps, for bounds and metrics. */
   sizes(): Readonly<Record<'users' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
 }
@@ -85,6 +91,14 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
         .filter((user) => user.presence.online)
         .map((user) => user.id),
     members: (name) => Array.from(findRoom(world, name)?.users ?? [], (user) => user.id),
+    sessionsIn: (place) => sessionsIn(world, place),
+    placesOf(sessionId) {
+      const session = liveSession(world, sessionId)
+      if (!session) return []
+      const { id, rooms } = session.user
+      return [{ kind: 'user', id }, ...rooms.map(({ name }) => name)]
+    },
+    places: () => places(world),
     sizes: () => ({
       users: world.users.size,
       sessions: world.sessions.size,
@@ -97,6 +111,20 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
 }
 
 const NOTHING: readonly PresenceEvent[] = []
+
+function sessionsIn(world: World, place: Place): readonly SessionId[] {
+  if (place.kind === 'user') return world.users.get(place.id)?.live.map(({ id }) => id) ?? []
+  const found: SessionId[] = []
+  const room = findRoom(world, place)
+  if (room) forEachViewer(room, ({ id }) => found.push(id))
+  return found
+}
+
+function* places({ users, groups, conversations }: World): Iterable<Place> {
+  for (const { id, live } of users.values()) if (live.length > 0) yield { kind: 'user', id }
+  for (const { name, viewers } of groups.values()) if (viewers > 0) yield name
+  for (const { name, viewers } of conversations.values()) if (viewers > 0) yield name
+}
 
 /** Remembers when which position was reached, for as long as somebody may come back with it. */
 function mark(world: World): void {
@@ -131,9 +159,6 @@ function advance(world: World, now: number): void {
         break
       case 'node':
         expireNode(world, timed)
-        break
-      case 'arrivals':
-        endStretch(world)
         break
       case 'wire':
         renewWire(world)
@@ -234,7 +259,7 @@ function perform(world: World, input: Input): void {
       contribute(world, input)
       return
     case 'window':
-      world.windowMs = Math.max(input.ms, world.settings.windowMs)
+      setWindow(world, input.ms)
       return
     case 'admission':
       world.admissionDelayMs = input.delayMs

@@ -7,6 +7,7 @@ export type {
   Input,
   KnownRoom,
   KnownRooms,
+  Place,
   Presence,
   PresenceEvent,
   RoomFacts,

@@ -154,14 +154,6 @@ export type Effect =
       readonly conversationId: ConversationId
       readonly typing: boolean
     }
-  /** The rows of a user with sessions here changed. */
-  | {
-      readonly type: 'rooms'
-      readonly userId: UserId
-      readonly sessionIds: readonly SessionId[]
-      readonly added: readonly RoomName[]
-      readonly removed: readonly RoomName[]
-    }
   /** The user's memberships are needed, and have to be kept up to date, until `forget`. */
   | { readonly type: 'want'; readonly userId: UserId }
   | { readonly type: 'forget'; readonly userId: UserId }
@@ -169,6 +161,9 @@ export type Effect =
 export type RoomName =
   | { readonly kind: 'group'; readonly id: GroupId }
   | { readonly kind: 'conversation'; readonly id: ConversationId }
+
+/** Somebody, or something that somebody is in. */
+export type Place = RoomName | { readonly kind: 'user'; readonly id: UserId }
 
 type EventNames = keyof PresenceServerEvents
 /** One event for a client. The same fact for many recipients is the same object: whoever encodes may do it once. */

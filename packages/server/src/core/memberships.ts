@@ -44,14 +44,6 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   user.rowsAt = world.position
   for (const room of removed) settleRoom(world, room)
   for (const room of added) settleRoom(world, room)
-  if (user.live.length === 0) return
-  world.effects.push({
-    type: 'rooms',
-    userId: user.id,
-    sessionIds: user.live.map((session) => session.id),
-    added: added.map((room) => room.name),
-    removed: removed.map((room) => room.name),
-  })
 }
 
 const NONE: readonly Room[] = []

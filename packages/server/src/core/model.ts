@@ -15,7 +15,6 @@ import type {
   UserCount,
   UserId,
 } from '@vigie/protocol'
-import type { Arrivals } from './arrivals.js'
 import { Deadlines } from './deadlines.js'
 import type { CloseReason, Effect, Presence, PresenceEvent, RoomFacts, RoomName } from './inputs.js'
 import type { Settings } from './settings.js'
@@ -147,7 +146,7 @@ export interface Slot {
 }
 
 /** Whatever has a deadline; each has one. */
-export type Timed = User | Session | Lease | Room | RemoteNode | Slot | Arrivals | Wire
+export type Timed = User | Session | Lease | Room | RemoteNode | Slot | Wire
 
 /**
  * What a session will be told at its next slot. At most one entry per subject: the latest state wins. Everything
@@ -254,9 +253,8 @@ export interface World {
   oldestPosition: number
   /** The sessions that watch a user, known or not. */
   readonly watchers: Map<UserId, Set<Session>>
-  /** How often a session is written at most; `windowMs`, or longer under pressure; see `writeWindowMs`. */
+  /** How often a session is written at most; `windowMs`, or longer under pressure. */
   windowMs: number
-  readonly arrivals: Arrivals
   /** How long people have been held back at the door; 0: nobody is. */
   admissionDelayMs: number
   now: number
@@ -304,14 +302,19 @@ export function useWire({ wire, deadlines, now }: World): void {
   deadlines.set(wire, now + WIRE_MS)
 }
 
+/** Sessions are written less often than at other times: there is more to do than time. */
+export function isUnderPressure({ windowMs, settings }: World): boolean {
+  return windowMs > settings.windowMs
+}
+
 /**
- * What was made for many is kept no longer. In a mass arrival sights are: those of a room come one after the other, with
- * seconds between them.
+ * What was made for many is kept no longer. Under pressure sights are: when everybody comes back, those who ask for that
+ * of a room come one after the other, with seconds between them.
  */
 export function renewWire(world: World): void {
   const { seen } = world.wire
   world.wire = emptyWire()
-  if (world.arrivals.isMass) {
+  if (isUnderPressure(world)) {
     world.wire.seen = seen
     useWire(world)
   } else for (const room of seen) room.sight = undefined
@@ -326,7 +329,6 @@ export function createWorld(settings: Settings, epoch: string): World {
     oldestPosition: 0,
     watchers: new Map(),
     windowMs: settings.windowMs,
-    arrivals: { is: 'arrivals', count: 0, isMass: false },
     admissionDelayMs: 0,
     now: 0,
     effects: [],

@@ -9,7 +9,6 @@
  * nothing to tell.
  */
 import type { UserId } from '@vigie/protocol'
-import { writeWindowMs } from './arrivals.js'
 import { seesTyping, viewOf } from './audience.js'
 import { sightOf, writeChanges, writeState } from './diffs.js'
 import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './events.js'
@@ -21,6 +20,7 @@ import {
   type OwedPresence,
   type Room,
   type Session,
+  type Slot,
   type User,
   type World,
   useWire,
@@ -177,18 +177,38 @@ function queue(world: World, session: Session): void {
   const { owed } = session
   if (owed.isQueued) return
   owed.isQueued = true
-  if (owed.nextAt <= world.now) {
-    world.due.push(session)
-    return
-  }
-  const at = Math.ceil(owed.nextAt / SLOT_MS) * SLOT_MS
+  // It may have been written when windows were longer than they are now.
+  const at = Math.min(owed.nextAt, world.now + world.windowMs)
+  if (at <= world.now) world.due.push(session)
+  else slotAt(world, at).sessions.push(session)
+}
+
+function slotAt(world: World, time: number): Slot {
+  const at = Math.ceil(time / SLOT_MS) * SLOT_MS
   let slot = world.slots.get(at)
   if (!slot) {
     slot = { is: 'slot', at, sessions: [] }
     world.slots.set(at, slot)
     world.deadlines.set(slot, at)
   }
-  slot.sessions.push(session)
+  return slot
+}
+
+/**
+ * From now on sessions are written at most once in `ms`, but not more often than `windowMs`. If that is shorter than
+ * before, the slots of those who wait move closer together: to write all of them at once would be a pause for everybody.
+ */
+export function setWindow(world: World, ms: number): void {
+  const { now, slots, deadlines, settings, windowMs: before } = world
+  world.windowMs = Math.max(ms, settings.windowMs)
+  if (world.windowMs >= before) return
+  const waiting = [...slots.values()]
+  slots.clear()
+  for (const slot of waiting) {
+    deadlines.delete(slot)
+    const { sessions } = slotAt(world, now + ((slot.at - now) * world.windowMs) / before)
+    for (const session of slot.sessions) sessions.push(session)
+  }
 }
 
 /** A slot has come. */
@@ -207,7 +227,7 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   const events = session.protocol === 2 ? takeAsState(world, session) : takeAsEvents(world, session)
   clear(owed)
   owed.isQueued = false
-  if (events.length > 0) owed.nextAt = world.now + writeWindowMs(world)
+  if (events.length > 0) owed.nextAt = world.now + world.windowMs
   return events
 }
 

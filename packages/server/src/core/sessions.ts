@@ -5,7 +5,6 @@
  * Next: presence.ts
  */
 import type { UserId } from '@vigie/protocol'
-import { noteArrival } from './arrivals.js'
 import { putOff } from './grace.js'
 import type { Input } from './inputs.js'
 import { closeSession, deviceIdOf, deviceKey, type Session, type User, type World } from './model.js'
@@ -57,7 +56,6 @@ export function connect(world: World, user: User, input: Connect): Session | und
   user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
   if (user.live.length === 1) for (const room of user.rooms) room.viewers++
   setTokenEnd(world, session, input.expiresAt)
-  noteArrival(world)
   return session
 }
 

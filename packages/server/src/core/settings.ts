@@ -67,28 +67,6 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'How often a client that types repeats `typing:start`; others never hear a repetition.',
   },
-  massArrivalShare: {
-    default: 0.05,
-    min: 0.01,
-    max: 1,
-    unit: 'share',
-    meaning: 'More than this share of the sessions connecting within a second is a mass arrival.',
-  },
-  massArrivalMinSessions: {
-    default: 100,
-    min: 2,
-    max: 1_000_000,
-    unit: 'count',
-    meaning: 'Fewer connections than this within a second are no mass arrival.',
-  },
-  massArrivalWindowMs: {
-    default: 500,
-    min: 0,
-    max: 10_000,
-    unit: 'ms',
-    meaning:
-      'In a mass arrival a session is written at most once in this time, if that is longer than `windowMs`.',
-  },
   offlineMemoryMs: {
     default: 900_000,
     min: 0,

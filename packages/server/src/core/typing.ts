@@ -6,9 +6,9 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
-import { writeWindowMs } from './arrivals.js'
 import {
   forEachViewer,
+  isUnderPressure,
   roomChanged,
   type CrowdNews,
   type Lease,
@@ -90,15 +90,14 @@ export function tellCrowd(world: World, room: Room): void {
   if (hasTold || hasShown) crowd.nextAt = nextTelling(world)
 }
 
-/** Under pressure a crowd, which may be everybody, is told less often than single sessions are written … */
-const CROWD_WIDENING = 4
+/** Under pressure a crowd, which may be everybody, is told so seldom … */
+const PRESSED_CROWD_MS = 4_000
 
 /** … and all crowds at the same time: what somebody hears of several is one write. */
 function nextTelling(world: World): number {
   const { now, settings } = world
-  const windowMs = writeWindowMs(world)
-  if (windowMs <= settings.windowMs) return now + settings.occupancyWindowMs
-  const ms = Math.max(settings.occupancyWindowMs, CROWD_WIDENING * windowMs)
+  if (!isUnderPressure(world)) return now + settings.occupancyWindowMs
+  const ms = Math.max(settings.occupancyWindowMs, PRESSED_CROWD_MS)
   return Math.ceil((now + ms) / ms) * ms
 }
 

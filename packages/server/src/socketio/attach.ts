@@ -4,7 +4,7 @@
  *   socket event → inbound → engine (sessions → presence → audience → outbox) → outbound → socket
  */
 import { randomUUID } from 'node:crypto'
-import { PresenceError, type SessionId, type UserId } from '@vigie/protocol'
+import { PresenceError, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect } from '../core/index.js'
 import { createAuthenticate } from './authenticate.js'
@@ -12,7 +12,7 @@ import { createDirectory } from './directory.js'
 import { createInbound } from './inbound.js'
 import { resolveOptions, type PresenceOptions } from './options.js'
 import { createOutbound } from './outbound.js'
-import { createRoomKeeper } from './rooms.js'
+import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from './server-api.js'
 
@@ -41,7 +41,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const options = resolveOptions(input, server)
   const { settings, memberships, log } = options
   const engine = createEngine(settings, randomUUID())
-  const roomKeeper = createRoomKeeper(options.emit ? options.rooms : undefined)
   const outbound = createOutbound({
     server,
     take: (session) => engine.take(session, runtime.now()),
@@ -58,6 +57,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onUser: (userId, rooms) => runtime.accept({ type: 'memberships', userId, rooms }),
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
+  // In shadow mode the host has rooms of its own.
+  const rooms = options.emit && options.rooms && provideRooms(namespace, options.rooms, engine)
   const api = createServerApi({
     engine,
     accept: runtime.accept,
@@ -80,7 +81,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     directory,
     runtime,
     outbound,
-    rooms: roomKeeper,
+    onArrival: () => rooms && rooms.follow(),
     log,
     isShadow: !options.emit,
     ready,
@@ -116,9 +117,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'typing':
         api.tell(effect)
         return
-      case 'rooms':
-        keepRooms(effect.userId, effect.sessionIds)
-        return
       case 'want':
         directory.pin(effect.userId)
         return
@@ -147,18 +145,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'too_many_sessions':
         if (options.emit) socket.emit('presence:closed', new PresenceError(why).data)
         socket.disconnect(true)
-    }
-  }
-
-  function keepRooms(userId: UserId, sessionIds: readonly SessionId[]): void {
-    const memberships = directory.rooms(userId)
-    if (!memberships) return
-    for (const sessionId of sessionIds) {
-      const socket = outbound.socket(sessionId)
-      if (!socket) continue
-      roomKeeper.keep(socket, userId, memberships).catch((error: unknown) => {
-        log.error('Rooms could not be kept in step with the rows.', { userId, error })
-      })
     }
   }
 

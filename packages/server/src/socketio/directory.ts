@@ -10,7 +10,6 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { UserId } from '@vigie/protocol'
 import type {
-  KnownRoom,
   KnownRooms,
   Log,
   Memberships,
@@ -21,12 +20,8 @@ import type {
 } from '../core/index.js'
 import { createFreshQueue } from './fresh.js'
 import { createHoldings, type RoomEntry, type RoomQueue, type UserEntry, type UserQueue } from './holdings.js'
-import type { NamedRoom } from './rooms.js'
 import { pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
 import { createTurns } from './turns.js'
-
-/** A room whose rows are read, and read again, while somebody's rows name it. */
-export type HeldRoom = KnownRoom & NamedRoom
 
 export interface Directory {
   /** Reads what the user's rows say, and keeps it up to date until `unpin`, called as often as this. */
@@ -36,9 +31,9 @@ export interface Directory {
    * As `rooms`, once what is under way has been read.
    * @throws PresenceError `unavailable`
    */
-  load(userId: UserId): Promise<readonly HeldRoom[]>
+  load(userId: UserId): Promise<KnownRooms>
   /** The rooms that a pinned user's rows name; the same list until the rows have been read again. */
-  rooms(userId: UserId): readonly HeldRoom[] | undefined
+  rooms(userId: UserId): KnownRooms | undefined
   /** Read again. */
   invalidate(stale: Stale): void
   /** How many users and rooms it holds the rows of. */

@@ -6,7 +6,6 @@ import type { UserId } from '@vigie/protocol'
 import type { RoomFacts, RoomName, RoomRows, UserMemberships } from '../core/index.js'
 import type { Fresh, FreshQueue } from './fresh.js'
 import { createInterner } from './interner.js'
-import type { NamedRoom } from './rooms.js'
 
 /** A user whose rows are needed; the value: the rooms that they name, held for this user. */
 export interface UserEntry extends Fresh<readonly RoomEntry[]> {
@@ -16,7 +15,7 @@ export interface UserEntry extends Fresh<readonly RoomEntry[]> {
 }
 
 /** A room that somebody's rows name. */
-export type RoomEntry = NamedRoom & Fresh<RoomFacts> & { pins: number }
+export type RoomEntry = RoomName & Fresh<RoomFacts> & { pins: number }
 
 export interface Holdings {
   readonly users: ReadonlyMap<string, UserEntry>
@@ -54,7 +53,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   function holdRoom(rooms: Map<string, RoomEntry>, { kind, id }: RoomName): RoomEntry {
     let room = rooms.get(id)
     if (!room) {
-      room = { kind, id, pins: 0, state: 'new', value: undefined, joinedAs: undefined } as RoomEntry
+      room = { kind, id, pins: 0, state: 'new', value: undefined } as RoomEntry
       rooms.set(id, room)
     }
     room.pins++

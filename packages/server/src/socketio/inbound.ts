@@ -14,7 +14,6 @@ import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from './directory.js'
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
-import type { RoomKeeper } from './rooms.js'
 import type { Runtime } from './runtime.js'
 import { createWallClock } from './wall-clock.js'
 
@@ -25,7 +24,8 @@ interface InboundOptions {
   readonly directory: Directory
   readonly runtime: Runtime
   readonly outbound: Outbound
-  readonly rooms: RoomKeeper
+  /** Called before somebody is checked. */
+  readonly onArrival: () => void
   readonly log: Log
   /** Shadow mode: nobody is refused, closed, held back or answered. */
   readonly isShadow: boolean
@@ -58,7 +58,7 @@ interface Admission {
 const DELAY_STEP_MS = 500
 
 export function createInbound(options: InboundOptions): Inbound {
-  const { namespace, settings, authenticate, directory, runtime, outbound, rooms, log, isShadow, ready } =
+  const { namespace, settings, authenticate, directory, runtime, outbound, onArrival, log, isShadow, ready } =
     options
   /** From the moment when their rows are held until they are sessions, or their connection has gone. */
   const admissions = new Map<Socket, Admission>()
@@ -91,6 +91,7 @@ export function createInbound(options: InboundOptions): Inbound {
       next()
       return
     }
+    onArrival()
     holdHandshakes(socket)
     admit(socket).then(
       () => {
@@ -102,7 +103,8 @@ export function createInbound(options: InboundOptions): Inbound {
       },
     )
   })
-  namespace.on('connection', (socket) => {
+  // Before the host's own handlers, which find its rooms and may end it.
+  namespace.prependListener('connect', (socket: Socket) => {
     if (isClosed) return
     // `connectionStateRecovery` lets a socket past all middleware: it is checked now.
     if ((isShadow || socket.recovered) && !admissions.has(socket)) admitLate(socket)
@@ -203,9 +205,8 @@ export function createInbound(options: InboundOptions): Inbound {
     directory.pin(userId)
     admissions.set(socket, { verified, auth })
     try {
-      const memberships = await directory.load(userId)
+      await directory.load(userId)
       ;(socket.data as { userId?: string }).userId = userId
-      await rooms.keep(socket, userId, memberships)
     } catch (error) {
       release(socket)
       throw error
@@ -288,15 +289,6 @@ export function createInbound(options: InboundOptions): Inbound {
       expiresAt: wallClock.toEngineTime(verified.expiresAt),
       line,
     })
-    // What followed may have ended it, and a join after the end would stay in the adapter for ever.
-    if (isConnected(socket)) keepRooms(socket, verified)
-  }
-
-  /** Rows may have changed since the middleware joined the rooms. */
-  function keepRooms(socket: Socket, { userId }: Verified): void {
-    rooms.keep(socket, userId, directory.rooms(userId) ?? []).catch((error: unknown) => {
-      log.error('Rooms could not be kept in step with the rows.', { userId, error })
-    })
   }
 
   return {
@@ -311,11 +303,6 @@ export function createInbound(options: InboundOptions): Inbound {
       gate.open()
     },
   }
-}
-
-/** Asked anew each time: what happens between two questions is not the compiler's to know. */
-function isConnected(socket: Socket): boolean {
-  return socket.connected
 }
 
 function isSentAway(turn: Turn): boolean {

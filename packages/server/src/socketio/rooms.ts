@@ -1,74 +1,146 @@
-/** Socket.IO rooms in step with the rows, so that the host can send its own messages to members. */
-import type { UserId } from '@vigie/protocol'
-import type { Socket } from 'socket.io'
-import type { RoomName } from '../core/index.js'
+/**
+ * Socket.IO rooms that are the rows: the host sends its own messages to `conv:<id>`, and whoever is a member as the rows
+ * are now gets them. Nobody joins or leaves, so nothing has to be kept in step; see
+ * docs/decisions/rooms-are-rows.md.
+ */
+import type { SessionId } from '@vigie/protocol'
+import type { Namespace } from 'socket.io'
+import type { Engine, Place } from '../core/index.js'
 import type { RoomPrefixes } from './options.js'
 
-/** A room of the directory. */
-export type NamedRoom = RoomName & {
-  /** What it is called in Socket.IO, once somebody has joined it: one text for all who do. */
-  joinedAs?: string | undefined
+type Adapter = Namespace['adapter']
+/** What was asked of Socket.IO's adapter when the host itself joins and leaves. */
+const OF_THE_HOST = ['addAll', 'del', 'delAll'] as const
+
+export interface MemberRooms {
+  /** Call it before somebody is let in: a host may have exchanged the adapter. */
+  follow(): void
 }
 
-export interface RoomKeeper {
-  /**
-   * Joins and leaves what the rows say. Rooms that the host joined itself are left alone. The same list as last time
-   * is passed over unread.
-   */
-  keep(socket: Socket, userId: UserId, memberships: readonly NamedRoom[]): Promise<void>
-}
+/** Gives the namespace a room for each user, group and conversation with a session here. */
+export function provideRooms(
+  namespace: Namespace,
+  prefixes: RoomPrefixes,
+  engine: Pick<Engine, 'sessionsIn' | 'placesOf' | 'places'>,
+): MemberRooms {
+  let followed: Adapter | undefined
 
-interface Kept {
-  readonly memberships: readonly NamedRoom[]
-  /** Of their rooms those, if any, that the host had joined itself: they are not ours to leave. */
-  readonly theirs: readonly string[]
-}
+  const nameOf = ({ kind, id }: Place): string => `${prefixes[kind]}${id}`
 
-export function createRoomKeeper(prefixes: RoomPrefixes | undefined): RoomKeeper {
-  const kept = new WeakMap<Socket, Kept>()
-
-  function namesOf(
-    { user, group, conversation }: RoomPrefixes,
-    userId: UserId,
-    memberships: readonly NamedRoom[],
-  ): string[] {
-    const names = [`${user}${userId}`]
-    for (const room of memberships)
-      names.push((room.joinedAs ??= `${room.kind === 'group' ? group : conversation}${room.id}`))
-    return names
+  function membersOf(name: string): readonly string[] {
+    const found: (readonly string[])[] = []
+    for (const kind of ['user', 'group', 'conversation'] as const) {
+      if (!name.startsWith(prefixes[kind])) continue
+      const members = engine.sessionsIn({ kind, id: name.slice(prefixes[kind].length) } as Place)
+      if (members.length > 0) found.push(members)
+    }
+    return found.length === 1 && found[0] ? found[0] : found.flat()
   }
 
-  return {
-    async keep(socket, userId, memberships) {
-      if (!prefixes) return
-      const before = kept.get(socket)
-      if (before?.memberships === memberships) return
-      const wanted = namesOf(prefixes, userId, memberships)
-      const ours = before
-        ? namesOf(prefixes, userId, before.memberships).filter((room) => !before.theirs.includes(room))
-        : restored(socket, prefixes)
-      const others = ours.length === 0 ? wanted : without(wanted, ours)
-      const { rooms } = socket
-      const theirs = rooms.size === 0 ? NONE : others.filter((room) => rooms.has(room))
-      const joined = theirs.length === 0 ? others : others.filter((room) => !rooms.has(room))
-      kept.set(socket, { memberships, theirs })
-      if (joined.length > 0) await socket.join(joined)
-      for (const room of without(ours, wanted)) await socket.leave(room)
-    },
+  function* names(): Iterable<string> {
+    for (const place of engine.places()) yield nameOf(place)
   }
+
+  function follow(): void {
+    const { adapter } = namespace
+    if (adapter === followed) return
+    followed = adapter
+    const rooms = new RoomsWithMembers(adapter.rooms, membersOf, names)
+    adapter.rooms = rooms
+    for (const method of OF_THE_HOST) {
+      const joined = adapter[method].bind(adapter) as (...args: unknown[]) => unknown
+      Object.assign(adapter, { [method]: (...args: unknown[]) => rooms.asJoined(() => joined(...args)) })
+    }
+    const socketRooms = adapter.socketRooms.bind(adapter)
+    adapter.socketRooms = (id) => {
+      const joined = socketRooms(id)
+      const places = engine.placesOf(id as SessionId)
+      return places.length === 0 ? joined : new Set([...(joined ?? []), ...places.map(nameOf)])
+    }
+    // What `connectionStateRecovery` brings back is joined: of rows that are gone by then it would be for good.
+    const persistSession = adapter.persistSession.bind(adapter)
+    adapter.persistSession = (session) => {
+      persistSession({ ...session, rooms: [...(socketRooms(session.sid) ?? [])] })
+    }
+  }
+
+  follow()
+  return { follow }
 }
 
-const NONE: readonly string[] = []
+/** An adapter's map of rooms: those that the host has joined, and those with members. */
+class RoomsWithMembers extends Map<string, Set<string>> {
+  readonly #membersOf: (name: string) => readonly string[]
+  readonly #names: () => Iterable<string>
+  #isAsJoined = false
 
-function without(rooms: readonly string[], others: readonly string[]): string[] {
-  if (rooms.length === 0) return []
-  const isOther = new Set(others)
-  return rooms.filter((room) => !isOther.has(room))
-}
+  constructor(
+    joined: ReadonlyMap<string, Set<string>>,
+    membersOf: (name: string) => readonly string[],
+    names: () => Iterable<string>,
+  ) {
+    super()
+    this.#membersOf = membersOf
+    this.#names = names
+    for (const [name, ids] of joined) this.set(name, ids)
+  }
 
-/** `connectionStateRecovery` brings rooms back whose rows may be gone: those with our names are ours to leave. */
-function restored(socket: Socket, { user, group, conversation }: RoomPrefixes): readonly string[] {
-  if (!socket.recovered) return NONE
-  const prefixes = [user, group, conversation].filter((prefix) => prefix !== '')
-  return [...socket.rooms].filter((room) => prefixes.some((prefix) => room.startsWith(prefix)))
+  /** While the adapter joins and leaves, only what was joined is there. */
+  asJoined<Result>(act: () => Result): Result {
+    const before = this.#isAsJoined
+    this.#isAsJoined = true
+    try {
+      return act()
+    } finally {
+      this.#isAsJoined = before
+    }
+  }
+
+  /** Of a room with members a copy: to change it changes nothing. */
+  override get(name: string): Set<string> | undefined {
+    const joined = super.get(name)
+    if (this.#isAsJoined) return joined
+    const members = this.#membersOf(name)
+    if (members.length === 0) return joined
+    const all = new Set(joined)
+    for (const id of members) all.add(id)
+    return all
+  }
+
+  override has(name: string): boolean {
+    return super.has(name) || (!this.#isAsJoined && this.#membersOf(name).length > 0)
+  }
+
+  override get size(): number {
+    return this.#isAsJoined ? super.size : this.#all().size
+  }
+
+  override keys(): MapIterator<string> {
+    return this.#isAsJoined ? super.keys() : this.#all().keys()
+  }
+
+  override values(): MapIterator<Set<string>> {
+    return this.#isAsJoined ? super.values() : this.#all().values()
+  }
+
+  override entries(): MapIterator<[string, Set<string>]> {
+    return this.#isAsJoined ? super.entries() : this.#all().entries()
+  }
+
+  override [Symbol.iterator](): MapIterator<[string, Set<string>]> {
+    return this.entries()
+  }
+
+  override forEach(visit: (ids: Set<string>, name: string, rooms: Map<string, Set<string>>) => void): void {
+    for (const [name, ids] of this.entries()) visit(ids, name, this)
+  }
+
+  #all(): Map<string, Set<string>> {
+    const all = new Map(super.entries())
+    for (const name of this.#names()) {
+      const ids = this.get(name)
+      if (ids) all.set(name, ids)
+    }
+    return all
+  }
 }

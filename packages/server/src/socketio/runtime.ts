@@ -26,22 +26,28 @@ const TIMER_MAX_MS = 2_147_483_647
 const BEAT_MS = 50
 /** A loop that is this late has more to do than it can: it writes less often. */
 const LATE_MS = 20
-/** So many late beats, one after the other, take one step: a single pause is no pressure. */
-const LATE_BEATS = 4
+/** So has one that was busy for this share of the time since the last beat, however short each of its turns is … */
+const BUSY_SHARE = 0.9
+/** … and one that was busy for less than this has time to spare again. */
+const CALM_SHARE = 0.8
+/** So many beats under pressure, one after the other, take one step: a single pause is none. */
+const PRESSED_BEATS = 4
 /** Windows under pressure, step by step; the first is the ordinary one. */
-const WINDOWS_MS = [0, 50, 250, 1_000] as const
-/** So many beats in time, one after the other, take one step back. */
+const WINDOWS_MS = [0, 50, 250, 2_000] as const
+/** So many beats with time to spare, one after the other, take one step back. */
 const CALM_BEATS = 4
 /** A loop that is later than this stood still: a blocked process, a machine that slept. */
 const STALL_MS = 150
 
 /**
  * @param clock Milliseconds, monotonic.
+ * @param busyShare For which share of the time since it was last asked the loop did not wait for something to do.
  */
 export function createRuntime(
   engine: Engine,
   perform: (effect: Effect) => void,
   clock: () => number = () => performance.now(),
+  busyShare: () => number = createBusyShare(),
 ): Runtime {
   let timer: ReturnType<typeof setTimeout> | undefined
   let wakesAt = Infinity
@@ -54,7 +60,7 @@ export function createRuntime(
   let stalledMs = 0
   let latest = 0
   let pressure = 0
-  let lateBeats = 0
+  let pressedBeats = 0
   let calmBeats = 0
   /** Unlike `beatAt` it is left alone by stalls: they are what lateness is about. */
   let lastBeatAt = beatAt
@@ -66,22 +72,22 @@ export function createRuntime(
     beatAt = clock()
     lateAtBeat = beatAt - lastBeatAt - BEAT_MS
     lastBeatAt = beatAt
-    widen(late)
+    widen(late, busyShare())
     beatListener?.()
   }, BEAT_MS)
   beat.unref()
 
   /** All windows widen together, so that under pressure the cost is bounded by the number of recipients. */
-  function widen(late: number): void {
-    const isLate = late > LATE_MS
-    lateBeats = isLate ? lateBeats + 1 : 0
-    calmBeats = isLate ? 0 : calmBeats + 1
+  function widen(late: number, busy: number): void {
+    const isPressed = late > LATE_MS || busy > BUSY_SHARE
+    pressedBeats = isPressed ? pressedBeats + 1 : 0
+    calmBeats = !isPressed && busy < CALM_SHARE ? calmBeats + 1 : 0
     let next = pressure
-    if (lateBeats >= LATE_BEATS) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
+    if (pressedBeats >= PRESSED_BEATS) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
     else if (calmBeats >= CALM_BEATS) next = Math.max(pressure - 1, 0)
     if (next === pressure) return
     pressure = next
-    lateBeats = 0
+    pressedBeats = 0
     calmBeats = 0
     accept({ type: 'window', ms: WINDOWS_MS[next] ?? 0 })
   }
@@ -151,5 +157,15 @@ export function createRuntime(
       clearTimeout(timer)
       clearInterval(beat)
     },
+  }
+}
+
+function createBusyShare(): () => number {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(now, last)
+    last = now
+    return utilization
   }
 }

@@ -111,7 +111,6 @@ export function play(history: History, create: typeof createEngine, settings: Se
           else typing.delete(typist)
           break
         }
-        case 'rooms':
       }
     }
     for (const [userId, presence] of first) {
@@ -499,7 +498,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
   // The slots and windows of what has just happened; again, if meanwhile a grace or a lease has ended.
   for (let before = -1; before !== changes;) {
     before = changes
-    wait(WIDEST * Math.max(settings.windowMs, settings.massArrivalWindowMs) + settings.occupancyWindowMs + 10)
+    wait(WIDEST * settings.windowMs + settings.occupancyWindowMs + 10)
   }
   checkPresence()
   checkPictures()

@@ -129,7 +129,6 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
         return
       // Nothing is sent, and what a session is owed is one state, however long it waits.
       case 'due':
-      case 'rooms':
       case 'want':
       case 'forget':
       case 'refused':

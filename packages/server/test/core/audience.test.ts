@@ -256,6 +256,49 @@ describe('under pressure', () => {
     s.connect('b', { device: 'y' })
     expect(s.hear(ann)).toEqual(['b 2', 'b 3'])
   })
+
+  it('whoever waits when it is over waits for so much less, in the same order', () => {
+    const people = Object.fromEntries(
+      ['ann', 'bob', 'c', 'd', 'e'].map((name) => [name, { groups: [name === 'bob' ? 'h' : 'g', 'h'] }]),
+    )
+    const s = story(people, { windowMs: 20 })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.hear(ann)
+    s.apply({ type: 'window', ms: 1_000 })
+    s.connect('c')
+    s.wait(500)
+    const bob = s.connect('bob')
+    s.hear(ann)
+    s.hear(bob)
+    s.connect('d')
+    // Hers would be in 500 ms, his in 1,000.
+    s.apply({ type: 'window', ms: 0 })
+    expect([s.hear(ann), s.hear(bob)]).toEqual([[], []])
+    s.wait(10)
+    expect([s.hear(ann), s.hear(bob)]).toEqual([['bob 1', 'd 1'], []])
+    s.wait(10)
+    expect(s.hear(bob)).toEqual(['d 1'])
+    s.wait(5)
+    s.connect('e')
+    s.wait(20)
+    expect([s.hear(ann), s.hear(bob)]).toEqual([['e 1'], ['e 1']])
+  })
+
+  it('whoever was written before it was over waits no longer than others do now', () => {
+    const people = Object.fromEntries(['ann', 'b', 'c'].map((name) => [name, { groups: ['g'] }]))
+    const s = story(people, { windowMs: 20 })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.apply({ type: 'window', ms: 1_000 })
+    s.connect('b')
+    s.hear(ann)
+    s.apply({ type: 'window', ms: 0 })
+    s.connect('c')
+    expect(s.hear(ann)).toEqual([])
+    s.wait(20)
+    expect(s.hear(ann)).toEqual(['c 1'])
+  })
 })
 
 describe('a group above namesMax', () => {

@@ -39,19 +39,6 @@ const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
     expect(wire.presence.online('c').sort()).toEqual(['ann', 'bob', 'cid'])
   },
 
-  async massArrivalMinSessions() {
-    const presence = { massArrivalMinSessions: 2, massArrivalShare: 0.01, massArrivalWindowMs: 10_000 }
-    await using wire = await startWire({ rows, presence })
-    const ann = await wire.connect('ann')
-    await wire.connect('bob')
-    await ann.until('bob 1 in c')
-    await wire.connect('cid')
-    await ann.ask('typing:stop', { convId: 'c' })
-    // Two are many here: she has been told of one, and hears of the other when the window is over.
-    expect(ann.hear()).toEqual(['ann 1', 'ann 1 in c', 'bob 1 in c'])
-    expect(wire.presence.online('c')).toContain('cid')
-  },
-
   async offlineMemoryMax() {
     await using wire = await startWire({ rows, presence: { offlineMemoryMax: 1 } })
     for (const userId of ['bob', 'cid']) {

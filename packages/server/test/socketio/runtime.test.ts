@@ -13,6 +13,7 @@ it('the clock of the engine never goes back, wherever in a stall it is read', ()
     createEngine(resolveSettings()),
     () => {},
     () => time,
+    () => 0,
   )
   const read: number[] = []
   // Late, but not late enough to count; then late enough: what was told already must stand.
@@ -37,6 +38,7 @@ describe('how late the loop is', () => {
       createEngine(resolveSettings()),
       () => {},
       () => time,
+      () => 0,
     )
     runtime.onBeat(() => {
       beats++

@@ -10,6 +10,7 @@ function start() {
     engine,
     (effect) => effects.push(effect),
     () => time,
+    () => 0,
   )
   return {
     runtime,
@@ -90,8 +91,9 @@ describe('the windows of the sessions', () => {
     vi.useRealTimers()
   })
 
-  it('widen step by step while the loop is late, and come back step by step', () => {
+  function start() {
     let time = 0
+    let busy = 0
     const windows: number[] = []
     const engine = createEngine(resolveSettings())
     const recording = {
@@ -105,25 +107,85 @@ describe('the windows of the sessions', () => {
       recording,
       () => {},
       () => time,
+      () => busy,
     )
-    const beat = (late: number, times: number) => {
-      for (let n = 0; n < times; n++) {
-        time += 50 + late
-        vi.advanceTimersByTime(50)
-      }
+    return {
+      windows,
+      runtime,
+      beat(late: number, times: number, busyShare = 0) {
+        busy = busyShare
+        for (let n = 0; n < times; n++) {
+          time += 50 + late
+          vi.advanceTimersByTime(50)
+        }
+      },
     }
+  }
+
+  it('widen step by step while the loop is late, and come back step by step', () => {
+    const { windows, runtime, beat } = start()
     beat(0, 5)
     beat(30, 3)
     beat(0, 1)
     beat(30, 3)
     expect(windows).toEqual([])
-    beat(30, 20)
-    expect(windows).toEqual([50, 250, 1_000])
+    beat(30, 24)
+    expect(windows).toEqual([50, 250, 2_000])
     beat(0, 3)
-    expect(windows).toEqual([50, 250, 1_000])
+    expect(windows).toEqual([50, 250, 2_000])
     beat(0, 20)
-    expect(windows).toEqual([50, 250, 1_000, 250, 50, 0])
+    expect(windows).toEqual([50, 250, 2_000, 250, 50, 0])
     runtime.close()
+  })
+
+  it('widen as well while the loop is never late, but has no time to spare', () => {
+    const { windows, runtime, beat } = start()
+    beat(0, 20, 0.9)
+    expect(windows).toEqual([])
+    beat(0, 8, 0.95)
+    expect(windows).toEqual([50, 250])
+    // Neither: it stays as it is.
+    beat(0, 20, 0.85)
+    expect(windows).toEqual([50, 250])
+    beat(0, 3, 0.7)
+    beat(0, 1, 0.85)
+    beat(0, 3, 0.7)
+    expect(windows).toEqual([50, 250])
+    beat(0, 5, 0.7)
+    expect(windows).toEqual([50, 250, 50, 0])
+    runtime.close()
+  })
+
+  it('and the loop says itself how busy it is', async () => {
+    vi.useRealTimers()
+    const windows: number[] = []
+    const engine = createEngine(resolveSettings())
+    const widened = new Promise<void>((resolve) => {
+      const runtime = createRuntime(
+        {
+          ...engine,
+          apply(input, now) {
+            if (input.type === 'window') {
+              windows.push(input.ms)
+              isBusy = false
+              runtime.close()
+              resolve()
+            }
+            return engine.apply(input, now)
+          },
+        },
+        () => {},
+      )
+    })
+    let isBusy = true
+    const work = () => {
+      const until = performance.now() + 4
+      while (performance.now() < until);
+      if (isBusy) setImmediate(work)
+    }
+    work()
+    await widened
+    expect(windows).toEqual([50])
   })
 })
 
