@@ -5,6 +5,7 @@
  * Next: outbox.ts
  */
 import type { ConversationId } from '@vigie/protocol'
+import { holds, visitAll } from './few.js'
 import type { Room, Session, User, View, World } from './model.js'
 import { newsOf, owePresence } from './outbox.js'
 
@@ -16,8 +17,8 @@ export function announce(world: World, subject: User): void {
   for (const session of subject.live) owePresence(world, session, mine)
   const news = newsOf(subject, world.position)
   for (const room of subject.rooms) {
-    if (room.mode !== 'names') continue
-    room.users.forEach((viewer) => {
+    if (room.crowd) continue
+    visitAll(room.users, (viewer) => {
       if (viewer.visited === visit) return
       viewer.visited = visit
       for (const session of viewer.live) owePresence(world, session, news)
@@ -44,8 +45,8 @@ export function viewOf(session: Session, subject: User): View {
   let conversations: ConversationId[] | undefined
   const fewer = withFewerRooms(viewer, subject)
   const other = fewer === viewer ? subject : viewer
-  for (const { mode, name, users } of fewer.rooms) {
-    if (mode !== 'names' || !users.has(other)) continue
+  for (const { crowd, name, users } of fewer.rooms) {
+    if (crowd || !holds(users, other)) continue
     if (name.kind === 'group') group = true
     else (conversations ??= []).push(name.id)
   }
@@ -64,7 +65,7 @@ function sees(session: Session, subject: User): boolean {
   const fewer = withFewerRooms(viewer, subject)
   const other = fewer === viewer ? subject : viewer
   for (const room of fewer.rooms)
-    if ((isWatched || room.mode === 'names') && room.users.has(other)) return true
+    if ((isWatched || !room.crowd) && holds(room.users, other)) return true
   return false
 }
 
@@ -78,7 +79,7 @@ function withFewerRooms(viewer: User, subject: User): User {
 
 /** Whether `viewer` may know that `typist` types in `room`. Nobody hears their own typing. */
 export function seesTyping(viewer: User, room: Room, typist: User): boolean {
-  if (viewer === typist || !room.users.has(viewer)) return false
+  if (viewer === typist || !holds(room.users, viewer)) return false
   return room.crowd ? room.crowd.shown.has(typist) : room.typing?.has(typist) === true
 }
 

@@ -15,8 +15,11 @@ import type {
 } from '@vigie/protocol'
 import { isInSight, NO_VIEW, typistsOf, viewOf } from './audience.js'
 import { differs, isToldDevices, membersOf, toldCrowd, wireOf } from './events.js'
+import { holds, visitAll } from './few.js'
 import type { PresenceEvent, RoomName } from './inputs.js'
 import {
+  modeOf,
+  namesIn,
   OFFLINE,
   subjectOf,
   type OwedPresence,
@@ -31,16 +34,16 @@ const NOBODY: readonly UserId[] = []
 
 /** What the session may know of the room, its own typing included; undefined: it is not in it. */
 export function sightOf(world: World, session: Session, room: Room): RoomSight | undefined {
-  if (!room.users.has(session.user)) return undefined
+  if (!holds(room.users, session.user)) return undefined
   if (room.sight) return room.sight
-  const isCount = room.mode === 'count'
-  const { members, online } = isCount ? toldCrowd(world, room) : { members: membersOf(room), online: 0 }
+  const { crowd } = room
+  const { members, online } = crowd ? toldCrowd(world, crowd) : { members: membersOf(room), online: 0 }
   const typists = Array.from(typistsOf(room), (typist) => typist.id)
   world.wire.seen.add(room)
   return (room.sight = {
-    mode: room.mode,
+    mode: modeOf(room),
     members,
-    roster: isCount ? NOBODY : rosterOf(room),
+    roster: crowd ? NOBODY : rosterOf(room),
     online,
     typing: typists.length === 0 ? NOBODY : typists,
     places: undefined,
@@ -50,7 +53,7 @@ export function sightOf(world: World, session: Session, room: Room): RoomSight |
 
 /** Until its rows have been read, a room has the members who are known. */
 function rosterOf(room: Room): readonly UserId[] {
-  return room.roster ?? Array.from(room.users, (user) => user.id)
+  return namesIn(room.facts) ?? Array.from(room.users, (user) => user.id)
 }
 
 /** Nobody is told of their own typing. */
@@ -63,7 +66,7 @@ function typistsFor(session: Session, { typing }: RoomSight): readonly UserId[] 
 export function writeState(world: World, session: Session): PresenceEvent[] {
   const since = session.position
   session.position = undefined
-  session.owed.devicesTold = session.user.devices
+  session.devicesTold = session.user.devices
   if (since && isContinued(world, since) && session.user.rowsAt <= since[1]) {
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
@@ -161,10 +164,10 @@ function changesSince(world: World, session: Session, n: number): PresenceDiff {
     // Looking at a crowd that nobody held a number of gives it one, which is news.
     const sight = sightOf(world, session, room)
     if (sight && room.changedAt > n) pushRoom(told, room.name, wholeRoom(session, sight))
-    if (room.mode !== 'names') continue
+    if (room.crowd) continue
     // Of a room whose members changed, some may be in sight only since then.
     const isNew = room.rosterAt > n
-    room.users.forEach((subject) => {
+    visitAll(room.users, (subject) => {
       if (isNew || subject.presenceAt > n || subject.rowsAt > n) changedUsers.add(subject)
     })
   }
@@ -197,15 +200,15 @@ function diffOf(world: World, { users, groups, conversations }: Told, ofDevices?
 
 /** What the session is owed; nothing, if it is back to what it was told. */
 export function writeChanges(world: World, session: Session): readonly PresenceEvent[] {
-  const { news, presence, groups, conversations, devices } = session.owed
+  const { news, owed } = session
   // Nearly always: somebody has come or gone, and all who see them are told the same.
-  if (news && !groups && !conversations && !devices) {
+  if (news && !owed) {
     const count = newCount(world, session, news.userId, news.entry)
     return count ? once(world, count, () => ({ users: [count] })) : NOTHING
   }
   // The next most frequent: somebody types, or has stopped.
-  if (conversations?.size === 1 && !news && !presence && !groups && !devices) {
-    for (const [id, before] of conversations) {
+  if (owed?.conversations?.size === 1 && !news && !owed.presence && !owed.groups && !owed.devices) {
+    for (const [id, before] of owed.conversations) {
       const now = sightNow(world, session, world.conversations.get(id))
       const change = newSight(session, before, now)
       if (!change) return NOTHING
@@ -238,26 +241,26 @@ function once(
 }
 
 function writeMore(world: World, session: Session): readonly PresenceEvent[] {
-  const { owed } = session
+  const { news, owed } = session
   const told: Told = { users: [], groups: [], conversations: [] }
   const tellCount = (userId: UserId, entry: OwedPresence) => {
     const count = newCount(world, session, userId, entry)
     if (count) told.users.push(count)
   }
-  if (owed.news) tellCount(owed.news.userId, owed.news.entry)
-  owed.presence?.forEach((entry, userId) => {
+  if (news) tellCount(news.userId, news.entry)
+  owed?.presence?.forEach((entry, userId) => {
     tellCount(userId, entry)
   })
-  owed.groups?.forEach((before, id) => {
+  owed?.groups?.forEach((before, id) => {
     const change = newSight(session, before, sightNow(world, session, world.groups.get(id)))
     if (change) told.groups.push({ id, ...change })
   })
-  owed.conversations?.forEach((before, id) => {
+  owed?.conversations?.forEach((before, id) => {
     const change = newSight(session, before, sightNow(world, session, world.conversations.get(id)))
     if (change) told.conversations.push({ id, ...change })
   })
-  const hasDevices = owed.devices && !isToldDevices(session)
-  if (hasDevices) owed.devicesTold = session.user.devices
+  const hasDevices = owed?.devices === true && !isToldDevices(session)
+  if (hasDevices) session.devicesTold = session.user.devices
   if (told.users.length + told.groups.length + told.conversations.length === 0 && !hasDevices) return NOTHING
   return [{ name: 'presence:diff', payload: diffOf(world, told, hasDevices ? session : undefined) }]
 }

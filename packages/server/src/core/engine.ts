@@ -8,6 +8,7 @@
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import type { DueSession, Effect, Input, Place, Presence, PresenceEvent, RoomName } from './inputs.js'
+import { holds } from './few.js'
 import { forgetUser, setMemberships, setRooms } from './memberships.js'
 import {
   createWorld,
@@ -49,7 +50,7 @@ export interface Engine {
   sessionsIn(place: Place): readonly SessionId[]
   /** The user of a live session, and the rooms that the user is in; of another session none. */
   placesOf(sessionId: SessionId): readonly Place[]
-  /** Those with a live session. */
+  /** All that are known, also those without a live session. */
   places(): Iterable<Place>
   /** Sizes of everything that it keeps, for bounds and metrics. */
   sizes(): Readonly<Record<'users' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
@@ -121,9 +122,9 @@ function sessionsIn(world: World, place: Place): readonly SessionId[] {
 }
 
 function* places({ users, groups, conversations }: World): Iterable<Place> {
-  for (const { id, live } of users.values()) if (live.length > 0) yield { kind: 'user', id }
-  for (const { name, viewers } of groups.values()) if (viewers > 0) yield name
-  for (const { name, viewers } of conversations.values()) if (viewers > 0) yield name
+  for (const id of users.keys()) yield { kind: 'user', id }
+  for (const { name } of groups.values()) yield name
+  for (const { name } of conversations.values()) yield name
 }
 
 /** Remembers when which position was reached, for as long as somebody may come back with it. */
@@ -154,7 +155,7 @@ function advance(world: World, now: number): void {
       case 'user':
         forgetUser(world, timed)
         break
-      case 'room':
+      case 'crowd':
         tellCrowd(world, timed)
         break
       case 'node':
@@ -279,7 +280,7 @@ function performConnect(world: World, input: Extract<Input, { type: 'connect' }>
 
 /** A conversation that the user is not in and one that does not exist are refused alike. */
 function performTyping(world: World, session: Session, room: Room | undefined, typing: boolean): void {
-  if (!room?.users.has(session.user)) {
+  if (!room || !holds(room.users, session.user)) {
     refuse(world, 'not_member')
     return
   }
@@ -313,8 +314,9 @@ function liveSession(world: World, id: SessionId): Session | undefined {
 
 function owedEntries(world: World): number {
   let entries = 0
-  for (const { owed } of world.sessions.values()) {
-    if (owed.news) entries++
+  for (const { news, owed } of world.sessions.values()) {
+    if (news) entries++
+    if (!owed) continue
     for (const owes of [owed.presence, owed.occupancy, owed.groups, owed.conversations])
       entries += owes?.size ?? 0
     for (const typists of owed.typing?.values() ?? []) entries += typists.size

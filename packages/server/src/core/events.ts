@@ -5,14 +5,17 @@
  */
 import type { ConversationId, UserId } from '@vigie/protocol'
 import { NO_VIEW, seesTyping, typistsOf, viewOf } from './audience.js'
+import { holds, sizeOf, visitAll } from './few.js'
 import type { Presence, PresenceEvent, RoomName } from './inputs.js'
 import {
   findRoom,
   isSameDevices,
+  membersIn,
   OFFLINE,
   roomChanged,
   subjectOf,
   type Crowd,
+  type CrowdNews,
   type OwedPresence,
   type Room,
   type Session,
@@ -26,21 +29,21 @@ export function writePicture(world: World, session: Session): PresenceEvent[] {
   const viewer = session.user
   const grouped = new Set<User>([viewer])
   for (const room of viewer.rooms) {
-    if (room.name.kind === 'group' && room.mode === 'names')
-      room.users.forEach((subject) => grouped.add(subject))
+    if (room.name.kind === 'group' && !room.crowd)
+      visitAll(room.users, (subject) => grouped.add(subject))
   }
   for (const subject of grouped) events.push(updateOf(world, subject))
   for (const room of viewer.rooms) {
     if (room.name.kind === 'group') continue
     const { id } = room.name
-    if (room.mode === 'names')
-      room.users.forEach((subject) => events.push(conversationOf(world, subject, id)))
+    if (!room.crowd) visitAll(room.users, (subject) => events.push(conversationOf(world, subject, id)))
     for (const typist of typistsOf(room)) {
       if (seesTyping(viewer, room, typist)) events.push(typingEvent(world, 'typing:start', id, typist.id))
     }
   }
   for (const room of viewer.rooms) {
-    if (room.mode === 'count') events.push(occupancyOf(world, room.name, toldCrowd(world, room)))
+    const { crowd, name } = room
+    if (crowd) events.push(occupancyOf(world, name, toldCrowd(world, crowd)))
   }
   writeDevices(session, events)
   return events
@@ -48,16 +51,16 @@ export function writePicture(world: World, session: Session): PresenceEvent[] {
 
 /** What it is owed. */
 export function writeEvents(world: World, session: Session): PresenceEvent[] {
-  const { owed } = session
+  const { news, owed } = session
   const events: PresenceEvent[] = []
   writeTyping(world, session, false, events)
-  if (owed.news) writePresence({ world, session, ...owed.news }, events)
-  if (owed.presence) {
+  if (news) writePresence({ world, session, ...news }, events)
+  if (owed?.presence) {
     for (const [userId, entry] of owed.presence) writePresence({ world, session, userId, entry }, events)
   }
   writeTyping(world, session, true, events)
   writeOccupancy(world, session, events)
-  if (owed.devices) writeDevices(session, events)
+  if (owed?.devices) writeDevices(session, events)
   return events
 }
 
@@ -119,7 +122,7 @@ function once(world: World, key: string, make: () => PresenceEvent): PresenceEve
 
 /** Ends come before the presence of whoever typed, starts after it. */
 function writeTyping(world: World, session: Session, isStart: boolean, events: PresenceEvent[]): void {
-  for (const [conversationId, typists] of session.owed.typing ?? []) {
+  for (const [conversationId, typists] of session.owed?.typing ?? []) {
     const room = world.conversations.get(conversationId)
     for (const [userId, told] of typists) {
       const typist = world.users.get(userId)
@@ -132,14 +135,15 @@ function writeTyping(world: World, session: Session, isStart: boolean, events: P
 }
 
 export function seesOccupancy(session: Session, room: Room): boolean {
-  return room.mode === 'count' && room.users.has(session.user)
+  return room.crowd !== undefined && holds(room.users, session.user)
 }
 
 /** No members at all is the retraction: the room has names now, or the user is not in it any more. */
 function writeOccupancy(world: World, session: Session, events: PresenceEvent[]): void {
-  for (const { name, told } of session.owed.occupancy?.values() ?? []) {
+  for (const { name, told } of session.owed?.occupancy?.values() ?? []) {
     const room = findRoom(world, name)
-    if (room && seesOccupancy(session, room)) events.push(occupancyOf(world, name, toldCrowd(world, room)))
+    if (room?.crowd && seesOccupancy(session, room))
+      events.push(occupancyOf(world, name, toldCrowd(world, room.crowd)))
     else if (told) events.push(occupancyOf(world, name, NO_CROWD))
   }
 }
@@ -147,13 +151,13 @@ function writeOccupancy(world: World, session: Session, events: PresenceEvent[])
 function writeDevices(session: Session, events: PresenceEvent[]): void {
   const { devices } = session.user
   if (isToldDevices(session)) return
-  session.owed.devicesTold = devices
+  session.devicesTold = devices
   events.push({ name: 'presence:devices', payload: { count: devices.length, devices } })
 }
 
 /** The list may have come back to what the session was told. */
-export function isToldDevices({ owed, user }: Session): boolean {
-  return owed.devicesTold !== undefined && isSameDevices(owed.devicesTold, user.devices)
+export function isToldDevices({ devicesTold, user }: Session): boolean {
+  return devicesTold !== undefined && isSameDevices(devicesTold, user.devices)
 }
 
 export function wireOf(world: World, subject: User) {
@@ -210,22 +214,21 @@ const NO_CROWD: Crowd = { members: 0, online: 0 }
  * All members hear the same number, whenever they ask: one that came between would otherwise hold another, and
  * might not be told when it is back to what the rest were told.
  */
-export function toldCrowd(world: World, room: Room): Crowd {
-  if (!room.crowd) return crowdOf(room)
-  if (!room.crowd.told) {
-    room.crowd.told = crowdOf(room)
-    roomChanged(world, room)
+export function toldCrowd(world: World, crowd: CrowdNews): Crowd {
+  if (!crowd.told) {
+    crowd.told = crowdNow(crowd)
+    roomChanged(world, crowd.room)
   }
-  return room.crowd.told
+  return crowd.told
 }
 
-export function crowdOf(room: Room): Crowd {
-  return { members: membersOf(room), online: room.online }
+export function crowdNow({ room, online }: CrowdNews): Crowd {
+  return { members: membersOf(room), online }
 }
 
 /** Rows may be ahead of the number that was read last. */
 export function membersOf(room: Room): number {
-  return Math.max(room.size, room.users.size)
+  return Math.max(membersIn(room.facts), sizeOf(room.users))
 }
 
 export function conversationIdOf(room: Room) {

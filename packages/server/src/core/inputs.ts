@@ -24,12 +24,8 @@ export type KnownRoom = RoomName & {
 /** Each room once. Not a map: there is a list for each user who is read, and it is made to be passed on. */
 export type KnownRooms = readonly KnownRoom[]
 
-export interface RoomFacts {
-  /** How many members the rows name. */
-  readonly members: number
-  /** Who they are, each once; absent above `namesMax`, where nobody is told. */
-  readonly roster?: readonly UserId[] | undefined
-}
+/** Who its members are, each once; above `namesMax`, where nobody is told, only how many. */
+export type RoomFacts = readonly UserId[] | number
 
 export type Input =
   /** A connection was let in. */

@@ -8,13 +8,16 @@
  */
 import { typistsOf } from './audience.js'
 import { membersOf } from './events.js'
+import { holds, visitAll } from './few.js'
 import type { KnownRooms, RoomFacts } from './inputs.js'
 import {
   addToRoom,
-  emptyCrowd,
+  crowdOf,
   ensureRoom,
   findRoom,
   forEachViewer,
+  modeOf,
+  namesIn,
   removeFromRoom,
   roomChanged,
   type Room,
@@ -32,7 +35,7 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   rooms.forEach(({ value = NO_ROWS }, place) => {
     setRoom(world, after[place], value)
   })
-  const added = after.filter((room) => !room.users.has(user))
+  const added = after.filter((room) => !holds(room.users, user))
   const kept = user.rooms.length > 0 && new Set(after)
   const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : NONE
   if (removed.length === 0 && added.length === 0) return
@@ -52,7 +55,7 @@ const NONE: readonly Room[] = []
 function settleRoom(world: World, room: Room): void {
   if (hasRosterOfKnown(room)) rosterChanged(world, room)
   settleMode(world, room)
-  touchCrowd(world, room)
+  if (room.crowd) touchCrowd(world, room.crowd)
 }
 
 /** `map` makes a list of just the right length: one that grows has room for more, which each user would keep. */
@@ -66,7 +69,7 @@ function noteRemoval(world: World, user: User, room: Room): void {
   for (const typist of typistsOf(room)) {
     for (const session of user.live) oweTyping(world, session, room, typist)
   }
-  if (room.mode === 'names') noteViews(world, user, room)
+  if (!room.crowd) noteViews(world, user, room)
   else noteNumber(world, user, room)
   noteRoom(world, user, room)
 }
@@ -79,7 +82,7 @@ function noteRoom(world: World, user: User, room: Room): void {
 
 /** Until its rows have been read, a room in names mode has the members who are known. */
 function hasRosterOfKnown(room: Room): boolean {
-  return room.mode === 'names' && !room.roster
+  return !room.crowd && !namesIn(room.facts)
 }
 
 function oweRoomToAll(world: World, room: Room): void {
@@ -100,7 +103,7 @@ function noteAddition(world: World, user: User, room: Room): void {
   for (const typist of typistsOf(room)) {
     for (const session of user.live) oweTyping(world, session, room, typist)
   }
-  if (room.mode === 'names') noteViews(world, user, room)
+  if (!room.crowd) noteViews(world, user, room)
   else noteNumber(world, user, room)
   noteRoom(world, user, room)
 }
@@ -108,7 +111,7 @@ function noteAddition(world: World, user: User, room: Room): void {
 /** What the user and the others of a room see of each other is about to change. */
 function noteViews(world: World, user: User, room: Room): void {
   for (const session of user.live) {
-    room.users.forEach((other) => {
+    visitAll(room.users, (other) => {
       noteView(world, session, other)
     })
     noteView(world, session, user)
@@ -126,17 +129,17 @@ function noteNumber(world: World, user: User, room: Room): void {
     oweOccupancy(world, session, room)
     for (const id of session.watched ?? []) {
       const other = world.users.get(id)
-      if (other && room.users.has(other)) noteView(world, session, other)
+      if (other && holds(room.users, other)) noteView(world, session, other)
     }
   }
   for (const session of world.watchers.get(user.id) ?? []) {
-    if (room.users.has(session.user)) noteView(world, session, user)
+    if (holds(room.users, session.user)) noteView(world, session, user)
   }
 }
 
 /** Nobody notices anything of somebody who was, and is, offline. */
 function noteView(world: World, session: Session, subject: User): void {
-  if (subject.presence.online || owedEntry(session.owed, subject.id)) oweView(world, session, subject)
+  if (subject.presence.online || owedEntry(session, subject.id)) oweView(world, session, subject)
 }
 
 /** Rooms as their rows were read; those that nobody known is in are passed over. */
@@ -144,14 +147,13 @@ export function setRooms(world: World, rooms: KnownRooms): void {
   for (const room of rooms) setRoom(world, findRoom(world, room), room.value ?? NO_ROWS)
 }
 
-function setRoom(world: World, room: Room | undefined, { members, roster }: RoomFacts): void {
-  if (!room || (room.size === members && isSameRoster(room.roster, roster))) return
+function setRoom(world: World, room: Room | undefined, facts: RoomFacts): void {
+  if (!room || isSame(room.facts, facts)) return
   oweRoomToAll(world, room)
-  room.size = members
-  room.roster = roster
+  room.facts = facts
   rosterChanged(world, room)
   settleMode(world, room)
-  touchCrowd(world, room)
+  if (room.crowd) touchCrowd(world, room.crowd)
 }
 
 function rosterChanged(world: World, room: Room): void {
@@ -159,9 +161,9 @@ function rosterChanged(world: World, room: Room): void {
   room.rosterAt = world.position
 }
 
-function isSameRoster(a: RoomFacts['roster'], b: RoomFacts['roster']): boolean {
+function isSame(a: RoomFacts, b: RoomFacts): boolean {
   if (a === b) return true
-  if (a?.length !== b?.length || !a || !b) return false
+  if (typeof a === 'number' || typeof b === 'number' || a.length !== b.length) return false
   // Most stores have an order of their own, and keep it.
   if (a.every((id, place) => id === b[place])) return true
   const ids = new Set(b)
@@ -172,19 +174,20 @@ function isSameRoster(a: RoomFacts['roster'], b: RoomFacts['roster']): boolean {
 function settleMode(world: World, room: Room): void {
   const members = membersOf(room)
   const { namesMax } = world.settings
-  const mode = members > namesMax ? 'count' : members <= namesMax * NAMES_RETURN_SHARE ? 'names' : room.mode
-  if (mode === room.mode) return
+  const before = modeOf(room)
+  const mode = members > namesMax ? 'count' : members <= namesMax * NAMES_RETURN_SHARE ? 'names' : before
+  if (mode === before) return
   const typists = new Set([...(room.typing?.keys() ?? []), ...(room.crowd?.shown ?? [])])
   forEachViewer(room, (session) => {
-    room.users.forEach((subject) => {
+    visitAll(room.users, (subject) => {
       noteView(world, session, subject)
     })
     for (const typist of typists) oweTyping(world, session, room, typist)
     oweOccupancy(world, session, room)
   })
   rosterChanged(world, room)
-  room.mode = mode
-  room.crowd = mode === 'count' ? emptyCrowd() : undefined
+  if (room.crowd) world.deadlines.delete(room.crowd)
+  room.crowd = mode === 'count' ? crowdOf(room) : undefined
 }
 
 /** The user is remembered no longer. Whoever has not yet heard that they went is still told. */
@@ -193,7 +196,7 @@ export function forgetUser(world: World, user: User): void {
   world.deadlines.delete(user)
   for (const room of user.rooms) {
     noteHidden(world, user, room)
-    if (room.mode !== 'names') continue
+    if (room.crowd) continue
     forEachViewer(room, (session) => {
       keepView(session, user)
     })
@@ -217,6 +220,6 @@ export function forgetOldest(world: World): void {
   }
 }
 
-const NO_ROWS: RoomFacts = { members: 0, roster: undefined }
+const NO_ROWS: RoomFacts = 0
 
 export const NO_ROOMS: KnownRooms = []

@@ -16,9 +16,9 @@ import type {
   UserId,
 } from '@vigie/protocol'
 import { Deadlines } from './deadlines.js'
+import { sizeOf, visitAll, withItem, withoutItem, type Few } from './few.js'
 import type { CloseReason, Effect, Presence, PresenceEvent, RoomFacts, RoomName } from './inputs.js'
 import type { Settings } from './settings.js'
-import { SmallSet } from './small-set.js'
 
 export const OFFLINE: Presence = { online: false, count: 0 }
 /** What nearly everybody is who is online; kept once. */
@@ -77,7 +77,14 @@ export interface Session {
   position: Position | undefined
   /** People on its screen, if any, whom it may hear of even if the rooms shared with them have no names. */
   watched: Set<UserId> | undefined
-  readonly owed: Owed
+  /** Owed: a first piece of news about somebody's presence, which all who hear of it share … */
+  news: News | undefined
+  /** … or whatever else. */
+  owed: Owed | undefined
+  isQueued: boolean
+  /** When it may be written again. */
+  nextAt: number
+  devicesTold: readonly Device[] | undefined
   /** The shell's; see `connect`. */
   readonly line: unknown
 }
@@ -90,24 +97,15 @@ export interface Lease {
 }
 
 export interface Room {
-  /** Its deadline: when the members of a count-mode room may be told again. */
-  readonly is: 'room'
   readonly name: RoomName
   /** Members according to the rows. */
-  size: number
-  /** Their names, as read; replaced, never changed. */
-  roster: readonly UserId[] | undefined
-  mode: Mode
+  facts: RoomFacts
   /** The position at which what protocol 2 says of the room last changed. */
   changedAt: number
   /** The position at which its members, as told, last changed: by rows, or by the mode. */
   rosterAt: number
   /** The members who are known: online, or remembered as offline. */
-  readonly users: SmallSet<User>
-  /** How many of them are online. */
-  online: number
-  /** How many of them have a live session here. */
-  viewers: number
+  users: Few<User>
   /** Who types, if anybody ever did, with the sessions in which they do. */
   typing: Map<User, Set<Session>> | undefined
   /** In count mode, and only then: what the members were told, and when they may be told again. */
@@ -117,6 +115,13 @@ export interface Room {
 }
 
 export interface CrowdNews {
+  /** Its deadline: when the members may be told again. */
+  readonly is: 'crowd'
+  readonly room: Room
+  /** How many of the known members are online. */
+  online: number
+  /** How many of them have a live session here. */
+  viewers: number
   shown: ReadonlySet<User>
   told: Crowd | undefined
   nextAt: number
@@ -146,18 +151,17 @@ export interface Slot {
 }
 
 /** Whatever has a deadline; each has one. */
-export type Timed = User | Session | Lease | Room | RemoteNode | Slot | Wire
+export type Timed = User | Session | Lease | CrowdNews | RemoteNode | Slot | Wire
 
 /**
- * What a session will be told at its next slot. At most one entry per subject: the latest state wins. Everything
- * is kept by id: while a session does not read, users and rooms may be forgotten and come back as new records.
+ * What a session will be told at its next slot, if it is more than one piece of news. At most one entry per subject: the
+ * latest state wins. Everything is kept by id: while a session does not read, users and rooms may be forgotten and come
+ * back as new records.
  */
 export interface Owed {
   /** Everything that it may see; then the rest below is empty. */
   picture: boolean
-  /** Of users' presence: nothing, or one piece of news, which all who hear of it share … */
-  news: News | undefined
-  /** … or more, by user; of these two at most one is there. */
+  /** Of users' presence, by user; without `news`, which is then among them. */
   presence: Map<UserId, OwedPresence> | undefined
   /** Protocol 1, by conversation and typist: whether it was told that they type. */
   typing: Map<ConversationId, Map<UserId, boolean>> | undefined
@@ -167,10 +171,6 @@ export interface Owed {
   groups: Map<GroupId, RoomSight | undefined> | undefined
   conversations: Map<ConversationId, RoomSight | undefined> | undefined
   devices: boolean
-  devicesTold: readonly Device[] | undefined
-  isQueued: boolean
-  /** When it may be written again. */
-  nextAt: number
 }
 
 /** Never changed: the sessions that hear of one transition share one. */
@@ -403,51 +403,72 @@ export function findRoom(world: World, name: RoomName): Room | undefined {
   return name.kind === 'group' ? world.groups.get(name.id) : world.conversations.get(name.id)
 }
 
-export function ensureRoom(world: World, name: RoomName, { members, roster }: RoomFacts): Room {
+export function ensureRoom(world: World, name: RoomName, facts: RoomFacts): Room {
   const known = findRoom(world, name)
   if (known) return known
   const room: Room = {
-    is: 'room',
     name,
-    size: members,
-    roster,
-    mode: members > world.settings.namesMax ? 'count' : 'names',
+    facts,
     changedAt: world.position,
     rosterAt: world.position,
-    users: new SmallSet(),
-    online: 0,
-    viewers: 0,
+    users: NOBODY,
     typing: undefined,
-    crowd: members > world.settings.namesMax ? emptyCrowd() : undefined,
+    crowd: undefined,
     sight: undefined,
   }
+  if (membersIn(facts) > world.settings.namesMax) room.crowd = crowdOf(room)
   if (name.kind === 'group') world.groups.set(name.id, room)
   else world.conversations.set(name.id, room)
   return room
 }
 
+const NOBODY: readonly User[] = []
+
+export function modeOf({ crowd }: Room): Mode {
+  return crowd ? 'count' : 'names'
+}
+
+/** How many members the rows name. */
+export function membersIn(facts: RoomFacts): number {
+  return typeof facts === 'number' ? facts : facts.length
+}
+
+/** The members' names, if the rows were read with them. */
+export function namesIn(facts: RoomFacts): readonly UserId[] | undefined {
+  return typeof facts === 'number' ? undefined : facts
+}
+
 /** The sessions of a room's members that can be written. */
 export function forEachViewer(room: Room, visit: (session: Session) => void): void {
-  room.users.forEach((viewer) => {
+  visitAll(room.users, (viewer) => {
     for (const session of viewer.live) visit(session)
   })
 }
 
-export function emptyCrowd(): CrowdNews {
-  return { shown: new Set(), told: undefined, nextAt: 0 }
+/** What is kept of a room in count mode, of whose members nobody was told yet. */
+export function crowdOf(room: Room): CrowdNews {
+  let online = 0
+  let viewers = 0
+  visitAll(room.users, (user) => {
+    if (user.presence.online) online++
+    if (user.live.length > 0) viewers++
+  })
+  return { is: 'crowd', room, online, viewers, shown: new Set(), told: undefined, nextAt: 0 }
 }
 
 /** The room's side only: the user's list is the caller's. */
 export function addToRoom(user: User, room: Room): void {
-  room.users.add(user)
-  if (user.presence.online) room.online++
-  if (user.live.length > 0) room.viewers++
+  room.users = withItem(room.users, user)
+  const { crowd } = room
+  if (crowd && user.presence.online) crowd.online++
+  if (crowd && user.live.length > 0) crowd.viewers++
   if (!isSaidByRows(room)) room.sight = undefined
 }
 
 /** Whether what protocol 2 says of the room's members is in its rows alone, whoever of them is known here. */
-function isSaidByRows({ mode, roster, users, size }: Room): boolean {
-  return mode === 'names' && roster !== undefined && users.size <= size
+function isSaidByRows({ crowd, facts, users }: Room): boolean {
+  const names = namesIn(facts)
+  return !crowd && names !== undefined && sizeOf(users) <= names.length
 }
 
 /**
@@ -456,13 +477,13 @@ function isSaidByRows({ mode, roster, users, size }: Room): boolean {
  */
 export function removeFromRoom(world: World, user: User, room: Room): void {
   if (!isSaidByRows(room)) room.sight = undefined
-  room.users.delete(user)
-  if (user.presence.online) room.online--
-  if (user.live.length > 0) room.viewers--
-  if (room.crowd?.shown.has(user))
-    room.crowd.shown = new Set([...room.crowd.shown].filter((typist) => typist !== user))
-  if (room.users.size > 0) return
-  world.deadlines.delete(room)
+  room.users = withoutItem(room.users, user)
+  const { crowd } = room
+  if (crowd && user.presence.online) crowd.online--
+  if (crowd && user.live.length > 0) crowd.viewers--
+  if (crowd?.shown.has(user)) crowd.shown = new Set([...crowd.shown].filter((typist) => typist !== user))
+  if (sizeOf(room.users) > 0) return
+  if (crowd) world.deadlines.delete(crowd)
   if (room.name.kind === 'group') world.groups.delete(room.name.id)
   else world.conversations.delete(room.name.id)
 }

@@ -29,20 +29,16 @@ import {
 /** Slots are this coarse: sessions that are due within it are written together. */
 const SLOT_MS = 5
 
-export function emptyOwed(): Owed {
-  return {
+function owedBy(session: Session): Owed {
+  return (session.owed ??= {
     picture: false,
-    news: undefined,
     presence: undefined,
     typing: undefined,
     occupancy: undefined,
     groups: undefined,
     conversations: undefined,
     devices: false,
-    devicesTold: undefined,
-    isQueued: false,
-    nextAt: 0,
-  }
+  })
 }
 
 /**
@@ -50,10 +46,9 @@ export function emptyOwed(): Owed {
  * something of the subject already was told what that says.
  */
 export function owePresence(world: World, session: Session, news: News): void {
-  const { owed } = session
-  if (owed.picture || owedEntry(owed, news.userId)) return
-  if (!owed.news && !owed.presence) owed.news = news
-  else setEntry(owed, news.userId, news.entry)
+  if (session.owed?.picture || owedEntry(session, news.userId)) return
+  if (!session.news && !session.owed?.presence) session.news = news
+  else setEntry(session, news.userId, news.entry)
   queue(world, session)
 }
 
@@ -64,14 +59,16 @@ export function newsOf(subject: User, seenAt = 0): News {
 }
 
 /** What is owed of a user's presence. */
-export function owedEntry({ news, presence }: Owed, userId: UserId): OwedPresence | undefined {
-  return news?.userId === userId ? news.entry : presence?.get(userId)
+export function owedEntry({ news, owed }: Session, userId: UserId): OwedPresence | undefined {
+  return news?.userId === userId ? news.entry : owed?.presence?.get(userId)
 }
 
-function setEntry(owed: Owed, userId: UserId, entry: OwedPresence): void {
-  owed.presence ??= new Map(owed.news && [[owed.news.userId, owed.news.entry]])
+function setEntry(session: Session, userId: UserId, entry: OwedPresence): void {
+  const { news } = session
+  const owed = owedBy(session)
+  owed.presence ??= new Map(news && [[news.userId, news.entry]])
   owed.presence.set(userId, entry)
-  owed.news = undefined
+  session.news = undefined
 }
 
 /** Call before what the two share changes: where they see each other now is where the session was told. */
@@ -82,9 +79,8 @@ export function oweView(world: World, session: Session, subject: User): void {
 
 /** What the session is owed about the subject, if anything, is to be told as seen from where it sees them now. */
 export function keepView(session: Session, subject: User): void {
-  const { owed } = session
-  const entry = owedEntry(owed, subject.id)
-  if (entry && !entry.view) setEntry(owed, subject.id, { ...entry, view: viewOf(session, subject) })
+  const entry = owedEntry(session, subject.id)
+  if (entry && !entry.view) setEntry(session, subject.id, { ...entry, view: viewOf(session, subject) })
 }
 
 /**
@@ -95,8 +91,8 @@ export function oweAnswer(world: World, session: Session, userId: UserId): void 
   const subject = world.users.get(userId)
   const told = subject?.presence ?? OFFLINE
   owePresence(world, session, { userId, entry: { subject, told, view: undefined, seenAt: 0, isAsked: true } })
-  const entry = owedEntry(session.owed, userId)
-  if (entry && !entry.isAsked) setEntry(session.owed, userId, { ...entry, isAsked: true })
+  const entry = owedEntry(session, userId)
+  if (entry && !entry.isAsked) setEntry(session, userId, { ...entry, isAsked: true })
 }
 
 /** Call before it changes whether the session sees the typist type. */
@@ -105,7 +101,7 @@ export function oweTyping(world: World, session: Session, room: Room, typist: Us
     oweRoom(world, session, room)
     return
   }
-  const { owed } = session
+  const owed = owedBy(session)
   if (owed.picture) return
   const id = conversationIdOf(room)
   owed.typing ??= new Map()
@@ -122,7 +118,7 @@ export function oweOccupancy(world: World, session: Session, room: Room): void {
     oweRoom(world, session, room)
     return
   }
-  const { owed } = session
+  const owed = owedBy(session)
   const key = `${room.name.kind} ${room.name.id}`
   owed.occupancy ??= new Map()
   if (owed.picture || owed.occupancy.has(key)) return
@@ -132,8 +128,8 @@ export function oweOccupancy(world: World, session: Session, room: Room): void {
 
 /** Protocol 2: call before anything changes that the session knows of the room. */
 export function oweRoom(world: World, session: Session, room: Room): void {
-  const { owed } = session
-  if (session.protocol !== 2 || owed.picture) return
+  if (session.protocol !== 2 || session.owed?.picture) return
+  const owed = owedBy(session)
   if (room.name.kind === 'group') {
     owed.groups ??= new Map()
     if (owed.groups.has(room.name.id)) return
@@ -148,37 +144,30 @@ export function oweRoom(world: World, session: Session, room: Room): void {
 
 export function oweDevices(world: World, user: User): void {
   for (const session of user.live) {
-    if (session.owed.picture) continue
-    session.owed.devices = true
+    if (session.owed?.picture) continue
+    owedBy(session).devices = true
     queue(world, session)
   }
 }
 
 /** All that the session may see, instead of what it was owed so far. */
 export function owePicture(world: World, session: Session): void {
-  clear(session.owed)
-  session.owed.picture = true
+  clear(session)
+  owedBy(session).picture = true
   queue(world, session)
 }
 
-function clear(owed: Owed): void {
-  owed.picture = false
-  owed.news = undefined
-  owed.presence = undefined
-  owed.typing = undefined
-  owed.occupancy = undefined
-  owed.groups = undefined
-  owed.conversations = undefined
-  owed.devices = false
+function clear(session: Session): void {
+  session.news = undefined
+  session.owed = undefined
 }
 
 /** A session that had nothing for a window is due in the same turn; another waits for its slot. */
 function queue(world: World, session: Session): void {
-  const { owed } = session
-  if (owed.isQueued) return
-  owed.isQueued = true
+  if (session.isQueued) return
+  session.isQueued = true
   // It may have been written when windows were longer than they are now.
-  const at = Math.min(owed.nextAt, world.now + world.windowMs)
+  const at = Math.min(session.nextAt, world.now + world.windowMs)
   if (at <= world.now) world.due.push(session)
   else slotAt(world, at).sessions.push(session)
 }
@@ -222,19 +211,18 @@ export function openSlot(world: World, at: number): void {
 
 /** What the session is told now; it is owed nothing afterwards. Only what it may still see is in it. */
 export function take(world: World, session: Session): readonly PresenceEvent[] {
-  const { owed } = session
   useWire(world)
   const events = session.protocol === 2 ? takeAsState(world, session) : takeAsEvents(world, session)
-  clear(owed)
-  owed.isQueued = false
-  if (events.length > 0) owed.nextAt = world.now + world.windowMs
+  clear(session)
+  session.isQueued = false
+  if (events.length > 0) session.nextAt = world.now + world.windowMs
   return events
 }
 
 function takeAsEvents(world: World, session: Session): readonly PresenceEvent[] {
-  return session.owed.picture ? writePicture(world, session) : writeEvents(world, session)
+  return session.owed?.picture ? writePicture(world, session) : writeEvents(world, session)
 }
 
 function takeAsState(world: World, session: Session): readonly PresenceEvent[] {
-  return session.owed.picture ? writeState(world, session) : writeChanges(world, session)
+  return session.owed?.picture ? writeState(world, session) : writeChanges(world, session)
 }

@@ -56,9 +56,10 @@ export function isSamePresence(a: Presence, b: Presence): boolean {
 
 function settleOnline(world: World, user: User): void {
   const { online } = user.presence
-  for (const room of user.rooms) {
-    room.online += online ? 1 : -1
-    touchCrowd(world, room)
+  for (const { crowd } of user.rooms) {
+    if (!crowd) continue
+    crowd.online += online ? 1 : -1
+    touchCrowd(world, crowd)
   }
   if (online) {
     world.offline.delete(user)

@@ -8,7 +8,7 @@ import type { UserId } from '@vigie/protocol'
 import { putOff } from './grace.js'
 import type { Input } from './inputs.js'
 import { closeSession, deviceIdOf, deviceKey, type Session, type User, type World } from './model.js'
-import { emptyOwed, oweAnswer, oweView } from './outbox.js'
+import { oweAnswer, oweView } from './outbox.js'
 import { endTyping } from './typing.js'
 
 type Connect = Extract<Input, { type: 'connect' }>
@@ -46,7 +46,11 @@ export function connect(world: World, user: User, input: Connect): Session | und
     protocol: input.protocol ?? 1,
     position: input.position,
     watched: undefined,
-    owed: emptyOwed(),
+    news: undefined,
+    owed: undefined,
+    isQueued: false,
+    nextAt: 0,
+    devicesTold: undefined,
     line: input.line,
   }
   world.sessions.set(session.id, session)
@@ -54,7 +58,7 @@ export function connect(world: World, user: User, input: Connect): Session | und
   user.sessions = withOneMore(user.sessions, session)
   // Nearly always they are the same, and then they are one list.
   user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
-  if (user.live.length === 1) for (const room of user.rooms) room.viewers++
+  if (user.live.length === 1) for (const { crowd } of user.rooms) if (crowd) crowd.viewers++
   setTokenEnd(world, session, input.expiresAt)
   return session
 }
@@ -177,7 +181,7 @@ function detach(world: World, session: Session): void {
   endTyping(world, session)
   if (session.watched) watch(world, session, { add: [], remove: [...session.watched] })
   user.live = user.live.filter((other) => other !== session)
-  if (user.live.length === 0) for (const room of user.rooms) room.viewers--
+  if (user.live.length === 0) for (const { crowd } of user.rooms) if (crowd) crowd.viewers--
 }
 
 /** Ends a session, or, on a log-out, all sessions of its device. */

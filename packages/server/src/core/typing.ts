@@ -17,7 +17,7 @@ import {
   type User,
   type World,
 } from './model.js'
-import { crowdOf } from './events.js'
+import { crowdNow } from './events.js'
 import { oweOccupancy, oweTyping } from './outbox.js'
 
 /** A start, or its repetition, which only renews the lease: others never hear of a repetition. */
@@ -56,10 +56,10 @@ export function stopTyping(world: World, user: User, room?: Room): void {
 }
 
 function changeTyping(world: World, room: Room, typist: User, change: () => void): void {
-  if (room.mode === 'names') oweTypingToRoom(world, room, typist)
+  if (!room.crowd) oweTypingToRoom(world, room, typist)
   change()
   roomChanged(world, room)
-  touchCrowd(world, room)
+  if (room.crowd) touchCrowd(world, room.crowd)
   world.effects.push({
     type: 'typing',
     userId: typist.id,
@@ -74,19 +74,16 @@ function oweTypingToRoom(world: World, room: Room, typist: User): void {
   })
 }
 
-/** Something about a room has changed that its members hear of in count mode: now, or when the window is over. */
-export function touchCrowd(world: World, room: Room): void {
-  if (!room.crowd) return
-  if (room.crowd.nextAt <= world.now) tellCrowd(world, room)
-  else world.deadlines.set(room, room.crowd.nextAt)
+/** Something has changed that the members of a room in count mode hear of: now, or when the window is over. */
+export function touchCrowd(world: World, crowd: CrowdNews): void {
+  if (crowd.nextAt <= world.now) tellCrowd(world, crowd)
+  else world.deadlines.set(crowd, crowd.nextAt)
 }
 
 /** Tells the members of a count-mode room how many are online, if that moved enough, and who of a few type. */
-export function tellCrowd(world: World, room: Room): void {
-  const { crowd } = room
-  if (!crowd) return
-  const hasTold = tellOccupancy(world, room, crowd)
-  const hasShown = showTypists(world, room, crowd)
+export function tellCrowd(world: World, crowd: CrowdNews): void {
+  const hasTold = tellOccupancy(world, crowd)
+  const hasShown = showTypists(world, crowd)
   if (hasTold || hasShown) crowd.nextAt = nextTelling(world)
 }
 
@@ -101,15 +98,15 @@ function nextTelling(world: World): number {
   return Math.ceil((now + ms) / ms) * ms
 }
 
-function tellOccupancy(world: World, room: Room, crowd: CrowdNews): boolean {
-  const { told } = crowd
-  if (room.viewers === 0) {
+function tellOccupancy(world: World, crowd: CrowdNews): boolean {
+  const { told, room } = crowd
+  if (crowd.viewers === 0) {
     // Nobody holds a number: the next who comes sets it.
     crowd.told = undefined
     room.sight = undefined
     return false
   }
-  const current = crowdOf(room)
+  const current = crowdNow(crowd)
   const { occupancyShare } = world.settings
   if (
     told &&
@@ -131,8 +128,8 @@ function hasMoved(from: number, to: number, share: number): boolean {
 }
 
 /** Whoever is shown stays until they stop; others follow in the order in which they began. */
-function showTypists(world: World, room: Room, crowd: CrowdNews): boolean {
-  const { shown } = crowd
+function showTypists(world: World, crowd: CrowdNews): boolean {
+  const { shown, room } = crowd
   const { typing } = room
   if (!typing) return false
   const next = new Set<User>()

@@ -129,7 +129,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
 
   /** How a connection is ended decides whether a stock client comes back. */
   function closeSocket(sessionId: SessionId, why: CloseReason): void {
-    const socket = outbound.socket(sessionId)
+    const socket = inbound.socket(sessionId)
     // In shadow mode the connection is not ours to end; but a kick is the host's own word.
     if (!socket || (!options.emit && why !== 'kicked')) return
     switch (why) {
@@ -162,7 +162,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     clearInterval(tokenTimer)
     inbound.close()
     runtime.close()
-    outbound.clear()
+    outbound.close()
     directory.close()
     api.close()
     await memberships.close()
@@ -171,7 +171,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   return {
     ready,
     ...api.methods,
-    sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: outbound.size }),
+    sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: closing ? 0 : inbound.size }),
     close: () => (closing ??= closeAll()),
   }
 }

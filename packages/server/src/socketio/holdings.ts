@@ -35,8 +35,6 @@ export interface Holdings {
 export type UserQueue = FreshQueue<readonly RoomEntry[], UserEntry>
 export type RoomQueue = FreshQueue<RoomFacts, RoomEntry>
 
-const NO_ROWS: RoomFacts = { members: 0, roster: undefined }
-
 export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Holdings {
   const users = new Map<string, UserEntry>()
   const groups = new Map<string, RoomEntry>()
@@ -47,7 +45,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   function* namesInUse(): Iterable<string> {
     yield* users.keys()
     for (const rooms of [groups, conversations])
-      for (const { value } of rooms.values()) yield* value?.roster ?? []
+      for (const { value } of rooms.values()) if (typeof value === 'object') yield* value
   }
 
   function holdRoom(rooms: Map<string, RoomEntry>, { kind, id }: RoomName): RoomEntry {
@@ -99,8 +97,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
           eachOnce(rows.conversations).map((id) => holdRoom(conversations, { kind: 'conversation', id })),
         ),
     releaseRooms,
-    factsOf: (rows) =>
-      rows ? { members: rows.members, roster: rows.roster?.map((id) => names.intern(id)) } : NO_ROWS,
+    factsOf: (rows) => rows?.roster?.map((id) => names.intern(id)) ?? rows?.members ?? 0,
     clear() {
       users.clear()
       groups.clear()

@@ -34,6 +34,10 @@ interface InboundOptions {
 }
 
 export interface Inbound {
+  /** The connection of a session, until it has ended. */
+  socket(sessionId: SessionId): Socket | undefined
+  /** How many connections are sessions. */
+  readonly size: number
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
   /** From now on connections pass unseen: a middleware cannot be removed. */
@@ -77,8 +81,8 @@ export function createInbound(options: InboundOptions): Inbound {
     wallClock,
     log,
     isShadow,
-    onEnd({ socket, sessionId }) {
-      outbound.close(sessionId)
+    onEnd({ socket, line }) {
+      outbound.end(line)
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
     },
   })
@@ -272,9 +276,9 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     taken.set(socket.conn, socket)
-    const line = outbound.open(sessionId, socket)
+    const line = outbound.open(socket)
     // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
-    messages.listen({ socket, sessionId, ...verified })
+    messages.listen({ socket, line, ...verified })
     runtime.accept({
       type: 'connect',
       sessionId,
@@ -292,6 +296,10 @@ export function createInbound(options: InboundOptions): Inbound {
   }
 
   return {
+    socket: messages.socket,
+    get size() {
+      return messages.size
+    },
     checkTokens() {
       messages.checkTokens()
     },

@@ -15,6 +15,7 @@ import {
 import type { Socket } from 'socket.io'
 import type { Input, Log, Settings } from '../core/index.js'
 import type { Authenticate } from './authenticate.js'
+import type { Line } from './outbound.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
 import type { Runtime } from './runtime.js'
 import type { WallClock } from './wall-clock.js'
@@ -22,8 +23,9 @@ import type { WallClock } from './wall-clock.js'
 /** Who a message comes from. */
 export interface Sender {
   readonly socket: Socket
-  readonly sessionId: SessionId
   readonly userId: UserId
+  /** Its way out. */
+  readonly line: Line
   /** When the token ends, in milliseconds since 1970; undefined: never. */
   expiresAt: number | undefined
   /** One for each message that has come: few, so they are looked for one by one. */
@@ -54,7 +56,10 @@ interface MessagesOptions {
 
 export interface Messages {
   /** From now on the sender is heard, and its end is told to the engine. */
-  listen(sender: Pick<Sender, 'socket' | 'sessionId' | 'userId' | 'expiresAt'>): void
+  listen(sender: Pick<Sender, 'socket' | 'userId' | 'line' | 'expiresAt'>): void
+  /** The connection of a session, until it has ended. */
+  socket(sessionId: SessionId): Socket | undefined
+  readonly size: number
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
 }
@@ -76,7 +81,7 @@ export function createMessages(options: MessagesOptions): Messages {
     const sender = senders.get(this.id as SessionId)
     // Brought back by `connectionStateRecovery`, a session has the name of an earlier one.
     if (sender?.socket !== this) return
-    senders.delete(sender.sessionId)
+    senders.delete(sessionOf(sender))
     onEnd(sender)
     runtime.accept(endOf(sender, reason))
   }
@@ -129,7 +134,7 @@ export function createMessages(options: MessagesOptions): Messages {
     name: ClientEventName,
     payload: unknown,
   ): ErrorCode | undefined | Promise<undefined> {
-    const { sessionId } = sender
+    const sessionId = sessionOf(sender)
     switch (name) {
       case 'typing:start':
       case 'typing:stop': {
@@ -191,23 +196,22 @@ export function createMessages(options: MessagesOptions): Messages {
     }
   }
 
-  function tellTokenEnd({ sessionId, expiresAt }: Sender): void {
-    runtime.accept({ type: 'expires', sessionId, at: wallClock.toEngineTime(expiresAt) })
+  function tellTokenEnd(sender: Sender): void {
+    const at = wallClock.toEngineTime(sender.expiresAt)
+    runtime.accept({ type: 'expires', sessionId: sessionOf(sender), at })
   }
 
   return {
-    listen({ socket, sessionId, userId, expiresAt }) {
-      senders.set(sessionId, {
-        socket,
-        sessionId,
-        userId,
-        expiresAt,
-        allowances: NO_ALLOWANCES,
-        renewal: undefined,
-      })
+    listen({ socket, userId, line, expiresAt }) {
+      const sender = { socket, userId, line, expiresAt, allowances: NO_ALLOWANCES, renewal: undefined }
+      senders.set(sessionOf(sender), sender)
       for (const [name, handler] of handlers) socket.on(name, handler)
       // Before the host's own: one that throws would keep the end from us.
       socket.prependListener('disconnect', onDisconnect)
+    },
+    socket: (sessionId) => senders.get(sessionId)?.socket,
+    get size() {
+      return senders.size
     },
     checkTokens() {
       if (!wallClock.hasMoved()) return
@@ -218,6 +222,10 @@ export function createMessages(options: MessagesOptions): Messages {
 
 const NO_ALLOWANCES: readonly Allowance[] = []
 
+function sessionOf({ socket }: Pick<Sender, 'socket'>): SessionId {
+  return socket.id as SessionId
+}
+
 /** Most packets that may wait on a connection before its messages are no longer answered. */
 const ANSWER_BUFFER_MAX = 64
 
@@ -227,7 +235,9 @@ function hasRoom(socket: Socket): boolean {
 }
 
 /** What the server sees of the end of a connection, and what it means. */
-function endOf({ sessionId, userId }: Sender, reason: string): Input {
+function endOf(sender: Sender, reason: string): Input {
+  const { userId } = sender
+  const sessionId = sessionOf(sender)
   switch (reason) {
     case 'client namespace disconnect':
       return { type: 'disconnected', sessionId }

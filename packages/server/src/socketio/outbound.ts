@@ -7,7 +7,6 @@
  * in the engine, however slowly it reads.
  */
 import type { Duplex } from 'node:stream'
-import type { SessionId } from '@vigie/protocol'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
 import { cut, FRAME_MAX_BYTES } from './frames.js'
@@ -20,14 +19,13 @@ export interface Outbound {
    */
   hold(connection: Holdable): void
   /** A way out for the session; the engine hands it back when it is due. */
-  open(sessionId: SessionId, socket: Socket): Line
-  socket(sessionId: SessionId): Socket | undefined
+  open(socket: Socket): Line
   /** The session is owed something and may be written. */
   offer(session: DueSession): void
-  close(sessionId: SessionId): void
-  /** Forgets all connections, without closing them. */
-  clear(): void
-  readonly size: number
+  /** The session is no more. */
+  end(line: Line): void
+  /** From now on nobody is told anything. */
+  close(): void
 }
 
 interface OutboundOptions {
@@ -86,10 +84,10 @@ interface Held {
 const NO_BYTES = Buffer.alloc(0)
 
 export function createOutbound({ server, take, emit, onFailure }: OutboundOptions): Outbound {
-  const lines = new Map<SessionId, Line>()
   /** By stream or connection, in order of coming. */
   let held = new Map<Holdable, Held>()
   const encode = createEncode(server)
+  let isClosed = false
 
   function offer(session: DueSession): void {
     try {
@@ -100,6 +98,7 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
   }
 
   function ask(session: DueSession): void {
+    if (isClosed) return
     const line = session.line as Line
     switch (line.state) {
       case 'open':
@@ -185,32 +184,21 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
     return line.stream !== undefined && line.stream.writableLength > 0
   }
 
-  function close(line: Line | undefined): void {
-    if (line) line.state = 'closed'
-  }
-
   return {
     hold,
-    open(sessionId, socket) {
+    open(socket) {
       const connection = socket.conn as unknown as Connection
       const mine = held.get(socket.conn)
       const line: Line = { socket, connection, stream: undefined, state: mine ? 'held' : 'open' }
       if (mine) mine.line = line
-      lines.set(sessionId, line)
       return line
     },
-    socket: (sessionId) => lines.get(sessionId)?.socket,
     offer,
-    close(sessionId) {
-      close(lines.get(sessionId))
-      lines.delete(sessionId)
+    end(line) {
+      line.state = 'closed'
     },
-    clear() {
-      for (const line of lines.values()) close(line)
-      lines.clear()
-    },
-    get size() {
-      return lines.size
+    close() {
+      isClosed = true
     },
   }
 }

@@ -234,8 +234,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
   function factsOf(rooms: readonly TrueRoom[]): KnownRooms {
     return rooms.map((room) => {
       const roster = [...new Set(truth.membersOf(room))]
-      const members = roster.length
-      return { ...room, value: { members, roster: members > settings.namesMax ? undefined : roster } }
+      return { ...room, value: roster.length > settings.namesMax ? roster.length : roster }
     })
   }
 

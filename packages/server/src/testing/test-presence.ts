@@ -145,10 +145,8 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   }
 
   function factsOf(groupIds: Iterable<GroupId>, conversationIds: Iterable<ConversationId>): KnownRooms {
-    const facts = (members: ReadonlySet<UserId>): RoomFacts => ({
-      members: members.size,
-      roster: members.size <= resolved.namesMax ? [...members] : undefined,
-    })
+    const facts = (members: ReadonlySet<UserId>): RoomFacts =>
+      members.size <= resolved.namesMax ? [...members] : members.size
     return [
       ...Array.from(
         groupIds,

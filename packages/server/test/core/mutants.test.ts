@@ -42,8 +42,8 @@ const MUTANTS = [
   {
     name: 'a changed roster is not told',
     file: 'memberships.ts',
-    from: 'oweRoomToAll(world, room)\n  room.size = members',
-    to: 'room.size = members',
+    from: 'oweRoomToAll(world, room)\n  room.facts = facts',
+    to: 'room.facts = facts',
   },
   {
     name: 'a resume forgets changed rows',
@@ -54,8 +54,8 @@ const MUTANTS = [
   {
     name: 'a resume forgets changed rosters',
     file: 'memberships.ts',
-    from: 'room.roster = roster\n  rosterChanged(world, room)',
-    to: 'room.roster = roster',
+    from: 'room.facts = facts\n  rosterChanged(world, room)',
+    to: 'room.facts = facts',
   },
   {
     name: 'a room is told as it was',

@@ -9,7 +9,7 @@ function connected(rosters: Readonly<Record<string, readonly UserId[]>>, namesMa
   const rooms: KnownRooms = Object.entries(rosters).map(([id, roster]) => ({
     kind: 'group',
     id: id as GroupId,
-    value: { members: roster.length, roster: roster.length <= namesMax ? roster : undefined },
+    value: roster.length <= namesMax ? roster : roster.length,
   }))
   const connect = (name: string) => {
     const sessionId = name as SessionId

@@ -4,11 +4,14 @@ import { READ_ROOMS_MAX, READ_USERS_MAX } from '../../src/core/ports.js'
 import {
   resolveSettings,
   type KnownRooms,
+  type RoomFacts,
   type RoomRows,
   type Settings,
   type UserMemberships,
 } from '../../src/core/index.js'
 import { createDirectory } from '../../src/socketio/directory.js'
+
+const membersIn = (facts: RoomFacts | undefined) => (typeof facts === 'object' ? facts.length : facts)
 
 const WAIT_MS = 25
 const RETRY_MS = 1_000
@@ -68,7 +71,7 @@ function start(rows: Record<string, string[]> = {}, settings: Partial<Settings> 
     return { members: members.length, roster: members as UserId[] }
   }
   let onUser = (id: UserId, known: KnownRooms) => {
-    told.push(`${id}: ${known.map(({ id: name, value }) => `${name} ${value?.members}`).join(', ')}`)
+    told.push(`${id}: ${known.map(({ id: name, value }) => `${name} ${membersIn(value)}`).join(', ')}`)
   }
   const write = (level: string) => (message: string) => log.push(`${level}: ${message}`)
   const directory = createDirectory({
@@ -88,7 +91,7 @@ function start(rows: Record<string, string[]> = {}, settings: Partial<Settings> 
       onUser(id, known)
     },
     onRoom: (known) => {
-      for (const { id: name, value } of known) told.push(`room ${name}: ${value?.members}`)
+      for (const { id: name, value } of known) told.push(`room ${name}: ${membersIn(value)}`)
     },
   })
 

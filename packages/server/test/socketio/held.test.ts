@@ -34,7 +34,7 @@ it('of two who are let in within the same turn of the loop, one who cannot be to
   io.on('connection', (socket) => {
     const id = socket.id as SessionId
     first ??= id
-    outbound.offer({ id, line: outbound.open(id, socket) })
+    outbound.offer({ id, line: outbound.open(socket) })
   })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')

@@ -92,7 +92,8 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
     })
     const [socket] = (await once(arrivals, name)) as [Socket]
     const sessionId = socket.id as SessionId
-    const session = { id: sessionId, line: outbound.open(sessionId, socket) }
+    const line = outbound.open(socket)
+    const session = { id: sessionId, line }
 
     let latest = 0
     let quietTurns = 0
@@ -141,7 +142,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
     }
     expect(heard).toEqual(heard.toSorted((a, b) => a - b))
     client.disconnect()
-    outbound.close(sessionId)
+    outbound.end(line)
     return points
   }
 

@@ -182,5 +182,5 @@ function line(event: PresenceEvent): string {
 }
 
 function roomOf(kind: 'group' | 'conversation', id: string, members: number): KnownRoom {
-  return { kind, id, value: { members } } as KnownRoom
+  return { kind, id, value: members } as KnownRoom
 }
