@@ -15,7 +15,7 @@ export function announce(world: World, subject: User): void {
   const visit = ++world.visit
   subject.visited = visit
   for (const session of subject.live) owePresence(world, session, mine)
-  const news = newsOf(subject, world.position)
+  const news = newsOf(subject, true)
   for (const room of subject.rooms) {
     if (room.crowd) continue
     visitAll(room.users, (viewer) => {

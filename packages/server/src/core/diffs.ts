@@ -18,6 +18,7 @@ import { differs, isToldDevices, membersOf, toldCrowd, wireOf } from './events.j
 import { holds, visitAll } from './few.js'
 import type { PresenceEvent, RoomName } from './inputs.js'
 import {
+  firstOfEach,
   modeOf,
   namesIn,
   OFFLINE,
@@ -47,6 +48,7 @@ export function sightOf(world: World, session: Session, room: Room): RoomSight |
     online,
     typing: typists.length === 0 ? NOBODY : typists,
     places: undefined,
+    counts: undefined,
     index: undefined,
   })
 }
@@ -72,7 +74,7 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   }
   const { rooms } = session.user
   const sights = rooms.map((room) => sightOf(world, session, room))
-  const { users, placesIn } = listUsers(world, sights)
+  const { users, placesIn } = listUsers(world, rooms, sights)
   const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
     const { mode, members, online } = sight
     const typing = typistsFor(session, sight)
@@ -110,13 +112,17 @@ const KEPT_ROSTER_MIN = 5
  * All who are in some roster, each once, and where they are in the list. It begins with the longest roster: people
  * who share that mostly share the others, too, whose places are then the same for all of them.
  */
-function listUsers(world: World, sights: readonly (RoomSight | undefined)[]) {
+function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomSight | undefined)[]) {
   let longest: RoomSight | undefined
-  for (const sight of sights)
-    if (sight && sight.roster.length > (longest?.roster.length ?? 0)) longest = sight
+  let room: Room | undefined
+  sights.forEach((sight, place) => {
+    if (!sight || sight.roster.length <= (longest?.roster.length ?? 0)) return
+    longest = sight
+    room = rooms[place]
+  })
   const base = longest?.roster ?? NOBODY
   const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
-  const users = base.map((userId) => countOf(world, userId))
+  const users = room && longest ? countsIn(world, room, longest).slice() : []
   /** Where those are who are not in it: mostly there are none. */
   let others: Map<UserId, number> | undefined
 
@@ -136,6 +142,29 @@ function listUsers(world: World, sights: readonly (RoomSight | undefined)[]) {
     return list
   }
   return { users, placesIn }
+}
+
+/** Kept up to date with those who are known to be in the room, unless rows of others, who are known, are on their way. */
+function countsIn(world: World, room: Room, sight: RoomSight): UserCount[] {
+  if (sight.counts) return sight.counts
+  let isComplete = true
+  const counts = sight.roster.map((userId) => {
+    const user = world.users.get(userId)
+    if (!user) return [userId, 0] as const
+    isComplete &&= holds(room.users, user)
+    return knownCountOf(world, user)
+  })
+  if (isComplete) sight.counts = counts
+  return counts
+}
+
+/** What first pictures say of the user, where it is kept. */
+export function countChanged(world: World, user: User): void {
+  for (const { sight } of user.rooms) {
+    if (!sight?.counts) continue
+    const place = sight.index?.get(user.id)
+    if (place !== undefined) sight.counts[place] = knownCountOf(world, user)
+  }
 }
 
 function devicesOf({ user: { devices } }: Session) {
@@ -248,9 +277,8 @@ function writeMore(world: World, session: Session): readonly PresenceEvent[] {
     if (count) told.users.push(count)
   }
   if (news) tellCount(news.userId, news.entry)
-  owed?.presence?.forEach((entry, userId) => {
-    tellCount(userId, entry)
-  })
+  if (owed?.presence)
+    for (const { userId, entry } of firstOfEach(world, owed.presence)) tellCount(userId, entry)
   owed?.groups?.forEach((before, id) => {
     const change = newSight(session, before, sightNow(world, session, world.groups.get(id)))
     if (change) told.groups.push({ id, ...change })
@@ -273,8 +301,8 @@ function newCount(
 ): UserCount | undefined {
   const { told, view: toldView, isAsked } = entry
   const subject = subjectOf(world, userId, entry)
-  // Nearly always: nothing at all has happened since it was found that they see each other.
-  if (subject && entry.seenAt === world.position && !toldView)
+  // Nearly always: no rows have changed since it was found that they see each other.
+  if (entry.isSeen && !toldView && subject && subject === entry.subject)
     return isAsked || differs(told, true, subject.presence, true) ? knownCountOf(world, subject) : undefined
   const view = subject ? viewOf(session, subject) : NO_VIEW
   const sees = isInSight(view)

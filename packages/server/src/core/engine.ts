@@ -317,8 +317,8 @@ function owedEntries(world: World): number {
   for (const { news, owed } of world.sessions.values()) {
     if (news) entries++
     if (!owed) continue
-    for (const owes of [owed.presence, owed.occupancy, owed.groups, owed.conversations])
-      entries += owes?.size ?? 0
+    entries += owed.presence?.length ?? 0
+    for (const owes of [owed.occupancy, owed.groups, owed.conversations]) entries += owes?.size ?? 0
     for (const typists of owed.typing?.values() ?? []) entries += typists.size
   }
   return entries

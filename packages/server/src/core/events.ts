@@ -9,6 +9,7 @@ import { holds, sizeOf, visitAll } from './few.js'
 import type { Presence, PresenceEvent, RoomName } from './inputs.js'
 import {
   findRoom,
+  firstOfEach,
   isSameDevices,
   membersIn,
   OFFLINE,
@@ -55,9 +56,8 @@ export function writeEvents(world: World, session: Session): PresenceEvent[] {
   const events: PresenceEvent[] = []
   writeTyping(world, session, false, events)
   if (news) writePresence({ world, session, ...news }, events)
-  if (owed?.presence) {
-    for (const [userId, entry] of owed.presence) writePresence({ world, session, userId, entry }, events)
-  }
+  if (owed?.presence)
+    for (const each of firstOfEach(world, owed.presence)) writePresence({ world, session, ...each }, events)
   writeTyping(world, session, true, events)
   writeOccupancy(world, session, events)
   if (owed?.devices) writeDevices(session, events)

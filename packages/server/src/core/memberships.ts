@@ -7,6 +7,7 @@
  * Everywhere: first what a session was told is noted (`oweView`, `oweTyping`), then the state changes.
  */
 import { typistsOf } from './audience.js'
+import { countChanged } from './diffs.js'
 import { membersOf } from './events.js'
 import { holds, visitAll } from './few.js'
 import type { KnownRooms, RoomFacts } from './inputs.js'
@@ -45,6 +46,7 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   for (const room of added) addToRoom(user, room)
   user.rooms = after
   user.rowsAt = world.position
+  countChanged(world, user)
   for (const room of removed) settleRoom(world, room)
   for (const room of added) settleRoom(world, room)
 }

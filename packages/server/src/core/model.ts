@@ -46,7 +46,7 @@ export interface User {
   devices: readonly Device[]
   /** False once it is remembered no longer: whoever holds on to it looks for another record of the same name. */
   isKnown: boolean
-  /** Set while an audience is collected: a user in several shared rooms is visited once. */
+  /** Set while users are collected: who is in several of the places that are looked at is visited once. */
   visited: number
 }
 
@@ -161,8 +161,10 @@ export type Timed = User | Session | Lease | CrowdNews | RemoteNode | Slot | Wir
 export interface Owed {
   /** Everything that it may see; then the rest below is empty. */
   picture: boolean
-  /** Of users' presence, by user; without `news`, which is then among them. */
-  presence: Map<UserId, OwedPresence> | undefined
+  /** Of users' presence; without `news`, which is then among them. Of those about the same user the first counts. */
+  presence: News[] | undefined
+  /** So long it may be until those that do not count are looked for. */
+  presenceMax: number
   /** Protocol 1, by conversation and typist: whether it was told that they type. */
   typing: Map<ConversationId, Map<UserId, boolean>> | undefined
   /** Protocol 1, by room: whether it was told a number. */
@@ -179,10 +181,10 @@ export interface OwedPresence {
   readonly subject: User | undefined
   /** What it was told of the subject before the first change that it is still owed. */
   readonly told: Presence
-  /** Where it saw the subject then, if rows have changed since. */
+  /** Where it saw the subject then, if rows have changed since; see `keepView`. */
   readonly view: View | undefined
-  /** The position at which all who are owed it saw the subject; 0: that was not looked at. */
-  readonly seenAt: number
+  /** It is known that all who are owed it saw the subject then: while rows do not change, they see it still. */
+  readonly isSeen: boolean
   /** It asked: it is told even what it would take for granted, that somebody is offline. */
   readonly isAsked: boolean
 }
@@ -202,7 +204,8 @@ export interface RoomSight {
   readonly typing: readonly UserId[]
   /** The roster as places in a list of users that begins with the roster `base`, as the last who asked needed it. */
   places: { readonly base: readonly UserId[]; readonly list: readonly number[] } | undefined
-  /** The places in the roster itself, once somebody's list of users began with it. */
+  /** Once somebody's list of users began with the roster: that list, which is kept up to date, and the places in it. */
+  counts: UserCount[] | undefined
   index: ReadonlyMap<UserId, number> | undefined
 }
 
@@ -399,6 +402,24 @@ export function subjectOf(world: World, userId: UserId, { subject }: OwedPresenc
   return subject?.isKnown ? subject : world.users.get(userId)
 }
 
+/** Of news about the same user the one that came first: what was told before it is what was told. */
+export function firstOfEach(world: World, presence: readonly News[]): readonly News[] {
+  const visit = ++world.visit
+  let unknown: Set<UserId> | undefined
+  return presence.filter(({ userId, entry }) => {
+    const subject = subjectOf(world, userId, entry)
+    if (subject) {
+      const isFirst = subject.visited !== visit
+      subject.visited = visit
+      return isFirst
+    }
+    unknown ??= new Set()
+    const isFirst = !unknown.has(userId)
+    unknown.add(userId)
+    return isFirst
+  })
+}
+
 export function findRoom(world: World, name: RoomName): Room | undefined {
   return name.kind === 'group' ? world.groups.get(name.id) : world.conversations.get(name.id)
 }
@@ -476,7 +497,7 @@ function isSaidByRows({ crowd, facts, users }: Room): boolean {
  * it costs memory and is read again when needed.
  */
 export function removeFromRoom(world: World, user: User, room: Room): void {
-  if (!isSaidByRows(room)) room.sight = undefined
+  if (!isSaidByRows(room) || room.sight?.counts) room.sight = undefined
   room.users = withoutItem(room.users, user)
   const { crowd } = room
   if (crowd && user.presence.online) crowd.online--

@@ -14,6 +14,7 @@ import { sightOf, writeChanges, writeState } from './diffs.js'
 import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './events.js'
 import type { PresenceEvent } from './inputs.js'
 import {
+  firstOfEach,
   OFFLINE,
   type News,
   type Owed,
@@ -33,6 +34,7 @@ function owedBy(session: Session): Owed {
   return (session.owed ??= {
     picture: false,
     presence: undefined,
+    presenceMax: PRESENCE_MAX,
     typing: undefined,
     occupancy: undefined,
     groups: undefined,
@@ -46,29 +48,45 @@ function owedBy(session: Session): Owed {
  * something of the subject already was told what that says.
  */
 export function owePresence(world: World, session: Session, news: News): void {
-  if (session.owed?.picture || owedEntry(session, news.userId)) return
-  if (!session.news && !session.owed?.presence) session.news = news
-  else setEntry(session, news.userId, news.entry)
+  const { owed, news: first } = session
+  if (owed?.picture || first?.userId === news.userId) return
+  if (!first && !owed?.presence) session.news = news
+  else addNews(world, session, news)
   queue(world, session)
 }
 
+/** Where the many who arrive at once are told of each other: to look first whether it counts would cost more than all else. */
+function addNews(world: World, session: Session, news: News): void {
+  const owed = owedBy(session)
+  owed.presence ??= session.news ? [session.news] : []
+  session.news = undefined
+  owed.presence.push(news)
+  if (owed.presence.length <= owed.presenceMax) return
+  owed.presence = [...firstOfEach(world, owed.presence)]
+  owed.presenceMax = Math.max(PRESENCE_MAX, 2 * owed.presence.length)
+}
+
+/** Of less nobody looks whether some are about the same user. */
+const PRESENCE_MAX = 128
+
 /** That somebody is no longer what they were told to be. */
-export function newsOf(subject: User, seenAt = 0): News {
+export function newsOf(subject: User, isSeen = false): News {
   const told = subject.presence
-  return { userId: subject.id, entry: { subject, told, view: undefined, seenAt, isAsked: false } }
+  return { userId: subject.id, entry: { subject, told, view: undefined, isSeen, isAsked: false } }
 }
 
 /** What is owed of a user's presence. */
 export function owedEntry({ news, owed }: Session, userId: UserId): OwedPresence | undefined {
-  return news?.userId === userId ? news.entry : owed?.presence?.get(userId)
+  if (news) return news.userId === userId ? news.entry : undefined
+  return owed?.presence?.find((each) => each.userId === userId)?.entry
 }
 
+/** Replaces what is owed of a user. */
 function setEntry(session: Session, userId: UserId, entry: OwedPresence): void {
-  const { news } = session
-  const owed = owedBy(session)
-  owed.presence ??= new Map(news && [[news.userId, news.entry]])
-  owed.presence.set(userId, entry)
-  session.news = undefined
+  const presence = session.owed?.presence
+  const place = presence?.findIndex((each) => each.userId === userId) ?? -1
+  if (presence && place >= 0) presence[place] = { userId, entry }
+  else session.news = { userId, entry }
 }
 
 /** Call before what the two share changes: where they see each other now is where the session was told. */
@@ -90,7 +108,7 @@ export function keepView(session: Session, subject: User): void {
 export function oweAnswer(world: World, session: Session, userId: UserId): void {
   const subject = world.users.get(userId)
   const told = subject?.presence ?? OFFLINE
-  owePresence(world, session, { userId, entry: { subject, told, view: undefined, seenAt: 0, isAsked: true } })
+  owePresence(world, session, { userId, entry: { subject, told, view: undefined, isSeen: false, isAsked: true } })
   const entry = owedEntry(session, userId)
   if (entry && !entry.isAsked) setEntry(session, userId, { ...entry, isAsked: true })
 }

@@ -6,6 +6,7 @@
  */
 import type { Device } from '@vigie/protocol'
 import { announce } from './audience.js'
+import { countChanged } from './diffs.js'
 import type { Input, Presence } from './inputs.js'
 import { putOff } from './grace.js'
 import { forgetOldest } from './memberships.js'
@@ -46,6 +47,7 @@ export function settle(world: World, user: User): void {
   user.presence = after
   user.presenceAt = world.position
   world.wire.presence.delete(user)
+  countChanged(world, user)
   world.effects.push({ type: 'presence', userId: user.id, before, after })
   if (before.online !== after.online) settleOnline(world, user)
 }

@@ -35,7 +35,7 @@ const PRESSED_BEATS = 4
 /** Windows under pressure, step by step; the first is the ordinary one. */
 const WINDOWS_MS = [0, 50, 250, 2_000] as const
 /** So many beats with time to spare, one after the other, take one step back. */
-const CALM_BEATS = 4
+const CALM_BEATS = 2
 /** A loop that is later than this stood still: a blocked process, a machine that slept. */
 const STALL_MS = 150
 

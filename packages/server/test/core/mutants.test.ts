@@ -46,6 +46,18 @@ const MUTANTS = [
     to: 'room.facts = facts',
   },
   {
+    name: 'what changes between a change and its write is not noted',
+    file: 'outbox.ts',
+    from: 'if (entry && !entry.view) setEntry',
+    to: 'if (!entry) setEntry',
+  },
+  {
+    name: 'a first picture has what was said of somebody before',
+    file: 'diffs.ts',
+    from: 'if (place !== undefined) sight.counts[place] = knownCountOf(world, user)',
+    to: 'if (place === undefined) continue',
+  },
+  {
     name: 'a resume forgets changed rows',
     file: 'memberships.ts',
     from: '  user.rowsAt = world.position\n',
