@@ -64,8 +64,7 @@ function sees(session: Session, subject: User): boolean {
   const viewer = session.user
   const fewer = withFewerRooms(viewer, subject)
   const other = fewer === viewer ? subject : viewer
-  for (const room of fewer.rooms)
-    if ((isWatched || !room.crowd) && holds(room.users, other)) return true
+  for (const room of fewer.rooms) if ((isWatched || !room.crowd) && holds(room.users, other)) return true
   return false
 }
 

@@ -147,12 +147,10 @@ function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomS
 /** Kept up to date with those who are known to be in the room, unless rows of others, who are known, are on their way. */
 function countsIn(world: World, room: Room, sight: RoomSight): UserCount[] {
   if (sight.counts) return sight.counts
-  let isComplete = true
-  const counts = sight.roster.map((userId) => {
+  const counts = sight.roster.map((userId) => countOf(world, userId))
+  const isComplete = sight.roster.every((userId) => {
     const user = world.users.get(userId)
-    if (!user) return [userId, 0] as const
-    isComplete &&= holds(room.users, user)
-    return knownCountOf(world, user)
+    return !user || holds(room.users, user)
   })
   if (isComplete) sight.counts = counts
   return counts
@@ -233,7 +231,7 @@ export function writeChanges(world: World, session: Session): readonly PresenceE
   // Nearly always: somebody has come or gone, and all who see them are told the same.
   if (news && !owed) {
     const count = newCount(world, session, news.userId, news.entry)
-    return count ? once(world, count, () => ({ users: [count] })) : NOTHING
+    return count ? (known(world, count) ?? once(world, count, { users: [count] })) : NOTHING
   }
   // The next most frequent: somebody types, or has stopped.
   if (owed?.conversations?.size === 1 && !news && !owed.presence && !owed.groups && !owed.devices) {
@@ -241,9 +239,9 @@ export function writeChanges(world: World, session: Session): readonly PresenceE
       const now = sightNow(world, session, world.conversations.get(id))
       const change = newSight(session, before, now)
       if (!change) return NOTHING
-      const make = () => ({ conversations: [{ id, ...change }] })
       const isOfOthers = before && now && !isTypist(session, before) && !isTypist(session, now)
-      return once(world, isOfOthers ? before : {}, make)
+      const key = isOfOthers ? before : {}
+      return known(world, key) ?? once(world, key, { conversations: [{ id, ...change }] })
     }
   }
   return writeMore(world, session)
@@ -252,20 +250,17 @@ export function writeChanges(world: World, session: Session): readonly PresenceE
 const NOTHING: readonly PresenceEvent[] = []
 
 /** What has just been told of one thing, `key`, is told to others by the same event, which is encoded once. */
-function once(
-  { epoch, wire, position }: World,
-  key: object,
-  make: () => PresenceDiff,
-): readonly PresenceEvent[] {
-  if (wire.diffsAt !== position) {
-    wire.diffs.clear()
-    wire.diffsAt = position
-  }
-  let events = wire.diffs.get(key)
-  if (!events) {
-    events = [{ name: 'presence:diff', payload: { at: [epoch, position], ...make() } }]
-    wire.diffs.set(key, events)
-  }
+function known({ wire, position }: World, key: object): readonly PresenceEvent[] | undefined {
+  return wire.diffsAt === position ? wire.diffs.get(key) : undefined
+}
+
+function once({ epoch, wire, position }: World, key: object, diff: PresenceDiff): readonly PresenceEvent[] {
+  if (wire.diffsAt !== position) wire.diffs.clear()
+  wire.diffsAt = position
+  const events: readonly PresenceEvent[] = [
+    { name: 'presence:diff', payload: { at: [epoch, position], ...diff } },
+  ]
+  wire.diffs.set(key, events)
   return events
 }
 

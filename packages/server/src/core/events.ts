@@ -30,8 +30,7 @@ export function writePicture(world: World, session: Session): PresenceEvent[] {
   const viewer = session.user
   const grouped = new Set<User>([viewer])
   for (const room of viewer.rooms) {
-    if (room.name.kind === 'group' && !room.crowd)
-      visitAll(room.users, (subject) => grouped.add(subject))
+    if (room.name.kind === 'group' && !room.crowd) visitAll(room.users, (subject) => grouped.add(subject))
   }
   for (const subject of grouped) events.push(updateOf(world, subject))
   for (const room of viewer.rooms) {

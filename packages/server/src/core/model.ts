@@ -381,16 +381,17 @@ export function ensureUser(world: World, id: UserId): User {
   const user: User = {
     is: 'user',
     id,
-    sessions: [],
+    // What is looked at for each piece of news comes first, as in a session.
+    visited: 0,
     live: [],
-    remote: undefined,
-    rooms: [],
     presence: OFFLINE,
+    isKnown: true,
+    rooms: [],
+    sessions: [],
+    remote: undefined,
     presenceAt: world.position,
     rowsAt: world.position,
     devices: [],
-    isKnown: true,
-    visited: 0,
   }
   world.users.set(id, user)
   world.effects.push({ type: 'want', userId: id })

@@ -108,7 +108,10 @@ export function keepView(session: Session, subject: User): void {
 export function oweAnswer(world: World, session: Session, userId: UserId): void {
   const subject = world.users.get(userId)
   const told = subject?.presence ?? OFFLINE
-  owePresence(world, session, { userId, entry: { subject, told, view: undefined, isSeen: false, isAsked: true } })
+  owePresence(world, session, {
+    userId,
+    entry: { subject, told, view: undefined, isSeen: false, isAsked: true },
+  })
   const entry = owedEntry(session, userId)
   if (entry && !entry.isAsked) setEntry(session, userId, { ...entry, isAsked: true })
 }

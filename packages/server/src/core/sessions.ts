@@ -28,30 +28,31 @@ export function connect(world: World, user: User, input: Connect): Session | und
     return undefined
   }
   const isAnonymous = input.deviceId === undefined
+  // What is looked at for each piece of news comes first, and lies together: with thousands of others it is rarely at hand.
   const session: Session = {
     is: 'session',
-    id: input.sessionId,
-    user,
-    device: isAnonymous && older?.isAnonymous ? older.device : deviceKey(input.deviceId, input.sessionId),
-    isAnonymous,
-    clientId: input.clientId,
-    label: input.label,
-    since: older?.since ?? input.since,
     state: 'live',
-    lostAt: 0,
-    graceMs: 0,
-    putOffMs: 0,
-    backgroundGraceMs: undefined,
-    typing: undefined,
+    user,
+    line: input.line,
     protocol: input.protocol ?? 1,
-    position: input.position,
-    watched: undefined,
     news: undefined,
     owed: undefined,
     isQueued: false,
     nextAt: 0,
     devicesTold: undefined,
-    line: input.line,
+    id: input.sessionId,
+    device: isAnonymous && older?.isAnonymous ? older.device : deviceKey(input.deviceId, input.sessionId),
+    isAnonymous,
+    clientId: input.clientId,
+    label: input.label,
+    since: older?.since ?? input.since,
+    lostAt: 0,
+    graceMs: 0,
+    putOffMs: 0,
+    backgroundGraceMs: undefined,
+    typing: undefined,
+    position: input.position,
+    watched: undefined,
   }
   world.sessions.set(session.id, session)
   const isOnlyLive = user.live.length === user.sessions.length

@@ -58,7 +58,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
   // In shadow mode the host has rooms of its own.
-  const rooms = options.emit && options.rooms && provideRooms(namespace, options.rooms, engine)
+  const rooms = options.emit && options.rooms && provideRooms(options.rooms, engine)
   const api = createServerApi({
     engine,
     accept: runtime.accept,
@@ -81,7 +81,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     directory,
     runtime,
     outbound,
-    onArrival: () => rooms && rooms.follow(),
+    onArrival: ({ nsp }) => rooms && rooms.follow(nsp),
     log,
     isShadow: !options.emit,
     ready,

@@ -25,7 +25,7 @@ interface InboundOptions {
   readonly runtime: Runtime
   readonly outbound: Outbound
   /** Called before somebody is checked. */
-  readonly onArrival: () => void
+  readonly onArrival: (socket: Socket) => void
   readonly log: Log
   /** Shadow mode: nobody is refused, closed, held back or answered. */
   readonly isShadow: boolean
@@ -95,7 +95,7 @@ export function createInbound(options: InboundOptions): Inbound {
       next()
       return
     }
-    onArrival()
+    onArrival(socket)
     holdHandshakes(socket)
     admit(socket).then(
       () => {

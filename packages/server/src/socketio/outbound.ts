@@ -17,7 +17,7 @@ export interface Outbound {
    * in one system call: Socket.IO's answer to a CONNECT and the first picture, say. Call it on the way of a
    * handshake only: whoever writes meanwhile takes the connection for one that cannot be written.
    */
-  hold(connection: Holdable): void
+  hold(connection: Duplex | Socket['conn']): void
   /** A way out for the session; the engine hands it back when it is due. */
   open(socket: Socket): Line
   /** The session is owed something and may be written. */
@@ -58,8 +58,8 @@ interface Connection {
 
 /** A session's way out. */
 export interface Line {
-  readonly socket: Socket
   readonly connection: Connection
+  readonly namespace: string
   /** The TCP or TLS stream under a WebSocket of ws, once there is one: it takes finished frames. */
   stream: Duplex | undefined
   /**
@@ -70,7 +70,7 @@ export interface Line {
 }
 
 /** A stream, or a connection that may have one. */
-type Holdable = Duplex | Socket['conn']
+type Holdable = Duplex | Connection
 
 /** What is collected until the end of this turn of the loop. */
 interface Held {
@@ -107,7 +107,7 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
         else pass(session, line)
         return
       case 'held': {
-        const mine = held.get(line.socket.conn)
+        const mine = held.get(line.connection)
         if (mine) mine.due = session
         return
       }
@@ -132,8 +132,9 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
     if (emit && events.length > 0) write(line, events)
   }
 
-  function hold(holdable: Holdable): void {
-    const stream = 'cork' in holdable ? holdable : streamOf(holdable as unknown as Connection)
+  function hold(connection: Duplex | Socket['conn']): void {
+    const holdable = connection as Holdable
+    const stream = 'cork' in holdable ? holdable : streamOf(holdable)
     if (!emit || !encode.isText || !stream || held.has(holdable)) return
     stream.cork()
     held.set(holdable, { stream, line: undefined, due: undefined })
@@ -162,8 +163,7 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
     for (const { due } of all.values()) if (due) offer(due)
   }
 
-  function write({ socket, connection, stream }: Line, events: readonly PresenceEvent[]): void {
-    const namespace = socket.nsp.name
+  function write({ connection, namespace, stream }: Line, events: readonly PresenceEvent[]): void {
     if (stream) {
       stream.write(encode.frames(events, namespace))
       return
@@ -188,8 +188,9 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
     hold,
     open(socket) {
       const connection = socket.conn as unknown as Connection
-      const mine = held.get(socket.conn)
-      const line: Line = { socket, connection, stream: undefined, state: mine ? 'held' : 'open' }
+      const mine = held.get(connection)
+      const { name: namespace } = socket.nsp
+      const line: Line = { connection, namespace, stream: undefined, state: mine ? 'held' : 'open' }
       if (mine) mine.line = line
       return line
     },
@@ -261,6 +262,12 @@ function createEncode(server: Server) {
       last = { event, namespace, frame: toFrame(event, namespace) }
     return last.frame
   }
+  /** Encoded whole, and only if that turns out too large, in pieces: nearly everything fits. */
+  const whole = (event: PresenceEvent, namespace: string) => {
+    const made = frame(event, namespace)
+    if (made.length <= FRAME_MAX_BYTES) return made
+    return Buffer.concat(cut(event).map((part) => toFrame(part, namespace)))
+  }
   return {
     /** Whether an event is one text packet, which can be framed here. A custom parser may send binary. */
     isText,
@@ -269,16 +276,11 @@ function createEncode(server: Server) {
       const size = whole.reduce((sum, { length }) => sum + length, 0)
       return size <= FRAME_MAX_BYTES ? whole : cut(event).flatMap((part) => packets(part, namespace))
     },
-    /** Encoded whole, and only if that turns out too large, in pieces: nearly everything fits. */
     frames(events: readonly PresenceEvent[], namespace: string): Buffer {
-      const frames: Buffer[] = []
-      for (const event of events) {
-        const whole = frame(event, namespace)
-        if (whole.length <= FRAME_MAX_BYTES) frames.push(whole)
-        else frames.push(...cut(event).map((part) => toFrame(part, namespace)))
-      }
-      const [first] = frames
-      return first && frames.length === 1 ? first : Buffer.concat(frames)
+      const [only] = events
+      return only && events.length === 1
+        ? whole(only, namespace)
+        : Buffer.concat(events.map((event) => whole(event, namespace)))
     },
   }
 }

@@ -13,17 +13,16 @@ type Adapter = Namespace['adapter']
 const OF_THE_HOST = ['addAll', 'del', 'delAll'] as const
 
 export interface MemberRooms {
-  /** Call it before somebody is let in: a host may have exchanged the adapter. */
-  follow(): void
+  /** Call it before somebody is let in: a namespace may be new, and a host may have exchanged its adapter. */
+  follow(namespace: Namespace): void
 }
 
-/** Gives the namespace a room for each user, group and conversation with a session here. */
+/** Rooms for each user, group and conversation with a session here. */
 export function provideRooms(
-  namespace: Namespace,
   prefixes: RoomPrefixes,
   engine: Pick<Engine, 'sessionsIn' | 'placesOf' | 'places'>,
 ): MemberRooms {
-  let followed: Adapter | undefined
+  const followed = new WeakSet<Adapter>()
 
   const nameOf = ({ kind, id }: Place): string => `${prefixes[kind]}${id}`
 
@@ -41,10 +40,9 @@ export function provideRooms(
     for (const place of engine.places()) yield nameOf(place)
   }
 
-  function follow(): void {
-    const { adapter } = namespace
-    if (adapter === followed) return
-    followed = adapter
+  function follow({ adapter }: Namespace): void {
+    if (followed.has(adapter)) return
+    followed.add(adapter)
     const rooms = new RoomsWithMembers(adapter.rooms, membersOf, names)
     adapter.rooms = rooms
     for (const method of OF_THE_HOST) {
@@ -64,7 +62,6 @@ export function provideRooms(
     }
   }
 
-  follow()
   return { follow }
 }
 

@@ -170,13 +170,22 @@ it('a handler of the host for `connect` finds the rooms, and the user', async ()
     rows,
     before(io: Server) {
       io.on('connect', (socket: Socket) => {
-        seen.push(
-          (socket.data as { userId: string }).userId,
-          roomsOf(socket),
-        )
+        seen.push((socket.data as { userId: string }).userId, roomsOf(socket))
       })
     },
   })
   await wire.connect('ann')
   expect(seen).toEqual(['ann', ['conv:c', 'group:g', 'user:ann']])
+})
+
+it('namespaces that a pattern stands for have rooms each, on one presence', async () => {
+  await using wire = await startWire({ rows, namespace: /^\/tenant-\d$/u })
+  const ann = await wire.connect('ann', { namespace: '/tenant-1' })
+  const bob = await wire.connect('bob', { namespace: '/tenant-2' })
+  wire.io.of('/tenant-1').to('conv:c').emit('news', 'one')
+  wire.io.of('/tenant-2').to('conv:c').emit('news', 'two')
+  await ann.until('news "one"')
+  await bob.until('news "two"')
+  expect(bob.told.flatMap(([name, ...args]) => (name === 'news' ? args : []))).toEqual(['two'])
+  await ann.until('bob 1 in c')
 })

@@ -27,7 +27,8 @@ export interface WireOptions {
   readonly presence?: Partial<PresenceOptions>
   /** Options of the Socket.IO server. */
   readonly server?: Readonly<Record<string, unknown>>
-  readonly namespace?: string
+  /** A pattern: each client says which of those it stands for. */
+  readonly namespace?: string | RegExp
   readonly port?: number
   /** Something between the rows and the server: outages, slowness. */
   readonly wrap?: (rows: MemoryMemberships) => Memberships
@@ -166,7 +167,8 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     const made = createClient({
       userId,
       options: { ...(parser !== undefined && { parser }), ...clientOptions },
-      url: url + (clientOptions.namespace ?? options.namespace ?? ''),
+      url:
+        url + (clientOptions.namespace ?? (typeof options.namespace === 'string' ? options.namespace : '')),
       serverSocket: (id) => nameSpace.sockets.get(id ?? ''),
       fence: async (self) => (await (fence ??= createFence(wire)))(self),
       lost: (id) => wire.until(`loss of ${userId}`, () => !nameSpace.sockets.has(id)),
