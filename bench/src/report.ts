@@ -164,7 +164,6 @@ const AGAINST: readonly (readonly [SubjectName, SubjectName])[] = [
   ['vigie-1', 'seed-picture'],
   ['vigie-1', 'seed'],
   ['vigie-2', 'seed'],
-  ['vigie-serve', 'seed'],
   ['vigie-1', 'floor'],
   ['vigie-2', 'floor'],
 ]

@@ -240,14 +240,9 @@ function entriesOf(scenario: CrowdScenario, options: RunOptions): readonly Entry
   const few = fewOf(options)
   switch (scenario) {
     case 'memory':
-      return cross(SUBJECTS, [['', { users }]])
     case 'storm':
     case 'churn':
-      // What is served is what is attached; only its memory is another.
-      return cross(
-        SUBJECTS.filter((subject) => subject !== 'vigie-serve'),
-        [['', { users }]],
-      )
+      return cross(SUBJECTS, [['', { users }]])
     case 'typing':
     case 'limit':
       // The first picture makes no difference once everybody is there.

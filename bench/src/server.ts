@@ -10,7 +10,7 @@ import { answer } from './remote.js'
 import { attachFloor } from './subjects/floor.js'
 import { attachSeed } from './subjects/seed.js'
 import type { Attach, SubjectName } from './subjects/subject.js'
-import { attachVigie, attachVigieAsServed } from './subjects/vigie.js'
+import { attachVigie } from './subjects/vigie.js'
 
 const DATABASE_CONNECTIONS = 10
 const LAG_RESOLUTION_MS = 5
@@ -50,7 +50,6 @@ const ATTACH: Readonly<Record<SubjectName, Attach>> = {
   'seed-picture': (io, sql) => attachSeed(io, sql, true),
   'vigie-1': attachVigie,
   'vigie-2': attachVigie,
-  'vigie-serve': attachVigieAsServed,
 }
 
 const [name, databaseUrl = ''] = process.argv.slice(2)

@@ -72,8 +72,6 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
     ...config.settings,
     memberships: openMemberships(database, config, log),
     auth: authOptions(config, secret),
-    // A server of its own sends nothing to rooms, and they cost memory. The demo is its own host, and has messages.
-    ...(demo === undefined && { rooms: false }),
     log,
   })
   if (demo !== undefined) {

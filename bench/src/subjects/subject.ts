@@ -2,7 +2,7 @@ import type postgres from 'postgres'
 import type { Server } from 'socket.io'
 
 /** What is compared. `floor` has no presence at all. */
-export const SUBJECTS = ['floor', 'seed', 'seed-picture', 'vigie-1', 'vigie-2', 'vigie-serve'] as const
+export const SUBJECTS = ['floor', 'seed', 'seed-picture', 'vigie-1', 'vigie-2'] as const
 export type SubjectName = (typeof SUBJECTS)[number]
 
 /** A way to do presence, attached to a Socket.IO server. */

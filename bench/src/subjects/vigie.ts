@@ -1,5 +1,5 @@
 import type postgres from 'postgres'
-import { attachPresence, type PresenceOptions } from '@vigie/server'
+import { attachPresence } from '@vigie/server'
 import { postgresMemberships } from '@vigie/server/postgres'
 import type { Server } from 'socket.io'
 import { SECRET } from '../token.js'
@@ -7,18 +7,8 @@ import type { Subject } from './subject.js'
 
 /** Vigie as a team would attach it, every option at its default. Which protocol is spoken is the client's choice. */
 export function attachVigie(io: Server, sql: postgres.Sql): Subject {
-  return attach(io, sql, {})
-}
-
-/** The same as `vigie serve` attaches it: it joins no rooms, as nobody sends to them. */
-export function attachVigieAsServed(io: Server, sql: postgres.Sql): Subject {
-  return attach(io, sql, { rooms: false })
-}
-
-function attach(io: Server, sql: postgres.Sql, options: Pick<PresenceOptions, 'rooms'>): Subject {
   const counted = { reads: 0, feed: 0 }
   const presence = attachPresence(io, {
-    ...options,
     auth: { secret: SECRET },
     memberships: postgresMemberships({
       sql: {

@@ -39,12 +39,13 @@ export interface PresenceOptions extends Partial<Settings> {
    */
   readonly authenticate?: (socket: Socket) => Identity | Promise<Identity>
   /**
-   * The rooms that sockets are joined to, kept in step with the rows, as prefixes; `false`: none.
+   * The rooms of Socket.IO that are the rows, as prefixes: `io.to('conv:7')` reaches whoever is a member at that moment.
+   * Nobody joins or leaves them. `false`: none.
    * @default { user: 'user:', group: 'group:', conversation: 'conv:' }
    */
   readonly rooms?: Partial<RoomPrefixes> | false
   /** `false`: shadow mode. Everything is derived and can be asked for; nothing is sent, no connection is refused or
-   * ended (but by `kick`), and no room is joined: the presence that you have goes on untouched. @default true */
+   * ended (but by `kick`), and there are no rooms: the presence that you have goes on untouched. @default true */
   readonly emit?: boolean
   /** Accept a server with `connectionStateRecovery`, which breaks promises; see `docs/protocol.md`. @default false */
   readonly allowRecovery?: boolean
