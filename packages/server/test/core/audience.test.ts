@@ -187,7 +187,7 @@ describe('somebody who reads slowly', () => {
   })
 
   it.each([2, 100, 300])(
-    'is owed no more than two entries for each of %i others, and one when it counts',
+    'is owed hardly more than one entry for each of %i others, and one when it counts',
     (others) => {
       const names = Array.from({ length: others }, (_, place) => `p${place}`)
       const people = Object.fromEntries(['ann', ...names].map((name) => [name, { groups: ['g'] }]))
@@ -203,7 +203,7 @@ describe('somebody who reads slowly', () => {
         if (round < 4) for (const session of sessions) s.disconnect(session)
         s.wait(100)
       }
-      expect(most).toBeLessThanOrEqual(Math.max(128, 2 * others))
+      expect(most).toBeLessThanOrEqual(Math.max(128, 1.25 * others + 33))
       s.unblock(ann)
       expect(s.hear(ann)).toEqual(names.map((name) => `${name} 1`))
     },
