@@ -30,8 +30,8 @@ const LATE_MS = 20
 const BUSY_SHARE = 0.9
 /** … and one that was busy for less than this has time to spare again. */
 const CALM_SHARE = 0.8
-/** So many beats under pressure, one after the other, take one step: a single pause is none. */
-const PRESSED_BEATS = 4
+/** So many beats under pressure, one after the other, take one step: one full collection of garbage is none. */
+const PRESSED_BEATS = 8
 /** Windows under pressure, step by step; the first is the ordinary one. */
 const WINDOWS_MS = [0, 50, 250, 2_000] as const
 /** So many beats with time to spare, one after the other, take one step back. */

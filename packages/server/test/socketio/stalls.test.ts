@@ -125,11 +125,11 @@ describe('the windows of the sessions', () => {
   it('widen step by step while the loop is late, and come back step by step', () => {
     const { windows, runtime, beat } = start()
     beat(0, 5)
-    beat(30, 3)
+    beat(30, 7)
     beat(0, 1)
-    beat(30, 3)
+    beat(30, 7)
     expect(windows).toEqual([])
-    beat(30, 24)
+    beat(30, 30)
     expect(windows).toEqual([50, 250, 2_000])
     beat(0, 1)
     expect(windows).toEqual([50, 250, 2_000])
@@ -141,8 +141,10 @@ describe('the windows of the sessions', () => {
   it('widen as well while the loop is never late, but has no time to spare', () => {
     const { windows, runtime, beat } = start()
     beat(0, 20, 0.9)
+    beat(0, 7, 0.95)
+    beat(0, 1, 0.85)
     expect(windows).toEqual([])
-    beat(0, 8, 0.95)
+    beat(0, 16, 0.95)
     expect(windows).toEqual([50, 250])
     // Neither: it stays as it is.
     beat(0, 20, 0.85)
