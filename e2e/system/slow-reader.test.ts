@@ -24,7 +24,7 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const io = new Server(http, { pingInterval: 60_000 })
   const engine = createEngine(resolveSettings())
   const runtime = createRuntime(engine, (effect) => {
-    if (effect.type === 'due') for (const session of effect.sessions) outbound.offer(session)
+    if (effect.type === 'due') outbound.offerAll(effect.sessions)
   })
   const outbound = createOutbound({
     server: io,

@@ -98,7 +98,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
    */
   function perform(effect: Effect): void {
     if (effect.type === 'due') {
-      for (const session of effect.sessions) outbound.offer(session)
+      outbound.offerAll(effect.sessions)
       return
     }
     try {

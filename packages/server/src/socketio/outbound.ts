@@ -20,8 +20,8 @@ export interface Outbound {
   hold(connection: Duplex | Socket['conn']): void
   /** A way out for the session; the engine hands it back when it is due. */
   open(socket: Socket): Line
-  /** The session is owed something and may be written. */
-  offer(session: DueSession): void
+  /** The sessions are owed something and may be written: of many some now, and the others in the next turns of the loop. */
+  offerAll(sessions: readonly DueSession[]): void
   /** The session is no more. */
   end(line: Line): void
   /** From now on nobody is told anything. */
@@ -83,11 +83,24 @@ interface Held {
 
 const NO_BYTES = Buffer.alloc(0)
 
+/** So many are written in one turn of the loop: a number that ten thousand are told would keep it for half a second. */
+export const OFFERED_AT_ONCE = 200
+
 export function createOutbound({ server, take, emit, onFailure }: OutboundOptions): Outbound {
   /** By stream or connection, in order of coming. */
   let held = new Map<Holdable, Held>()
   const encode = createEncode(server)
   let isClosed = false
+
+  /** What those who wait are owed meanwhile is part of the same. */
+  function offerAll(sessions: readonly DueSession[], from = 0): void {
+    const to = Math.min(from + OFFERED_AT_ONCE, sessions.length)
+    for (let place = from; place < to; place++) {
+      const session = sessions[place]
+      if (session) offer(session)
+    }
+    if (to < sessions.length) setImmediate(offerAll, sessions, to)
+  }
 
   function offer(session: DueSession): void {
     try {
@@ -194,7 +207,9 @@ export function createOutbound({ server, take, emit, onFailure }: OutboundOption
       if (mine) mine.line = line
       return line
     },
-    offer,
+    offerAll: (sessions) => {
+      offerAll(sessions)
+    },
     end(line) {
       line.state = 'closed'
     },

@@ -103,7 +103,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
       latest++
       const isQueued = owed.has(sessionId)
       owed.set(sessionId, latest)
-      if (!isQueued) outbound.offer(session)
+      if (!isQueued) outbound.offerAll([session])
     }
     const pass = (point: string) => {
       quietTurns = 0
