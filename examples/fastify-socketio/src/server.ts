@@ -62,7 +62,7 @@ app.post<{ Body: { conversationId: string; text: string } }>(
       where conversation_id = ${conversationId} and user_id = ${userId} returning *`
     if (message === undefined) return reply.code(404).send({ error: 'You are in no such conversation.' })
     presence.stopTyping(userId, conversationId)
-    // The room is kept in step with the rows by presence: nobody joins or leaves it by hand.
+    // The room is the rows, by presence: nobody joins or leaves it.
     io.to(`conv:${conversationId}`).emit('message:new', message)
     return reply.code(201).send(message)
   },

@@ -82,7 +82,7 @@ interface CarryOptions {
 }
 
 /**
- * Carries messages as a host would: to the rooms that presence keeps in step with the rows. Who may write is who is
+ * Carries messages as a host would: to the rooms that presence makes of the rows. Who may write is who is
  * in the room, so there is no second look at the rows.
  */
 export function carryMessages(

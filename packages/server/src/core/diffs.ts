@@ -113,13 +113,12 @@ const KEPT_ROSTER_MIN = 5
  * who share that mostly share the others, too, whose places are then the same for all of them.
  */
 function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomSight | undefined)[]) {
-  let longest: RoomSight | undefined
-  let room: Room | undefined
+  let longestAt = -1
   sights.forEach((sight, place) => {
-    if (!sight || sight.roster.length <= (longest?.roster.length ?? 0)) return
-    longest = sight
-    room = rooms[place]
+    if (sight && sight.roster.length > (sights[longestAt]?.roster.length ?? 0)) longestAt = place
   })
+  const longest = sights[longestAt]
+  const room = rooms[longestAt]
   const base = longest?.roster ?? NOBODY
   const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
   const users = room && longest ? countsIn(world, room, longest).slice() : []
@@ -272,8 +271,7 @@ function writeMore(world: World, session: Session): readonly PresenceEvent[] {
     if (count) told.users.push(count)
   }
   if (news) tellCount(news.userId, news.entry)
-  if (owed?.presence)
-    for (const { userId, entry } of firstOfEach(world, owed.presence)) tellCount(userId, entry)
+  if (owed?.presence) for (const { userId, entry } of firstOfEach(owed.presence)) tellCount(userId, entry)
   owed?.groups?.forEach((before, id) => {
     const change = newSight(session, before, sightNow(world, session, world.groups.get(id)))
     if (change) told.groups.push({ id, ...change })

@@ -56,7 +56,7 @@ export function writeEvents(world: World, session: Session): PresenceEvent[] {
   writeTyping(world, session, false, events)
   if (news) writePresence({ world, session, ...news }, events)
   if (owed?.presence)
-    for (const each of firstOfEach(world, owed.presence)) writePresence({ world, session, ...each }, events)
+    for (const each of firstOfEach(owed.presence)) writePresence({ world, session, ...each }, events)
   writeTyping(world, session, true, events)
   writeOccupancy(world, session, events)
   if (owed?.devices) writeDevices(session, events)

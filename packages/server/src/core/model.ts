@@ -46,7 +46,7 @@ export interface User {
   devices: readonly Device[]
   /** False once it is remembered no longer: whoever holds on to it looks for another record of the same name. */
   isKnown: boolean
-  /** Set while users are collected: who is in several of the places that are looked at is visited once. */
+  /** Set while an audience is collected: a user in several shared rooms is visited once. */
   visited: number
 }
 
@@ -154,9 +154,9 @@ export interface Slot {
 export type Timed = User | Session | Lease | CrowdNews | RemoteNode | Slot | Wire
 
 /**
- * What a session will be told at its next slot, if it is more than one piece of news. At most one entry per subject: the
- * latest state wins. Everything is kept by id: while a session does not read, users and rooms may be forgotten and come
- * back as new records.
+ * What a session will be told at its next slot, if it is more than one piece of news: of each subject once, as it is
+ * then. Everything is kept by id: while a session does not read, users and rooms may be forgotten and come back as new
+ * records.
  */
 export interface Owed {
   /** Everything that it may see; then the rest below is empty. */
@@ -404,19 +404,11 @@ export function subjectOf(world: World, userId: UserId, { subject }: OwedPresenc
 }
 
 /** Of news about the same user the one that came first: what was told before it is what was told. */
-export function firstOfEach(world: World, presence: readonly News[]): readonly News[] {
-  const visit = ++world.visit
-  let unknown: Set<UserId> | undefined
-  return presence.filter(({ userId, entry }) => {
-    const subject = subjectOf(world, userId, entry)
-    if (subject) {
-      const isFirst = subject.visited !== visit
-      subject.visited = visit
-      return isFirst
-    }
-    unknown ??= new Set()
-    const isFirst = !unknown.has(userId)
-    unknown.add(userId)
+export function firstOfEach(presence: readonly News[]): News[] {
+  const seen = new Set<UserId>()
+  return presence.filter(({ userId }) => {
+    const isFirst = !seen.has(userId)
+    seen.add(userId)
     return isFirst
   })
 }

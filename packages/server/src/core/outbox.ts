@@ -51,18 +51,18 @@ export function owePresence(world: World, session: Session, news: News): void {
   const { owed, news: first } = session
   if (owed?.picture || first?.userId === news.userId) return
   if (!first && !owed?.presence) session.news = news
-  else addNews(world, session, news)
+  else addNews(session, news)
   queue(world, session)
 }
 
 /** Where the many who arrive at once are told of each other: to look first whether it counts would cost more than all else. */
-function addNews(world: World, session: Session, news: News): void {
+function addNews(session: Session, news: News): void {
   const owed = owedBy(session)
   owed.presence ??= session.news ? [session.news] : []
   session.news = undefined
   owed.presence.push(news)
   if (owed.presence.length <= owed.presenceMax) return
-  owed.presence = [...firstOfEach(world, owed.presence)]
+  owed.presence = firstOfEach(owed.presence)
   owed.presenceMax = Math.max(PRESENCE_MAX, Math.ceil(1.25 * owed.presence.length) + 32)
 }
 

@@ -261,7 +261,7 @@ export function createInbound(options: InboundOptions): Inbound {
     const admission = admissions.get(socket)
     // Let in before Vigie was attached, or past its middleware: it is not a session.
     if (!admission) return
-    // A handler of the host that was registered first has ended it already, and its end will not be told again.
+    // A handler of the host that comes even before ours has ended it already, and its end will not be told again.
     if (socket.connected) become(socket, admission)
     release(socket)
   }

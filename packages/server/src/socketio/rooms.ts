@@ -9,7 +9,8 @@ import type { Engine, Place } from '../core/index.js'
 import type { RoomPrefixes } from './options.js'
 
 type Adapter = Namespace['adapter']
-/** What was asked of Socket.IO's adapter when the host itself joins and leaves. */
+const KINDS = ['user', 'group', 'conversation'] as const
+/** What is asked of Socket.IO's adapter when the host itself joins and leaves. */
 const OF_THE_HOST = ['addAll', 'del', 'delAll'] as const
 
 export interface MemberRooms {
@@ -27,13 +28,9 @@ export function provideRooms(
   const nameOf = ({ kind, id }: Place): string => `${prefixes[kind]}${id}`
 
   function membersOf(name: string): readonly string[] {
-    const found: (readonly string[])[] = []
-    for (const kind of ['user', 'group', 'conversation'] as const) {
-      if (!name.startsWith(prefixes[kind])) continue
-      const members = engine.sessionsIn({ kind, id: name.slice(prefixes[kind].length) } as Place)
-      if (members.length > 0) found.push(members)
-    }
-    return found.length === 1 && found[0] ? found[0] : found.flat()
+    return KINDS.filter((kind) => name.startsWith(prefixes[kind])).flatMap((kind) =>
+      engine.sessionsIn({ kind, id: name.slice(prefixes[kind].length) } as Place),
+    )
   }
 
   function* names(): Iterable<string> {
@@ -109,19 +106,19 @@ class RoomsWithMembers extends Map<string, Set<string>> {
   }
 
   override get size(): number {
-    return this.#isAsJoined ? super.size : this.#all().size
+    return this.#all().size
   }
 
   override keys(): MapIterator<string> {
-    return this.#isAsJoined ? super.keys() : this.#all().keys()
+    return this.#all().keys()
   }
 
   override values(): MapIterator<Set<string>> {
-    return this.#isAsJoined ? super.values() : this.#all().values()
+    return this.#all().values()
   }
 
   override entries(): MapIterator<[string, Set<string>]> {
-    return this.#isAsJoined ? super.entries() : this.#all().entries()
+    return this.#all().entries()
   }
 
   override [Symbol.iterator](): MapIterator<[string, Set<string>]> {
@@ -134,6 +131,7 @@ class RoomsWithMembers extends Map<string, Set<string>> {
 
   #all(): Map<string, Set<string>> {
     const all = new Map(super.entries())
+    if (this.#isAsJoined) return all
     for (const name of this.#names()) {
       const ids = this.get(name)
       if (ids) all.set(name, ids)
