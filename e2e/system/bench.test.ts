@@ -71,7 +71,8 @@ describe('the benchmark', () => {
     expect(figure(rows, 'vigie-2', 'queries')).toBeLessThan(USERS / 2)
     // One state each, and some diffs: nothing near a frame for each pair.
     expect(figure(rows, 'vigie-2', 'frames')).toBeGreaterThanOrEqual(USERS)
-    expect(figure(rows, 'vigie-2', 'frames') * 20).toBeLessThan(figure(rows, 'seed', 'frames'))
+    // With so few it is over before windows have widened: twenty times fewer are promised of 10,000 users.
+    expect(figure(rows, 'vigie-2', 'frames') * 10).toBeLessThan(figure(rows, 'seed', 'frames'))
     // The seed without a first picture leaves those who came early unseen by those who came late.
     expect(figure(rows, 'seed', 'wrongViews')).toBeGreaterThan(0)
     expect(figure(rows, 'vigie-1', 'wrongViews')).toBe(0)

@@ -1,91 +1,98 @@
 /**
- * Which of many things is due next. A binary heap whose outdated entries are skipped when they surface and
- * swept when they outnumber the valid ones, so that moving a deadline is cheap and memory stays bounded.
+ * Which of many things is due next. A binary heap whose entries know their places, so that a deadline that is moved or
+ * taken back leaves nothing behind: what an entry names, an ended session say, with its connection, would stay in memory.
  */
 export class Deadlines<Item> {
-  readonly #at = new Map<Item, number>()
-  #heap: Entry<Item>[] = []
+  readonly #entries = new Map<Item, Entry<Item>>()
+  readonly #heap: Entry<Item>[] = []
   #order = 0
 
   /** Sets or moves the deadline of `item`. */
   set(item: Item, at: number): void {
-    if (this.#at.get(item) === at) return
-    this.#at.set(item, at)
-    this.#push({ item, at, order: this.#order++ })
-    if (this.#heap.length > 2 * this.#at.size + 64) this.#sweep()
+    const known = this.#entries.get(item)
+    if (known?.at === at) return
+    const order = this.#order++
+    if (known) {
+      known.at = at
+      known.order = order
+      this.#settle(known)
+    } else {
+      const entry = { item, at, order, place: this.#heap.length }
+      this.#entries.set(item, entry)
+      this.#heap.push(entry)
+      this.#rise(entry)
+    }
   }
 
   delete(item: Item): void {
-    this.#at.delete(item)
+    const entry = this.#entries.get(item)
+    if (entry) this.#remove(entry)
   }
 
   /** The earliest deadline, or undefined when there is none. */
   next(): number | undefined {
-    for (let top = this.#heap[0]; top; top = this.#heap[0]) {
-      if (this.#isValid(top)) return top.at
-      this.#pop()
-    }
-    return undefined
+    return this.#heap[0]?.at
   }
 
   /** Takes one item whose deadline is not after `now`: the earliest, of equal ones the first set. */
   takeDue(now: number): Item | undefined {
-    const at = this.next()
     const top = this.#heap[0]
-    if (at === undefined || at > now || !top) return undefined
-    this.#pop()
-    this.#at.delete(top.item)
+    if (!top || top.at > now) return undefined
+    this.#remove(top)
     return top.item
   }
 
-  #isValid(entry: Entry<Item>): boolean {
-    return this.#at.get(entry.item) === entry.at
+  #remove(entry: Entry<Item>): void {
+    this.#entries.delete(entry.item)
+    const last = this.#heap.pop()
+    if (!last || last === entry) return
+    this.#put(last, entry.place)
+    this.#settle(last)
   }
 
-  #sweep(): void {
-    const valid = this.#heap.filter((entry) => this.#isValid(entry))
-    this.#heap = []
-    for (const entry of valid) this.#push(entry)
+  #settle(entry: Entry<Item>): void {
+    this.#rise(entry)
+    this.#sink(entry)
   }
 
-  #push(entry: Entry<Item>): void {
-    const heap = this.#heap
-    let index = heap.push(entry) - 1
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 1
-      const parent = heap[parentIndex]
+  #rise(entry: Entry<Item>): void {
+    let { place } = entry
+    while (place > 0) {
+      const parent = this.#heap[(place - 1) >> 1]
       if (!parent || !isBefore(entry, parent)) break
-      heap[index] = parent
-      index = parentIndex
+      const { place: parentPlace } = parent
+      this.#put(parent, place)
+      place = parentPlace
     }
-    heap[index] = entry
+    this.#put(entry, place)
   }
 
-  #pop(): void {
-    const heap = this.#heap
-    const last = heap.pop()
-    if (!last || heap.length === 0) return
-    let index = 0
+  #sink(entry: Entry<Item>): void {
+    let { place } = entry
     for (;;) {
-      let childIndex = 2 * index + 1
-      let child = heap[childIndex]
-      const right = heap[childIndex + 1]
-      if (child && right && isBefore(right, child)) {
-        child = right
-        childIndex++
-      }
-      if (!child || !isBefore(child, last)) break
-      heap[index] = child
-      index = childIndex
+      const left = this.#heap[2 * place + 1]
+      const right = this.#heap[2 * place + 2]
+      const child = left && right && isBefore(right, left) ? right : left
+      if (!child || !isBefore(child, entry)) break
+      const { place: childPlace } = child
+      this.#put(child, place)
+      place = childPlace
     }
-    heap[index] = last
+    this.#put(entry, place)
+  }
+
+  #put(entry: Entry<Item>, place: number): void {
+    this.#heap[place] = entry
+    entry.place = place
   }
 }
 
 interface Entry<Item> {
   readonly item: Item
-  readonly at: number
-  readonly order: number
+  at: number
+  order: number
+  /** Where it is in the heap. */
+  place: number
 }
 
 function isBefore<Item>(a: Entry<Item>, b: Entry<Item>): boolean {

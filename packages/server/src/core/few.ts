@@ -2,12 +2,15 @@
  * Some items, each once, in order of coming. There is one such set for each room, and most rooms are two people: a list
  * takes a third of the memory of a `Set`, and to look through one is quicker than to find three places in memory.
  *
- * The list is replaced, never changed; a set is changed. So both may change while they are visited, as with `Set`.
+ * What is added while they are visited is visited, too, as with `Set`, or not; what goes disturbs nobody: a list without
+ * it is another list.
  */
 export type Few<Item> = readonly Item[] | Set<Item>
 
-/** Up to so many are a list: to add one copies it. */
+/** Up to so many are a list. */
 export const LIST_MAX = 128
+/** Up to so many are copied to add one, to a list of just the right length; one that grows has room for a dozen more. */
+const EXACT_MAX = 16
 
 export function sizeOf<Item>(few: Few<Item>): number {
   return few instanceof Set ? few.size : few.length
@@ -23,7 +26,10 @@ export function withItem<Item>(few: Few<Item>, item: Item): Few<Item> {
   if (few.length === 0) return [item]
   if (few.includes(item)) return few
   // `concat` makes a list of just the right length, which a spread does not.
-  return few.length < LIST_MAX ? few.concat(item) : new Set(few).add(item)
+  if (few.length < EXACT_MAX) return few.concat(item)
+  if (few.length >= LIST_MAX) return new Set(few).add(item)
+  ;(few as Item[]).push(item)
+  return few
 }
 
 /** Without `item`: put the result where `few` was. One that was large stays a `Set`: it may grow again. */

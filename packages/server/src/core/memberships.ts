@@ -36,8 +36,9 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   rooms.forEach(({ value = NO_ROWS }, place) => {
     setRoom(world, after[place], value)
   })
-  const added = after.filter((room) => !holds(room.users, user))
-  const kept = user.rooms.length > 0 && new Set(after)
+  const isNew = user.rooms.length === 0
+  const added = isNew ? after : after.filter((room) => !holds(room.users, user))
+  const kept = isNew ? undefined : new Set(after)
   const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : NONE
   if (removed.length === 0 && added.length === 0) return
   for (const room of removed) noteRemoval(world, user, room)

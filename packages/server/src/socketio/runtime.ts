@@ -30,8 +30,10 @@ const LATE_MS = 20
 const BUSY_SHARE = 0.9
 /** … and one that was busy for less than this has time to spare again. */
 const CALM_SHARE = 0.8
-/** So many beats under pressure, one after the other, take one step: one full collection of garbage is none. */
+/** So many beats under pressure, one after the other, take the first step: a full collection of garbage is none … */
 const PRESSED_BEATS = 8
+/** … and so many take one more. */
+const MORE_PRESSED_BEATS = 4
 /** Windows under pressure, step by step; the first is the ordinary one. */
 const WINDOWS_MS = [0, 50, 250, 2_000] as const
 /** So many beats with time to spare, one after the other, take one step back. */
@@ -83,7 +85,7 @@ export function createRuntime(
     pressedBeats = isPressed ? pressedBeats + 1 : 0
     calmBeats = !isPressed && busy < CALM_SHARE ? calmBeats + 1 : 0
     let next = pressure
-    if (pressedBeats >= PRESSED_BEATS) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
+    if (pressedBeats >= (pressure === 0 ? PRESSED_BEATS : MORE_PRESSED_BEATS)) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
     else if (calmBeats >= CALM_BEATS) next = Math.max(pressure - 1, 0)
     if (next === pressure) return
     pressure = next

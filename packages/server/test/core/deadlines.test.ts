@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Deadlines } from '../../src/core/deadlines.js'
@@ -34,3 +36,33 @@ it('takes nothing before it is due', () => {
   expect(deadlines.takeDue(10)).toBe('a')
   expect(deadlines.next()).toBeUndefined()
 })
+
+it('keeps nothing of an item whose deadline was moved, taken back or taken', async () => {
+  const deadlines = new Deadlines<object>()
+  const start = () => {
+    const items = [{}, {}, {}] as const
+    deadlines.set(items[0], 50)
+    items.forEach((item, place) => {
+      deadlines.set(item, 10 + place)
+      deadlines.set(item, 5 - place)
+    })
+    deadlines.delete(items[0])
+    const taken = [deadlines.takeDue(4), deadlines.takeDue(4), deadlines.takeDue(4)]
+    expect(taken.map((item) => items.findIndex((other) => other === item))).toEqual([2, 1, -1])
+    return items.map((item) => new WeakRef<object>(item))
+  }
+  const kept = {}
+  deadlines.set(kept, 20)
+  const gone = start()
+  await collectGarbage()
+  expect(gone.filter((item) => item.deref() !== undefined)).toHaveLength(0)
+  expect(deadlines.next()).toBe(20)
+})
+
+/** What a `WeakRef` was made of, or asked for, stays until the end of the turn. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  await new Promise(setImmediate)
+  collect()
+}

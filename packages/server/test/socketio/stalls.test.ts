@@ -129,6 +129,13 @@ describe('the windows of the sessions', () => {
     beat(0, 1)
     beat(30, 7)
     expect(windows).toEqual([])
+    beat(30, 1)
+    expect(windows).toEqual([50])
+    // The first step takes longer than the others: a full collection of garbage is no pressure.
+    beat(30, 3)
+    beat(0, 1, 0.85)
+    beat(30, 3)
+    expect(windows).toEqual([50])
     beat(30, 30)
     expect(windows).toEqual([50, 250, 2_000])
     beat(0, 1)
@@ -144,7 +151,7 @@ describe('the windows of the sessions', () => {
     beat(0, 7, 0.95)
     beat(0, 1, 0.85)
     expect(windows).toEqual([])
-    beat(0, 16, 0.95)
+    beat(0, 12, 0.95)
     expect(windows).toEqual([50, 250])
     // Neither: it stays as it is.
     beat(0, 20, 0.85)
