@@ -81,13 +81,19 @@ export interface Session {
   news: News | undefined
   /** … or whatever else. */
   owed: Owed | undefined
-  isQueued: boolean
+  /** The slot in which it will be written; or {@link DUE}, or {@link NOT_DUE}. */
+  dueAt: number
   /** When it may be written again. */
   nextAt: number
   devicesTold: readonly Device[] | undefined
   /** The shell's; see `connect`. */
   readonly line: unknown
 }
+
+/** Of {@link Session.dueAt}: it is owed nothing. Small integers, which are kept in place. */
+export const NOT_DUE = -1
+/** It was handed out as due, and is written as soon as its connection can be. */
+export const DUE = 0
 
 /** A right to be shown as typing. Its deadline: the end, unless renewed. */
 export interface Lease {

@@ -14,7 +14,9 @@ import { sightOf, writeChanges, writeState } from './diffs.js'
 import { conversationIdOf, seesOccupancy, writeEvents, writePicture } from './events.js'
 import type { PresenceEvent } from './inputs.js'
 import {
+  DUE,
   firstOfEach,
+  NOT_DUE,
   OFFLINE,
   type News,
   type Owed,
@@ -133,10 +135,13 @@ export function oweTyping(world: World, session: Session, room: Room, typist: Us
   queue(world, session)
 }
 
-/** Call before it changes whether the session sees a number for the room. */
-export function oweOccupancy(world: World, session: Session, room: Room): void {
+/**
+ * Call before it changes whether the session sees a number for the room.
+ * @param notBefore The number alone is no reason to write sooner; what else the session is owed may be.
+ */
+export function oweOccupancy(world: World, session: Session, room: Room, notBefore = 0): void {
   if (session.protocol === 2) {
-    oweRoom(world, session, room)
+    oweRoom(world, session, room, notBefore)
     return
   }
   const owed = owedBy(session)
@@ -144,11 +149,11 @@ export function oweOccupancy(world: World, session: Session, room: Room): void {
   owed.occupancy ??= new Map()
   if (owed.picture || owed.occupancy.has(key)) return
   owed.occupancy.set(key, { name: room.name, told: seesOccupancy(session, room) })
-  queue(world, session)
+  queue(world, session, notBefore)
 }
 
 /** Protocol 2: call before anything changes that the session knows of the room. */
-export function oweRoom(world: World, session: Session, room: Room): void {
+export function oweRoom(world: World, session: Session, room: Room, notBefore = 0): void {
   if (session.protocol !== 2 || session.owed?.picture) return
   const owed = owedBy(session)
   if (room.name.kind === 'group') {
@@ -160,7 +165,7 @@ export function oweRoom(world: World, session: Session, room: Room): void {
     if (owed.conversations.has(room.name.id)) return
     owed.conversations.set(room.name.id, sightOf(world, session, room))
   }
-  queue(world, session)
+  queue(world, session, notBefore)
 }
 
 export function oweDevices(world: World, user: User): void {
@@ -183,14 +188,29 @@ function clear(session: Session): void {
   session.owed = undefined
 }
 
-/** A session that had nothing for a window is due in the same turn; another waits for its slot. */
-function queue(world: World, session: Session): void {
-  if (session.isQueued) return
-  session.isQueued = true
+/**
+ * A session that had nothing for a window is due in the same turn; another waits for its slot. One that waits already
+ * comes sooner, if need be, and is then passed over where it waited.
+ */
+function queue(world: World, session: Session, notBefore = 0): void {
+  const { dueAt } = session
+  if (dueAt === DUE) return
   // It may have been written when windows were longer than they are now.
-  const at = Math.min(session.nextAt, world.now + world.windowMs)
-  if (at <= world.now) world.due.push(session)
-  else slotAt(world, at).sessions.push(session)
+  const at = Math.max(notBefore, Math.min(session.nextAt, world.now + world.windowMs))
+  // Slots are coarse: the one for `at` may be the one in which it waits.
+  if (dueAt !== NOT_DUE && dueAt < at + SLOT_MS) return
+  if (at <= world.now) handOut(world, session)
+  else waitIn(slotAt(world, at), session)
+}
+
+function handOut(world: World, session: Session): void {
+  session.dueAt = DUE
+  world.due.push(session)
+}
+
+function waitIn(slot: Slot, session: Session): void {
+  session.dueAt = slot.at
+  slot.sessions.push(session)
 }
 
 function slotAt(world: World, time: number): Slot {
@@ -216,8 +236,8 @@ export function setWindow(world: World, ms: number): void {
   slots.clear()
   for (const slot of waiting) {
     deadlines.delete(slot)
-    const { sessions } = slotAt(world, now + ((slot.at - now) * world.windowMs) / before)
-    for (const session of slot.sessions) sessions.push(session)
+    const sooner = slotAt(world, now + ((slot.at - now) * world.windowMs) / before)
+    for (const session of slot.sessions) if (session.dueAt === slot.at) waitIn(sooner, session)
   }
 }
 
@@ -226,7 +246,7 @@ export function openSlot(world: World, at: number): void {
   const slot = world.slots.get(at)
   world.slots.delete(at)
   for (const session of slot?.sessions ?? []) {
-    if (session.state === 'live') world.due.push(session)
+    if (session.state === 'live' && session.dueAt === at) handOut(world, session)
   }
 }
 
@@ -235,7 +255,7 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   useWire(world)
   const events = session.protocol === 2 ? takeAsState(world, session) : takeAsEvents(world, session)
   clear(session)
-  session.isQueued = false
+  session.dueAt = NOT_DUE
   if (events.length > 0) session.nextAt = world.now + world.windowMs
   return events
 }

@@ -7,7 +7,15 @@
 import type { UserId } from '@vigie/protocol'
 import { putOff } from './grace.js'
 import type { Input } from './inputs.js'
-import { closeSession, deviceIdOf, deviceKey, type Session, type User, type World } from './model.js'
+import {
+  closeSession,
+  deviceIdOf,
+  deviceKey,
+  NOT_DUE,
+  type Session,
+  type User,
+  type World,
+} from './model.js'
 import { oweAnswer, oweView } from './outbox.js'
 import { endTyping } from './typing.js'
 
@@ -37,7 +45,7 @@ export function connect(world: World, user: User, input: Connect): Session | und
     protocol: input.protocol ?? 1,
     news: undefined,
     owed: undefined,
-    isQueued: false,
+    dueAt: NOT_DUE,
     nextAt: 0,
     devicesTold: undefined,
     id: input.sessionId,

@@ -98,8 +98,12 @@ function nextTelling(world: World): number {
   return Math.ceil((now + ms) / ms) * ms
 }
 
+/** So many hear of a number in a millisecond: ten thousand at once would keep all other news waiting meanwhile. */
+export const TOLD_PER_MS = 10
+
 function tellOccupancy(world: World, crowd: CrowdNews): boolean {
-  const { told, room } = crowd
+  const { now } = world
+  const { told: before, room } = crowd
   if (crowd.viewers === 0) {
     // Nobody holds a number: the next who comes sets it.
     crowd.told = undefined
@@ -109,14 +113,15 @@ function tellOccupancy(world: World, crowd: CrowdNews): boolean {
   const current = crowdNow(crowd)
   const { occupancyShare } = world.settings
   if (
-    told &&
-    !hasMoved(told.online, current.online, occupancyShare) &&
-    !hasMoved(told.members, current.members, occupancyShare)
+    before &&
+    !hasMoved(before.online, current.online, occupancyShare) &&
+    !hasMoved(before.members, current.members, occupancyShare)
   ) {
     return false
   }
+  let told = 0
   forEachViewer(room, (session) => {
-    oweOccupancy(world, session, room)
+    oweOccupancy(world, session, room, now + Math.floor(told++ / TOLD_PER_MS))
   })
   crowd.told = current
   roomChanged(world, room)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { TOLD_PER_MS } from '../../src/core/typing.js'
 import { story } from '../support/story.js'
 
 describe('a transition', () => {
@@ -373,6 +374,28 @@ describe('a group above namesMax', () => {
     expect(told.length).toBeGreaterThanOrEqual(2)
     expect(told.length).toBeLessThanOrEqual(3)
     for (const rooms of told.slice(1)) expect(rooms).toEqual(['all', 'most'])
+  })
+
+  it('tells it to so many in a millisecond, and to whoever is told something else with that', () => {
+    const names = Array.from({ length: 100 }, (_, i) => `p${i}`)
+    const pair = { groups: { all: 500, pair: 2 } }
+    const members = Object.fromEntries(names.map((name) => [name, name === 'p95' ? pair : crowd(500)]))
+    const s = story({ ...members, late: crowd(500), zoe: { groups: { pair: 2 } } }, { windowMs: 20 })
+    const sessions = names.map((name) => s.connect(name))
+    s.wait(2_000)
+    for (const session of sessions) s.hear(session)
+    const heard = () => sessions.map((session) => s.hear(session)).filter((lines) => lines.length > 0)
+    s.connect('late')
+    expect(heard()).toEqual(Array.from({ length: TOLD_PER_MS }, () => ['all: 101 of 500']))
+    s.connect('zoe')
+    expect(heard()).toEqual([['zoe 1', 'all: 101 of 500']])
+    // Slots are five milliseconds.
+    s.wait(5)
+    expect(heard()).toHaveLength(5 * TOLD_PER_MS)
+    s.wait(5)
+    expect(heard()).toHaveLength(names.length - 6 * TOLD_PER_MS - 1)
+    s.wait(1_000)
+    expect(heard()).toEqual([])
   })
 
   it('says nothing of a move below occupancyShare', () => {
