@@ -7,15 +7,7 @@
 import type { UserId } from '@vigie/protocol'
 import { putOff } from './grace.js'
 import type { Input } from './inputs.js'
-import {
-  closeSession,
-  deviceIdOf,
-  deviceKey,
-  NOT_DUE,
-  type Session,
-  type User,
-  type World,
-} from './model.js'
+import { closeSession, deviceIdOf, deviceKey, NOT_DUE, type Session, type User, type World } from './model.js'
 import { oweAnswer, oweView } from './outbox.js'
 import { endTyping } from './typing.js'
 

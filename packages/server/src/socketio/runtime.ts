@@ -85,7 +85,8 @@ export function createRuntime(
     pressedBeats = isPressed ? pressedBeats + 1 : 0
     calmBeats = !isPressed && busy < CALM_SHARE ? calmBeats + 1 : 0
     let next = pressure
-    if (pressedBeats >= (pressure === 0 ? PRESSED_BEATS : MORE_PRESSED_BEATS)) next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
+    if (pressedBeats >= (pressure === 0 ? PRESSED_BEATS : MORE_PRESSED_BEATS))
+      next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
     else if (calmBeats >= CALM_BEATS) next = Math.max(pressure - 1, 0)
     if (next === pressure) return
     pressure = next

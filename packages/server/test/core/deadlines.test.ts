@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
@@ -63,6 +64,6 @@ it('keeps nothing of an item whose deadline was moved, taken back or taken', asy
 async function collectGarbage(): Promise<void> {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
-  await new Promise(setImmediate)
+  await nextTurn()
   collect()
 }
