@@ -14,7 +14,7 @@ import type {
   UserId,
 } from '@vigie/protocol'
 import { isInSight, NO_VIEW, typistsOf, viewOf } from './audience.js'
-import { differs, isToldDevices, membersOf, toldCrowd, wireOf } from './events.js'
+import { differs, isToldDevices, membersOf, toldCrowd } from './events.js'
 import { holds, visitAll } from './few.js'
 import type { PresenceEvent, RoomName } from './inputs.js'
 import {
@@ -146,21 +146,27 @@ function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomS
 /** Kept up to date with those who are known to be in the room, unless rows of others, who are known, are on their way. */
 function countsIn(world: World, room: Room, sight: RoomSight): UserCount[] {
   if (sight.counts) return sight.counts
-  const counts = sight.roster.map((userId) => countOf(world, userId))
-  const isComplete = sight.roster.every((userId) => {
+  const visit = ++world.visit
+  visitAll(room.users, (user) => {
+    user.visited = visit
+  })
+  let isComplete = true
+  const counts = sight.roster.map((userId): UserCount => {
     const user = world.users.get(userId)
-    return !user || holds(room.users, user)
+    if (!user) return [userId, 0]
+    if (user.visited !== visit) isComplete = false
+    return knownCountOf(user)
   })
   if (isComplete) sight.counts = counts
   return counts
 }
 
 /** What first pictures say of the user, where it is kept. */
-export function countChanged(world: World, user: User): void {
+export function countChanged(user: User): void {
   for (const { sight } of user.rooms) {
     if (!sight?.counts) continue
     const place = sight.index?.get(user.id)
-    if (place !== undefined) sight.counts[place] = knownCountOf(world, user)
+    if (place !== undefined) sight.counts[place] = knownCountOf(user)
   }
 }
 
@@ -296,12 +302,12 @@ function newCount(
   const subject = subjectOf(world, userId, entry)
   // Nearly always: no rows have changed since it was found that they see each other.
   if (entry.isSeen && !toldView && subject && subject === entry.subject)
-    return isAsked || differs(told, true, subject.presence, true) ? knownCountOf(world, subject) : undefined
+    return isAsked || differs(told, true, subject.presence, true) ? knownCountOf(subject) : undefined
   const view = subject ? viewOf(session, subject) : NO_VIEW
   const sees = isInSight(view)
   const isNews = differs(told, isInSight(toldView ?? view), subject?.presence ?? OFFLINE, sees)
   if (!isNews && !isAsked) return undefined
-  return subject && sees ? knownCountOf(world, subject) : [userId, 0]
+  return subject && sees ? knownCountOf(subject) : [userId, 0]
 }
 
 function answerOf(world: World, session: Session, userId: UserId): UserCount {
@@ -359,9 +365,9 @@ function isSameList(a: readonly UserId[], b: readonly UserId[]): boolean {
 
 function countOf(world: World, userId: UserId): UserCount {
   const user = world.users.get(userId)
-  return user ? knownCountOf(world, user) : [userId, 0]
+  return user ? knownCountOf(user) : [userId, 0]
 }
 
-function knownCountOf(world: World, user: User): UserCount {
-  return (wireOf(world, user).count ??= [user.id, user.presence.count])
+function knownCountOf(user: User): UserCount {
+  return (user.count ??= [user.id, user.presence.count])
 }

@@ -159,10 +159,10 @@ export function isToldDevices({ devicesTold, user }: Session): boolean {
   return devicesTold !== undefined && isSameDevices(devicesTold, user.devices)
 }
 
-export function wireOf(world: World, subject: User) {
+function wireOf(world: World, subject: User) {
   let wire = world.wire.presence.get(subject)
   if (!wire) {
-    wire = { count: undefined, update: undefined, conversations: undefined }
+    wire = { update: undefined, conversations: undefined }
     world.wire.presence.set(subject, wire)
   }
   return wire

@@ -47,7 +47,7 @@ export function setMemberships(world: World, user: User, rooms: KnownRooms): voi
   for (const room of added) addToRoom(user, room)
   user.rooms = after
   user.rowsAt = world.position
-  countChanged(world, user)
+  countChanged(user)
   for (const room of removed) settleRoom(world, room)
   for (const room of added) settleRoom(world, room)
 }

@@ -38,6 +38,8 @@ export interface User {
   rooms: readonly Room[]
   /** As others were last told, or are about to be. */
   presence: Presence
+  /** How protocol 2 says it: made when it is first said, and kept until it changes. */
+  count: UserCount | undefined
   /** The position at which `presence` last changed. */
   presenceAt: number
   /** The position at which the user's rows last changed. */
@@ -46,7 +48,7 @@ export interface User {
   devices: readonly Device[]
   /** False once it is remembered no longer: whoever holds on to it looks for another record of the same name. */
   isKnown: boolean
-  /** Set while an audience is collected: a user in several shared rooms is visited once. */
+  /** Set while users are collected: of an audience, in which one in several shared rooms comes once, or of a room. */
   visited: number
 }
 
@@ -57,7 +59,6 @@ export interface Session {
   readonly user: User
   /** Names the device within the user; see {@link deviceKey}. */
   readonly device: string
-  readonly isAnonymous: boolean
   readonly clientId: ClientId | undefined
   readonly label: string | undefined
   /** Wall clock, milliseconds since 1970; a session that took over another keeps its since. */
@@ -235,7 +236,6 @@ export interface Wire {
   readonly presence: Map<
     User,
     {
-      count: UserCount | undefined
       update: PresenceEvent | undefined
       conversations: Map<ConversationId, PresenceEvent> | undefined
     }
@@ -362,9 +362,14 @@ export function deviceKey(deviceId: DeviceId | undefined, sessionId: SessionId):
   return deviceId === undefined ? `~${sessionId}` : `=${deviceId}`
 }
 
+/** Whether the server named its device. */
+export function isAnonymous({ device }: Session): boolean {
+  return device.startsWith('~')
+}
+
 /** The device as its owner sees it. */
 export function deviceIdOf(session: Session): DeviceId {
-  return (session.isAnonymous ? session.device : session.device.slice(1)) as DeviceId
+  return (isAnonymous(session) ? session.device : session.device.slice(1)) as DeviceId
 }
 
 export function isSameDevices(a: readonly Device[], b: readonly Device[]): boolean {
@@ -391,6 +396,7 @@ export function ensureUser(world: World, id: UserId): User {
     visited: 0,
     live: [],
     presence: OFFLINE,
+    count: undefined,
     isKnown: true,
     rooms: [],
     sessions: [],

@@ -45,9 +45,10 @@ export function settle(world: World, user: User): void {
   if (isSamePresence(before, after)) return
   announce(world, user)
   user.presence = after
+  user.count = undefined
   user.presenceAt = world.position
   world.wire.presence.delete(user)
-  countChanged(world, user)
+  countChanged(user)
   world.effects.push({ type: 'presence', userId: user.id, before, after })
   if (before.online !== after.online) settleOnline(world, user)
 }

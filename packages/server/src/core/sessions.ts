@@ -7,7 +7,16 @@
 import type { UserId } from '@vigie/protocol'
 import { putOff } from './grace.js'
 import type { Input } from './inputs.js'
-import { closeSession, deviceIdOf, deviceKey, NOT_DUE, type Session, type User, type World } from './model.js'
+import {
+  closeSession,
+  deviceIdOf,
+  deviceKey,
+  isAnonymous,
+  NOT_DUE,
+  type Session,
+  type User,
+  type World,
+} from './model.js'
 import { oweAnswer, oweView } from './outbox.js'
 import { endTyping } from './typing.js'
 
@@ -27,7 +36,6 @@ export function connect(world: World, user: User, input: Connect): Session | und
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
     return undefined
   }
-  const isAnonymous = input.deviceId === undefined
   // What is looked at for each piece of news comes first, and lies together: with thousands of others it is rarely at hand.
   const session: Session = {
     is: 'session',
@@ -41,8 +49,10 @@ export function connect(world: World, user: User, input: Connect): Session | und
     nextAt: 0,
     devicesTold: undefined,
     id: input.sessionId,
-    device: isAnonymous && older?.isAnonymous ? older.device : deviceKey(input.deviceId, input.sessionId),
-    isAnonymous,
+    device:
+      input.deviceId === undefined && older && isAnonymous(older)
+        ? older.device
+        : deviceKey(input.deviceId, input.sessionId),
     clientId: input.clientId,
     label: input.label,
     since: older?.since ?? input.since,
@@ -83,7 +93,7 @@ function findReplaced(user: User, { clientId }: Connect): Session | undefined {
 
 function findAdopted(user: User, { deviceId }: Connect): Session | undefined {
   if (deviceId !== undefined) return undefined
-  return oldestLost(user, (session) => session.isAnonymous)
+  return oldestLost(user, isAnonymous)
 }
 
 function oldestLost(user: User, isMeant: (session: Session) => boolean): Session | undefined {

@@ -24,8 +24,11 @@ import { pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
 import { createTurns } from './turns.js'
 
 export interface Directory {
-  /** Reads what the user's rows say, and keeps it up to date until `unpin`, called as often as this. */
-  pin(userId: UserId): void
+  /**
+   * Reads what the user's rows say, and keeps it up to date until `unpin`, called as often as this. The id as it is kept
+   * here: to hold on to another string of the same letters costs memory.
+   */
+  pin(userId: UserId): UserId
   unpin(userId: UserId): void
   /**
    * As `rooms`, once what is under way has been read.

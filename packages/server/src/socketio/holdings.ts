@@ -21,8 +21,8 @@ export interface Holdings {
   readonly users: ReadonlyMap<string, UserEntry>
   readonly groups: ReadonlyMap<string, RoomEntry>
   readonly conversations: ReadonlyMap<string, RoomEntry>
-  /** Asks for the user's rows, unless they are known. */
-  holdUser(userId: UserId): void
+  /** Asks for the user's rows, unless they are known. The id as it is kept. */
+  holdUser(userId: UserId): UserId
   releaseUser(userId: UserId): void
   /** The rooms that rows name, to be released later; those that are not known yet are asked for. */
   holdRooms(rows: UserMemberships): readonly RoomEntry[]
@@ -80,6 +80,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
       }
       user.pins++
       userQueue.ask(user)
+      return user.id
     },
     releaseUser(userId) {
       const user = users.get(userId)

@@ -205,9 +205,8 @@ export function createInbound(options: InboundOptions): Inbound {
       throw new PresenceError('unavailable', undefined, { cause: error })
     })
     if (isClosed) return
-    const { userId } = verified
-    directory.pin(userId)
-    admissions.set(socket, { verified, auth })
+    const userId = directory.pin(verified.userId)
+    admissions.set(socket, { verified: { ...verified, userId }, auth })
     try {
       await directory.load(userId)
       ;(socket.data as { userId?: string }).userId = userId

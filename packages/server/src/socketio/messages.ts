@@ -30,8 +30,6 @@ export interface Sender {
   expiresAt: number | undefined
   /** One for each message that has come: few, so they are looked for one by one. */
   allowances: readonly Allowance[]
-  /** The renewal of the token that was asked for last. */
-  renewal: Promise<undefined> | undefined
 }
 
 /** How much of one message has come lately. */
@@ -68,6 +66,8 @@ export function createMessages(options: MessagesOptions): Messages {
   const { settings, authenticate, runtime, wallClock, log, isShadow, onEnd } = options
   const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
   const senders = new Map<SessionId, Sender>()
+  /** The renewal of the token that was asked for last, while it is under way. */
+  const renewals = new Map<Sender, Promise<undefined>>()
   /** Socket.IO calls a listener with its socket as `this`. */
   const handlers = CLIENT_EVENTS.map((name) => {
     const handler = function (this: Socket, ...args: unknown[]): void {
@@ -170,11 +170,11 @@ export function createMessages(options: MessagesOptions): Messages {
 
   /** One after the other: of two that cross, the one that was sent last counts. */
   function renewInTurn(sender: Sender, token: string): Promise<undefined> {
-    const renewal = (sender.renewal ?? Promise.resolve(undefined)).then(() => renew(sender, token))
+    const renewal = (renewals.get(sender) ?? Promise.resolve(undefined)).then(() => renew(sender, token))
     const settled = renewal.catch(() => undefined)
-    sender.renewal = settled
+    renewals.set(sender, settled)
     void settled.then(() => {
-      if (sender.renewal === settled) sender.renewal = undefined
+      if (renewals.get(sender) === settled) renewals.delete(sender)
     })
     return renewal
   }
@@ -203,7 +203,7 @@ export function createMessages(options: MessagesOptions): Messages {
 
   return {
     listen({ socket, userId, line, expiresAt }) {
-      const sender = { socket, userId, line, expiresAt, allowances: NO_ALLOWANCES, renewal: undefined }
+      const sender = { socket, userId, line, expiresAt, allowances: NO_ALLOWANCES }
       senders.set(sessionOf(sender), sender)
       for (const [name, handler] of handlers) socket.on(name, handler)
       // Before the host's own: one that throws would keep the end from us.

@@ -54,8 +54,14 @@ const MUTANTS = [
   {
     name: 'a first picture has what was said of somebody before',
     file: 'diffs.ts',
-    from: 'if (place !== undefined) sight.counts[place] = knownCountOf(world, user)',
+    from: 'if (place !== undefined) sight.counts[place] = knownCountOf(user)',
     to: 'if (place === undefined) continue',
+  },
+  {
+    name: 'everybody hears what was said of somebody before',
+    file: 'presence.ts',
+    from: '  user.count = undefined\n',
+    to: '',
   },
   {
     name: 'a resume forgets changed rows',
@@ -102,7 +108,7 @@ const MUTANTS = [
   {
     name: 'no adoption',
     file: 'sessions.ts',
-    from: 'if (deviceId !== undefined) return undefined\n  return oldestLost(user, (session) => session.isAnonymous)',
+    from: 'if (deviceId !== undefined) return undefined\n  return oldestLost(user, isAnonymous)',
     to: 'return deviceId === undefined ? undefined : undefined',
   },
   {
