@@ -150,12 +150,11 @@ function countsIn(world: World, room: Room, sight: RoomSight): UserCount[] {
   visitAll(room.users, (user) => {
     user.visited = visit
   })
-  let isComplete = true
-  const counts = sight.roster.map((userId): UserCount => {
-    const user = world.users.get(userId)
-    if (!user) return [userId, 0]
-    if (user.visited !== visit) isComplete = false
-    return knownCountOf(user)
+  const users = sight.roster.map((userId) => world.users.get(userId))
+  const isComplete = users.every((user) => !user || user.visited === visit)
+  const counts = sight.roster.map((userId, place): UserCount => {
+    const user = users[place]
+    return user ? knownCountOf(user) : [userId, 0]
   })
   if (isComplete) sight.counts = counts
   return counts
