@@ -152,10 +152,7 @@ function countsIn(world: World, room: Room, sight: RoomSight): UserCount[] {
   })
   const users = sight.roster.map((userId) => world.users.get(userId))
   const isComplete = users.every((user) => !user || user.visited === visit)
-  const counts = sight.roster.map((userId, place): UserCount => {
-    const user = users[place]
-    return user ? knownCountOf(user) : [userId, 0]
-  })
+  const counts = sight.roster.map((userId, place) => countAs(userId, users[place]))
   if (isComplete) sight.counts = counts
   return counts
 }
@@ -306,12 +303,12 @@ function newCount(
   const sees = isInSight(view)
   const isNews = differs(told, isInSight(toldView ?? view), subject?.presence ?? OFFLINE, sees)
   if (!isNews && !isAsked) return undefined
-  return subject && sees ? knownCountOf(subject) : [userId, 0]
+  return countAs(userId, sees ? subject : undefined)
 }
 
 function answerOf(world: World, session: Session, userId: UserId): UserCount {
   const subject = world.users.get(userId)
-  return subject && isInSight(viewOf(session, subject)) ? countOf(world, userId) : [userId, 0]
+  return countAs(userId, subject && isInSight(viewOf(session, subject)) ? subject : undefined)
 }
 
 function sightNow(world: World, session: Session, room: Room | undefined): RoomSight | undefined {
@@ -363,7 +360,11 @@ function isSameList(a: readonly UserId[], b: readonly UserId[]): boolean {
 }
 
 function countOf(world: World, userId: UserId): UserCount {
-  const user = world.users.get(userId)
+  return countAs(userId, world.users.get(userId))
+}
+
+/** Of nobody who is known, or in sight, it is said what is said of whoever is offline. */
+function countAs(userId: UserId, user: User | undefined): UserCount {
   return user ? knownCountOf(user) : [userId, 0]
 }
 

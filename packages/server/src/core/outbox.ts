@@ -152,7 +152,7 @@ export function oweOccupancy(world: World, session: Session, room: Room, notBefo
   queue(world, session, notBefore)
 }
 
-/** Protocol 2: call before anything changes that the session knows of the room. */
+/** Protocol 2: call before anything changes that the session knows of the room. `notBefore`: see {@link oweOccupancy}. */
 export function oweRoom(world: World, session: Session, room: Room, notBefore = 0): void {
   if (session.protocol !== 2 || session.owed?.picture) return
   const owed = owedBy(session)
@@ -196,10 +196,10 @@ function queue(world: World, session: Session, notBefore = 0): void {
   const { dueAt } = session
   if (dueAt === DUE) return
   // It may have been written when windows were longer than they are now.
-  const at = Math.max(notBefore, Math.min(session.nextAt, world.now + world.windowMs))
-  // Slots are coarse: the one for `at` may be the one in which it waits.
-  if (dueAt !== NOT_DUE && dueAt < at + SLOT_MS) return
-  if (at <= world.now) handOut(world, session)
+  const soonest = Math.max(notBefore, Math.min(session.nextAt, world.now + world.windowMs))
+  const at = soonest <= world.now ? DUE : slotTime(soonest)
+  if (dueAt !== NOT_DUE && dueAt <= at) return
+  if (at === DUE) handOut(world, session)
   else waitIn(slotAt(world, at), session)
 }
 
@@ -213,8 +213,11 @@ function waitIn(slot: Slot, session: Session): void {
   slot.sessions.push(session)
 }
 
-function slotAt(world: World, time: number): Slot {
-  const at = Math.ceil(time / SLOT_MS) * SLOT_MS
+function slotTime(time: number): number {
+  return Math.ceil(time / SLOT_MS) * SLOT_MS
+}
+
+function slotAt(world: World, at: number): Slot {
   let slot = world.slots.get(at)
   if (!slot) {
     slot = { is: 'slot', at, sessions: [] }
@@ -236,7 +239,7 @@ export function setWindow(world: World, ms: number): void {
   slots.clear()
   for (const slot of waiting) {
     deadlines.delete(slot)
-    const sooner = slotAt(world, now + ((slot.at - now) * world.windowMs) / before)
+    const sooner = slotAt(world, slotTime(now + ((slot.at - now) * world.windowMs) / before))
     for (const session of slot.sessions) if (session.dueAt === slot.at) waitIn(sooner, session)
   }
 }

@@ -32,7 +32,7 @@ describe.each([0, LIST_MAX - 5])('of %i and more', (size) => {
   })
 })
 
-it.each([3, LIST_MAX + 1])('of %i may lose those that it comes to while they are visited', (size) => {
+it.each([3, 20, LIST_MAX + 1])('of %i may lose those that it comes to while they are visited', (size) => {
   let few = filled(size)
   const visited: number[] = []
   visitAll(few, (item) => {
