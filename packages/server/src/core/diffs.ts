@@ -19,6 +19,7 @@ import { holds, visitAll } from './few.js'
 import type { PresenceEvent, RoomName } from './inputs.js'
 import {
   firstOfEach,
+  isUnderPressure,
   modeOf,
   namesIn,
   OFFLINE,
@@ -33,15 +34,17 @@ import {
 
 const NOBODY: readonly UserId[] = []
 
-/** What the session may know of the room, its own typing included; undefined: it is not in it. */
-export function sightOf(world: World, session: Session, room: Room): RoomSight | undefined {
+/**
+ * What the session may know of the room, its own typing included; undefined: it is not in it.
+ * @param isKept Whether others are going to ask, too: what is kept and not asked for outlives the young garbage in vain.
+ */
+export function sightOf(world: World, session: Session, room: Room, isKept = true): RoomSight | undefined {
   if (!holds(room.users, session.user)) return undefined
   if (room.sight) return room.sight
   const { crowd } = room
   const { members, online } = crowd ? toldCrowd(world, crowd) : { members: membersOf(room), online: 0 }
   const typists = Array.from(typistsOf(room), (typist) => typist.id)
-  world.wire.seen.add(room)
-  return (room.sight = {
+  const sight: RoomSight = {
     mode: modeOf(room),
     members,
     roster: crowd ? NOBODY : rosterOf(room),
@@ -50,7 +53,15 @@ export function sightOf(world: World, session: Session, room: Room): RoomSight |
     places: undefined,
     counts: undefined,
     index: undefined,
-  })
+    keptUntil: 0,
+  }
+  if (isKept) keepSight(world, room, sight)
+  return sight
+}
+
+function keepSight(world: World, room: Room, sight: RoomSight): void {
+  room.sight = sight
+  world.wire.seen.add(room)
 }
 
 /** Until its rows have been read, a room has the members who are known. */
@@ -73,8 +84,10 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
   const { rooms } = session.user
-  const sights = rooms.map((room) => sightOf(world, session, room))
-  const { users, placesIn } = listUsers(world, rooms, sights)
+  // Then one after the other comes back into the same rooms; at other times hardly anybody does within a second.
+  const isRush = isUnderPressure(world)
+  const sights = rooms.map((room) => sightOf(world, session, room, isRush))
+  const { users, placesIn } = listUsers(world, rooms, sights, isRush)
   const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
     const { mode, members, online } = sight
     const typing = typistsFor(session, sight)
@@ -105,20 +118,32 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   ]
 }
 
-/** Smaller rosters are placed anew each time: that costs less than keeping it. */
+/** Smaller rosters are placed anew each time, in a rush, too: that costs less than keeping it. */
 const KEPT_ROSTER_MIN = 5
+
+/** How long what begins somebody's list of users is kept for the next who begins with it. */
+const KEPT_MS = 10_000
 
 /**
  * All who are in some roster, each once, and where they are in the list. It begins with the longest roster: people
  * who share that mostly share the others, too, whose places are then the same for all of them.
  */
-function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomSight | undefined)[]) {
+function listUsers(
+  world: World,
+  rooms: readonly Room[],
+  sights: readonly (RoomSight | undefined)[],
+  isRush: boolean,
+) {
   let longestAt = -1
   sights.forEach((sight, place) => {
     if (sight && sight.roster.length > (sights[longestAt]?.roster.length ?? 0)) longestAt = place
   })
   const longest = sights[longestAt]
   const room = rooms[longestAt]
+  if (room && longest) {
+    keepSight(world, room, longest)
+    longest.keptUntil = world.now + KEPT_MS
+  }
   const base = longest?.roster ?? NOBODY
   const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
   const users = room && longest ? countsIn(world, room, longest).slice() : []
@@ -136,8 +161,8 @@ function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomS
       }
       return place
     })
-    if (list.length >= KEPT_ROSTER_MIN && list.every((place) => place < base.length))
-      sight.places = { base, list }
+    const isWorthIt = isRush && list.length >= KEPT_ROSTER_MIN
+    if (isWorthIt && list.every((place) => place < base.length)) sight.places = { base, list }
     return list
   }
   return { users, placesIn }

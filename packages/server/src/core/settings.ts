@@ -188,8 +188,7 @@ export const SETTINGS = {
     max: 1_000,
     unit: 'ms',
     meaning:
-      'How long a read of memberships waits for others to share its query; in a storm up to ten times as long, ' +
-      'but then at most 250 ms.',
+      'How long a read of memberships waits for others to share its query; in a storm longer, up to 150 ms.',
   },
   readRetryMs: {
     default: 1_000,

@@ -44,11 +44,11 @@ function createPace(limit: number): Pace {
 /** Above so many users in a turn, the pause after it grows with their number. */
 const ORDINARY_TURN = 10
 /** However many come: a change of rows is live within a second. */
-const PAUSE_MAX_MS = 100
+const PAUSE_MAX_MS = 150
 
 /**
  * Milliseconds between a turn with so many users and the next. A single connection waits `waitMs`; in a storm the
- * pause grows, so that the next turn is about many, and a tenth of a second is nothing to wait there.
+ * pause grows, so that the next turn is about many, and a seventh of a second is nothing to wait there.
  */
 export function pauseAfter(users: number, waitMs: number): number {
   return Math.max(waitMs, Math.min((waitMs * users) / ORDINARY_TURN, PAUSE_MAX_MS))

@@ -30,12 +30,18 @@ const LATE_MS = 20
 const BUSY_SHARE = 0.9
 /** … and one that was busy for less than this has time to spare again. */
 const CALM_SHARE = 0.8
-/** So many beats under pressure, one after the other, take the first step: a full collection of garbage is none … */
-const PRESSED_BEATS = 8
-/** … and so many take one more. */
-const MORE_PRESSED_BEATS = 4
-/** Windows under pressure, step by step; the first is the ordinary one. */
-const WINDOWS_MS = [0, 50, 250, 2_000] as const
+/**
+ * Windows under pressure, step by step, each with the beats under pressure, one after the other, that it takes to get
+ * there. Eight for the first: a full collection of garbage is no pressure. Where it goes on for long, as when everybody
+ * comes back, nobody is told of anything later than a grace would let them be.
+ */
+const STEPS = [
+  { windowMs: 0, beats: 0 },
+  { windowMs: 50, beats: 8 },
+  { windowMs: 250, beats: 4 },
+  { windowMs: 2_000, beats: 4 },
+  { windowMs: 5_000, beats: 20 },
+] as const
 /** So many beats with time to spare, one after the other, take one step back. */
 const CALM_BEATS = 2
 /** A loop that is later than this stood still: a blocked process, a machine that slept. */
@@ -84,15 +90,13 @@ export function createRuntime(
     const isPressed = late > LATE_MS || busy > BUSY_SHARE
     pressedBeats = isPressed ? pressedBeats + 1 : 0
     calmBeats = !isPressed && busy < CALM_SHARE ? calmBeats + 1 : 0
-    let next = pressure
-    if (pressedBeats >= (pressure === 0 ? PRESSED_BEATS : MORE_PRESSED_BEATS))
-      next = Math.min(pressure + 1, WINDOWS_MS.length - 1)
-    else if (calmBeats >= CALM_BEATS) next = Math.max(pressure - 1, 0)
-    if (next === pressure) return
-    pressure = next
+    const wider = STEPS[pressure + 1]
+    if (wider && pressedBeats >= wider.beats) pressure++
+    else if (pressure > 0 && calmBeats >= CALM_BEATS) pressure--
+    else return
     pressedBeats = 0
     calmBeats = 0
-    accept({ type: 'window', ms: WINDOWS_MS[next] ?? 0 })
+    accept({ type: 'window', ms: STEPS[pressure]?.windowMs ?? 0 })
   }
 
   /**

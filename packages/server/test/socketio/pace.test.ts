@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { pauseAfter, roomsPerRead } from '../../src/socketio/pace.js'
 
-it('the pause after a turn is the ordinary one after few, and grows with their number up to a tenth of a second', () => {
+it('the pause after a turn is the ordinary one after few, and grows with their number up to 150 ms', () => {
   expect([0, 1, 10, 20, 60, 100, 1_000].map((count) => pauseAfter(count, 25))).toEqual([
-    25, 25, 25, 50, 100, 100, 100,
+    25, 25, 25, 50, 150, 150, 150,
   ])
 })
 
