@@ -143,7 +143,10 @@ async function measure(
 }
 
 /** Rates that are tried, transitions a second. */
-const RATES = [50, 60, 70, 85, 100, 120, 140, 170, 200, 240, 280, 340, 400, 480, 560, 670, 800, 960, 1_120]
+const RATES = [
+  20, 24, 29, 35, 42, 50, 60, 70, 85, 100, 120, 140, 170, 200, 240, 280, 340, 400, 480, 560, 670, 800, 960,
+  1_120,
+]
 /** As long as it takes until the server's garbage is collected whole: in a short window that is all, or nothing. */
 const LIMIT_TIMES: WindowTimes = { warmMs: 2_500, measureMs: 20_000 }
 const LIMIT_AWAY_MS = 1_000

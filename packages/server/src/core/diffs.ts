@@ -36,7 +36,7 @@ const NOBODY: readonly UserId[] = []
 
 /**
  * What the session may know of the room, its own typing included; undefined: it is not in it.
- * @param isKept Whether others are going to ask, too: what is kept and not asked for outlives the young garbage in vain.
+ * @param isKept For others, who are going to ask, too: what nobody asks for outlives the young garbage in vain.
  */
 export function sightOf(world: World, session: Session, room: Room, isKept = true): RoomSight | undefined {
   if (!holds(room.users, session.user)) return undefined
@@ -53,15 +53,12 @@ export function sightOf(world: World, session: Session, room: Room, isKept = tru
     places: undefined,
     counts: undefined,
     index: undefined,
-    keptUntil: 0,
   }
-  if (isKept) keepSight(world, room, sight)
+  if (isKept) {
+    room.sight = sight
+    world.wire.seen.add(room)
+  }
   return sight
-}
-
-function keepSight(world: World, room: Room, sight: RoomSight): void {
-  room.sight = sight
-  world.wire.seen.add(room)
 }
 
 /** Until its rows have been read, a room has the members who are known. */
@@ -85,9 +82,9 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   }
   const { rooms } = session.user
   // Then one after the other comes back into the same rooms; at other times hardly anybody does within a second.
-  const isRush = isUnderPressure(world)
-  const sights = rooms.map((room) => sightOf(world, session, room, isRush))
-  const { users, placesIn } = listUsers(world, rooms, sights, isRush)
+  const isKept = isUnderPressure(world)
+  const sights = rooms.map((room) => sightOf(world, session, room, isKept))
+  const { users, placesIn } = listUsers(world, rooms, sights)
   const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
     const { mode, members, online } = sight
     const typing = typistsFor(session, sight)
@@ -118,32 +115,20 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   ]
 }
 
-/** Smaller rosters are placed anew each time, in a rush, too: that costs less than keeping it. */
+/** Smaller rosters are placed anew each time: that costs less than keeping it. */
 const KEPT_ROSTER_MIN = 5
-
-/** How long what begins somebody's list of users is kept for the next who begins with it. */
-const KEPT_MS = 10_000
 
 /**
  * All who are in some roster, each once, and where they are in the list. It begins with the longest roster: people
  * who share that mostly share the others, too, whose places are then the same for all of them.
  */
-function listUsers(
-  world: World,
-  rooms: readonly Room[],
-  sights: readonly (RoomSight | undefined)[],
-  isRush: boolean,
-) {
+function listUsers(world: World, rooms: readonly Room[], sights: readonly (RoomSight | undefined)[]) {
   let longestAt = -1
   sights.forEach((sight, place) => {
     if (sight && sight.roster.length > (sights[longestAt]?.roster.length ?? 0)) longestAt = place
   })
   const longest = sights[longestAt]
   const room = rooms[longestAt]
-  if (room && longest) {
-    keepSight(world, room, longest)
-    longest.keptUntil = world.now + KEPT_MS
-  }
   const base = longest?.roster ?? NOBODY
   const index = longest && (longest.index ??= new Map(base.map((userId, place) => [userId, place])))
   const users = room && longest ? countsIn(world, room, longest).slice() : []
@@ -161,8 +146,8 @@ function listUsers(
       }
       return place
     })
-    const isWorthIt = isRush && list.length >= KEPT_ROSTER_MIN
-    if (isWorthIt && list.every((place) => place < base.length)) sight.places = { base, list }
+    if (list.length >= KEPT_ROSTER_MIN && list.every((place) => place < base.length))
+      sight.places = { base, list }
     return list
   }
   return { users, placesIn }

@@ -214,8 +214,6 @@ export interface RoomSight {
   /** Once somebody's list of users began with the roster: that list, which is kept up to date, and the places in it. */
   counts: UserCount[] | undefined
   index: ReadonlyMap<UserId, number> | undefined
-  /** Until then it is kept, where others are for a second. */
-  keptUntil: number
 }
 
 /**
@@ -319,8 +317,8 @@ export function isUnderPressure({ windowMs, settings }: World): boolean {
 }
 
 /**
- * What was made for many is kept no longer, but for sights that are to be kept. Under pressure all are: when everybody
- * comes back, those who ask for that of a room come one after the other, with seconds between them.
+ * What was made for many is kept no longer. Under pressure sights are: when everybody comes back, those who ask for that
+ * of a room come one after the other, with seconds between them.
  */
 export function renewWire(world: World): void {
   const { seen } = world.wire
@@ -328,13 +326,7 @@ export function renewWire(world: World): void {
   if (isUnderPressure(world)) {
     world.wire.seen = seen
     useWire(world)
-    return
-  }
-  for (const room of seen) {
-    if (room.sight && room.sight.keptUntil > world.now) world.wire.seen.add(room)
-    else room.sight = undefined
-  }
-  if (world.wire.seen.size > 0) useWire(world)
+  } else for (const room of seen) room.sight = undefined
 }
 
 export function createWorld(settings: Settings, epoch: string): World {
