@@ -61,6 +61,14 @@ export function sightOf(world: World, session: Session, room: Room, isKept = tru
   return sight
 }
 
+/**
+ * For somebody who has just come. Others who ask for that of the same room come right after them when everybody comes
+ * back, and hardly ever otherwise.
+ */
+function firstSightOf(world: World, session: Session, room: Room): RoomSight | undefined {
+  return sightOf(world, session, room, isUnderPressure(world))
+}
+
 /** Until its rows have been read, a room has the members who are known. */
 function rosterOf(room: Room): readonly UserId[] {
   return namesIn(room.facts) ?? Array.from(room.users, (user) => user.id)
@@ -81,9 +89,7 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
   const { rooms } = session.user
-  // Then one after the other comes back into the same rooms; at other times hardly anybody does within a second.
-  const isKept = isUnderPressure(world)
-  const sights = rooms.map((room) => sightOf(world, session, room, isKept))
+  const sights = rooms.map((room) => firstSightOf(world, session, room))
   const { users, placesIn } = listUsers(world, rooms, sights)
   const stateOf = <Id>(id: Id, sight: RoomSight): RoomState<Id> => {
     const { mode, members, online } = sight
@@ -200,7 +206,7 @@ function changesSince(world: World, session: Session, n: number): PresenceDiff {
   const told: Told = { users: [], groups: [], conversations: [] }
   for (const room of session.user.rooms) {
     // Looking at a crowd that nobody held a number of gives it one, which is news.
-    const sight = sightOf(world, session, room)
+    const sight = firstSightOf(world, session, room)
     if (sight && room.changedAt > n) pushRoom(told, room.name, wholeRoom(session, sight))
     if (room.crowd) continue
     // Of a room whose members changed, some may be in sight only since then.

@@ -32,8 +32,8 @@ const BUSY_SHARE = 0.9
 const CALM_SHARE = 0.8
 /**
  * Windows under pressure, step by step, each with the beats under pressure, one after the other, that it takes to get
- * there. Eight for the first: a full collection of garbage is no pressure. Where it goes on for long, as when everybody
- * comes back, nobody is told of anything later than a grace would let them be.
+ * there: eight to the first, because a full collection of garbage is no pressure; twenty to the last, which is for what
+ * goes on for long, as when everybody comes back.
  */
 const STEPS = [
   { windowMs: 0, beats: 0 },
