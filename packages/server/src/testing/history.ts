@@ -21,6 +21,8 @@ import { createTruth, type TrueRoom } from './truth.js'
 
 /** So many windows a crowd waits at most for its next number, when many arrive. */
 const WIDEST = 8
+/** After pressure a crowd may still have to wait so long for its next number. */
+const PRESSED_CROWD_MS = 8_000
 
 interface Client {
   readonly sessionId: SessionId
@@ -414,6 +416,9 @@ export function play(history: History, create: typeof createEngine, settings: Se
         truth.holdBack(step.delayMs)
         apply({ type: 'admission', delayMs: step.delayMs })
         return
+      case 'press':
+        apply({ type: 'window', ms: step.windowMs })
+        return
       case 'block':
       case 'unblock': {
         const sessionId = sessionAt(step.session)
@@ -494,10 +499,12 @@ export function play(history: History, create: typeof createEngine, settings: Se
   }
   for (const client of clients.values()) client.isBlocked = false
   deliver()
+  apply({ type: 'window', ms: 0 })
+  const pressedMs = history.some((step) => step.do === 'press') ? PRESSED_CROWD_MS : 0
   // The slots and windows of what has just happened; again, if meanwhile a grace or a lease has ended.
   for (let before = -1; before !== changes;) {
     before = changes
-    wait(WIDEST * settings.windowMs + settings.occupancyWindowMs + 10)
+    wait(WIDEST * settings.windowMs + settings.occupancyWindowMs + pressedMs + 10)
   }
   checkPresence()
   checkPictures()

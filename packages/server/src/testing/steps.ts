@@ -40,6 +40,8 @@ export type Step =
   | { readonly do: 'loseNode'; readonly node: number }
   /** People are held back at the door, and have been for so long; 0: nobody is. */
   | { readonly do: 'holdBack'; readonly delayMs: number }
+  /** The loop has more to do than it can, and sessions are written once in so long; 0: no longer. */
+  | { readonly do: 'press'; readonly windowMs: number }
   /** The client stops reading, or reads again. */
   | { readonly do: 'block' | 'unblock'; readonly session: number }
   | { readonly do: 'wait'; readonly ms: number }

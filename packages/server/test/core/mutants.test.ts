@@ -7,9 +7,9 @@ import { afterAll, describe, expect, it } from 'vitest'
 import type { createEngine } from '../../src/core/index.js'
 import { play } from '../../src/testing/history.js'
 import type { History } from '../../src/testing/steps.js'
-import { absences, histories, worldSettings } from '../support/histories.js'
+import { allHistories, worldSettings } from '../support/histories.js'
 
-/** Each is a mistake that somebody could make in the engine; 300 random histories must notice it. */
+/** Each is a mistake that somebody could make in the engine; 600 random histories must notice it. */
 const MUTANTS = [
   {
     name: 'grace ignored',
@@ -178,14 +178,14 @@ async function loadMutant(mutant?: (typeof MUTANTS)[number]): Promise<typeof cre
 
 function check(create: typeof createEngine): fc.RunDetails<[History]> {
   return fc.check(
-    fc.property(fc.oneof(histories, absences), (history) => {
+    fc.property(allHistories, (history) => {
       play(history, create, worldSettings)
     }),
-    { numRuns: 300, endOnFailure: true },
+    { numRuns: 600, endOnFailure: true },
   )
 }
 
-describe('300 random histories notice', () => {
+describe('600 random histories notice', () => {
   afterAll(() => rm(cache, { recursive: true, force: true }))
 
   it.each(MUTANTS)('$name', async (mutant) => {

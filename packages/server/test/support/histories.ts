@@ -69,6 +69,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: step('contribute', { node: fc.nat(1), user, devices: fc.nat(2) }) },
   { weight: 3, arbitrary: step('loseNode', { node: fc.nat(1) }) },
   { weight: 2, arbitrary: step('holdBack', { delayMs: fc.constantFrom(0, 0, 500, 3_000, 60_000) }) },
+  { weight: 2, arbitrary: step('press', { windowMs: fc.constantFrom(0, 0, 50, 5_000) }) },
   { weight: 1, arbitrary: step('block', { session }) },
   { weight: 1, arbitrary: step('unblock', { session }) },
   {
@@ -80,7 +81,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 )
 
 /** A world in which most already share something, and then whatever comes. */
-export const histories: fc.Arbitrary<History> = fc
+const histories: fc.Arbitrary<History> = fc
   .tuple(
     fc.array(row('join'), { minLength: 10, maxLength: 24 }),
     fc.array(anyStep, { minLength: 10, maxLength: 70 }),
@@ -88,7 +89,7 @@ export const histories: fc.Arbitrary<History> = fc
   .map(([rows, steps]) => [...rows, ...steps])
 
 /** A world of SDK clients who are away now and then while others come, go, and gain and lose rows. */
-export const absences: fc.Arbitrary<History> = fc
+const absences: fc.Arbitrary<History> = fc
   .tuple(
     fc.array(row('join'), { minLength: 10, maxLength: 24 }),
     fc.array(step('connect', { user, client: fc.nat(9), sdk: fc.constant(true) }), {
@@ -119,3 +120,29 @@ export const absences: fc.Arbitrary<History> = fc
       { do: 'reload', session: who, ms: 30, isSameProgram: true, meanwhile },
     ]),
   ])
+
+/** A world of SDK clients who come all at once, and go, while there is more to do than time. */
+const rushes: fc.Arbitrary<History> = fc
+  .tuple(
+    fc.array(row('join'), { minLength: 10, maxLength: 24 }),
+    fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: step('connect', { user, device: fc.nat(1), sdk: fc.constant(true) }) },
+        { weight: 2, arbitrary: step('leave', { session }) },
+        { weight: 1, arbitrary: step('lose', { session }) },
+        { weight: 1, arbitrary: row('join') },
+        { weight: 1, arbitrary: row('part') },
+        { weight: 1, arbitrary: step('type', { session, conversation }) },
+        { weight: 1, arbitrary: step('wait', { ms: fc.constantFrom(1, 500, 5_000) }) },
+      ),
+      { minLength: 6, maxLength: 30 },
+    ),
+  )
+  .map(([rows, steps]) => [...rows, { do: 'press', windowMs: 5_000 }, ...steps])
+
+/** Most mistakes show only in the first kind, and in few of those. */
+export const allHistories: fc.Arbitrary<History> = fc.oneof(
+  { weight: 4, arbitrary: histories },
+  { weight: 2, arbitrary: absences },
+  { weight: 1, arbitrary: rushes },
+)
