@@ -16,6 +16,10 @@ export default defineConfig({
   },
   test: {
     globalSetup: ['./test/global-postgres.ts'],
+    // By default one processor is left idle, which of two is half.
+    maxWorkers: '100%',
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
     include: [
       'packages/*/test/**/*.test.{ts,tsx}',
       'apps/*/test/**/*.test.ts',

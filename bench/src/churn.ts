@@ -16,7 +16,8 @@ export interface ChurnOptions {
 
 export interface Churn {
   start(options: ChurnOptions): void
-  stop(): void
+  /** Nobody goes any more. Resolves when everybody is on the way back. */
+  end(): Promise<void>
   /** Those who went or came so far. */
   readonly transitions: number
 }
@@ -70,13 +71,14 @@ export function createChurn(crowd: Crowd): Churn {
           transitions++
           crowd.come(first.user)
         },
+        isOver: () => left.length + lost.length === 0,
         echo(now) {
           const user = someone(now)
           if (user !== undefined) crowd.echo(user)
         },
       })
     },
-    stop: () => pace.stop(),
+    end: () => pace.end(),
     get transitions() {
       return transitions
     },

@@ -41,25 +41,27 @@ export interface Latencies {
   readonly echo: Summary
 }
 
-export interface Window extends Traffic {
+/** So far. */
+export interface Counts extends Traffic {
   readonly transitions: number
   readonly typings: number
-  readonly seconds: number
+  /** On this process's clock, in milliseconds. */
+  readonly at: number
 }
 
 export interface GeneratorApi {
   gather(argument: { readonly inFlight: number; readonly timeoutMs: number }): Promise<Gathering>
   startChurn(options: ChurnOptions): void
   startTyping(options: TypingOptions): void
-  /** From here to `closeWindow` everything is counted, and who begins something in it is followed to the end. */
+  /** Who begins something from here to `closeWindow` is followed to the end. */
   openWindow(): void
-  closeWindow(): Window
-  /** Ends the load, lets everybody come back and everything be quiet. */
+  closeWindow(): void
+  counts(): Counts
+  /** Begins nothing new, lets everybody come back at their time and everything be quiet. */
   settle(argument: {
     readonly timeoutMs: number
   }): Promise<{ readonly missing: number; readonly dropped: number }>
   latencies(): Latencies
-  traffic(): Traffic
   /** Pairs of clients of which one sees the other otherwise than it is. */
   wrongViews(): number
   leaks(): number
@@ -75,41 +77,24 @@ const churn = createChurn(crowd)
 const typing = createTyping(crowd)
 const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS })
 delay.enable()
-let opened = { ...crowd.traffic(), transitions: 0, typings: 0, at: 0 }
-
-const counters = () => ({
-  ...crowd.traffic(),
-  transitions: churn.transitions,
-  typings: typing.changes,
-  at: performance.now(),
-})
 
 answer<GeneratorApi>({
   gather: ({ inFlight, timeoutMs }) => crowd.gather(inFlight, timeoutMs),
   startChurn: (churnOptions) => churn.start(churnOptions),
   startTyping: (typingOptions) => typing.start(typingOptions),
-  openWindow() {
-    crowd.news.open()
-    opened = counters()
-  },
-  closeWindow() {
-    crowd.news.close()
-    const now = counters()
-    return {
-      frames: now.frames - opened.frames,
-      bytes: now.bytes - opened.bytes,
-      transitions: now.transitions - opened.transitions,
-      typings: now.typings - opened.typings,
-      seconds: (now.at - opened.at) / 1_000,
-    }
-  },
+  openWindow: () => crowd.news.open(),
+  closeWindow: () => crowd.news.close(),
+  counts: () => ({
+    ...crowd.traffic(),
+    transitions: churn.transitions,
+    typings: typing.changes,
+    at: performance.now(),
+  }),
   async settle({ timeoutMs }) {
-    churn.stop()
-    typing.stop()
+    await Promise.all([churn.end(), typing.end()])
     return crowd.settle(timeoutMs)
   },
   latencies: () => crowd.news.summaries(),
-  traffic: () => crowd.traffic(),
   wrongViews: () => crowd.wrongViews(),
   leaks: () => crowd.leaks(),
   lag() {

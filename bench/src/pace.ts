@@ -1,4 +1,5 @@
 /** A load at a fixed rate: something begins and something ends in turn, and echoes beside it show the noise. */
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What happens at each tick; `now` is `performance.now()`. */
 export interface Load {
@@ -6,12 +7,15 @@ export interface Load {
   readonly rate: number
   begin(now: number): void
   end(now: number): void
+  /** Whether all that has begun has ended. */
+  isOver(): boolean
   echo(now: number): void
 }
 
 export interface Pace {
   start(load: Load): void
-  stop(): void
+  /** From now on nothing begins. Resolves when what has begun has ended, each at its time. */
+  end(): Promise<void>
 }
 
 const TICK_MS = 5
@@ -19,8 +23,12 @@ const ECHO_EVERY_MS = 25
 
 export function createPace(): Pace {
   let timers: ReturnType<typeof setInterval>[] = []
+  let isEnding = false
+  let isOver: Load['isOver'] = () => true
   return {
-    start({ rate, begin, end, echo }) {
+    start({ rate, begin, end, echo, ...load }) {
+      isEnding = false
+      isOver = () => load.isOver()
       const startedAt = performance.now()
       let ticks = 0
       timers = [
@@ -29,14 +37,16 @@ export function createPace(): Pace {
           // By the clock: a timer that is late makes up for it, or the rate would be lower than it says.
           const due = Math.floor(((now - startedAt) / 1_000) * rate)
           for (; ticks < due; ticks++) {
-            if (ticks % 2 === 0) begin(now)
-            else end(now)
+            if (ticks % 2 === 1) end(now)
+            else if (!isEnding) begin(now)
           }
         }, TICK_MS),
         setInterval(() => echo(performance.now()), ECHO_EVERY_MS),
       ]
     },
-    stop() {
+    async end() {
+      isEnding = true
+      while (!isOver()) await sleep(TICK_MS)
       for (const timer of timers) clearInterval(timer)
       timers = []
     },

@@ -15,7 +15,7 @@ export interface PageLoadApi {
   open(): Promise<void>
   /** People come and go from now on, `rate` of them a second together. */
   start(options: { readonly rate: number }): void
-  stop(): void
+  stop(): Promise<void>
   /** Who was let in and has gone again so far. */
   visits(): number
   /** Who is there. */
@@ -90,9 +90,9 @@ answer<PageLoadApi>({
     for (let user = 1; user < PAGE_USERS; user++) await open(user)
   },
   start({ rate }) {
-    pace.start({ rate, begin: come, end: go, echo() {} })
+    pace.start({ rate, begin: come, end: go, isOver: () => there.length <= THERE, echo() {} })
   },
-  stop: () => pace.stop(),
+  stop: () => pace.end(),
   visits: () => visits,
   online: () => there.filter(({ since }) => since !== undefined).map(({ name }) => name),
 })

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Arena } from './arena.js'
 import type { ChurnOptions } from './churn.js'
-import type { Latencies } from './generator.js'
-import type { Memory } from './server.js'
+import type { Counts, Latencies } from './generator.js'
+import type { Memory, Usage } from './server.js'
 
 /** Figures by name. Times in milliseconds, sizes in bytes. */
 export type Figures = Readonly<Record<string, number>>
@@ -34,7 +34,7 @@ export async function storm({ server, generator, world }: Arena): Promise<Figure
   const after = await server.ask('usage')
   const lagMs = await generator.ask('lag')
   if (gathering.missing > 0) throw new Void(`${gathering.missing} clients were not connected in the end`)
-  const { frames, bytes } = await generator.ask('traffic')
+  const { frames, bytes } = await generator.ask('counts')
   await sleep(REST_MS)
   return {
     connectedMs: gathering.connectedMs,
@@ -68,15 +68,20 @@ export interface WindowTimes {
   readonly measureMs: number
 }
 
-/** People go and come back, `rate` times a second together. */
-export async function churn(arena: Arena, options: ChurnOptions, times: WindowTimes): Promise<Figures> {
-  const { generator } = arena
-  await generator.ask('startChurn', options)
-  const { per, latencies, ...rest } = await measure(arena, times, 'transitions')
+/** What two moments of a run are compared by. */
+type Tally = Usage & Counts
+
+/** People go and come back, `rate` times a second together. `idleMs`: see {@link measure}. */
+export async function churn(
+  arena: Arena,
+  options: ChurnOptions,
+  times: WindowTimes,
+  idleMs = 0,
+): Promise<Figures> {
+  const { latencies, ...rest } = await measure(arena, churnAt(arena, options), times, 'transitions', idleMs)
   return {
     rate: options.rate,
     ...rest,
-    ...per,
     onlineP50: latencies.online.p50,
     onlineP99: latencies.online.p99,
     onlineMax: latencies.online.max,
@@ -88,14 +93,18 @@ export async function churn(arena: Arena, options: ChurnOptions, times: WindowTi
   }
 }
 
+const churnAt =
+  ({ generator }: Arena, options: ChurnOptions) =>
+  () =>
+    generator.ask('startChurn', options)
+
 /** People start and stop typing, `rate` times a second together. */
 export async function typing(arena: Arena, rate: number, times: WindowTimes): Promise<Figures> {
-  await arena.generator.ask('startTyping', { rate })
-  const { per, latencies, ...rest } = await measure(arena, times, 'typings')
+  const start = () => arena.generator.ask('startTyping', { rate })
+  const { latencies, ...rest } = await measure(arena, start, times, 'typings')
   return {
     rate,
     ...rest,
-    ...per,
     typingP50: latencies.typing.p50,
     typingP99: latencies.typing.p99,
     typingMax: latencies.typing.max,
@@ -103,43 +112,78 @@ export async function typing(arena: Arena, rate: number, times: WindowTimes): Pr
   }
 }
 
+/**
+ * What each change costs, from quiet to quiet: a server that falls behind does the rest of its work after the window,
+ * and that is part of the cost, too.
+ *
+ * @param idleMs For so long it is looked first what the server uses while nothing changes; 0: not at all.
+ */
 async function measure(
-  { server, generator }: Arena,
+  arena: Arena,
+  start: () => Promise<void>,
+  times: WindowTimes,
+  what: 'transitions' | 'typings',
+  idleMs = 0,
+) {
+  const { generator } = arena
+  const idleFrom = await tally(arena)
+  await sleep(idleMs)
+  const before = await tally(arena)
+  const { latencies, ...rest } = await press(arena, start, times, what)
+  const after = await tally(arena)
+  const changes = Math.max(1, after[what] - before[what])
+  const idleShare = (before.cpuMs - idleFrom.cpuMs) / Math.max(1, before.at - idleFrom.at)
+  const cpuMs = after.cpuMs - before.cpuMs
+  return {
+    changes,
+    ...rest,
+    frames: (after.frames - before.frames) / changes,
+    bytes: (after.bytes - before.bytes) / changes,
+    writes: (after.writes - before.writes) / changes,
+    cpuMs: cpuMs / changes,
+    ...(idleMs > 0 && { idleShare, aboveIdleMs: (cpuMs - idleShare * (after.at - before.at)) / changes }),
+    queries: (after.reads - before.reads) / changes,
+    wrongViews: await generator.ask('wrongViews'),
+    leaks: await generator.ask('leaks'),
+    latencies,
+  }
+}
+
+/** Puts the load on, watches for a while, and lets everything come to rest. */
+async function press(
+  arena: Arena,
+  start: () => Promise<void>,
   { warmMs, measureMs }: WindowTimes,
   what: 'transitions' | 'typings',
 ) {
+  const { server, generator } = arena
+  await start()
   await sleep(warmMs)
   await generator.ask('lag')
   await server.ask('lag')
-  const before = await server.ask('usage')
+  const opened = await tally(arena)
   await generator.ask('openWindow')
   await sleep(measureMs)
-  const window = await generator.ask('closeWindow')
-  const after = await server.ask('usage')
+  await generator.ask('closeWindow')
+  const closed = await tally(arena)
   const [generatorLagMs, serverLagMs] = [await generator.ask('lag'), await server.ask('lag')]
   const { missing, dropped } = await generator.ask('settle', { timeoutMs: SETTLE_TIMEOUT_MS })
   if (missing > 0) throw new Void(`${missing} clients were not connected in the end`)
   const latencies: Latencies = await generator.ask('latencies')
-  const changes = Math.max(1, window[what])
+  const windowMs = closed.at - opened.at
   return {
-    changes: window[what],
-    achievedRate: window[what] / window.seconds,
-    per: {
-      frames: window.frames / changes,
-      bytes: window.bytes / changes,
-      writes: (after.writes - before.writes) / changes,
-      cpuMs: (after.cpuMs - before.cpuMs) / changes,
-      queries: (after.reads - before.reads) / changes,
-    },
-    cpuShare: (after.cpuMs - before.cpuMs) / (window.seconds * 1_000),
-    waitedShare: Math.max(0, after.waitedMs - before.waitedMs) / (window.seconds * 1_000),
+    achievedRate: (closed[what] - opened[what]) / (windowMs / 1_000),
+    cpuShare: (closed.cpuMs - opened.cpuMs) / windowMs,
+    waitedShare: Math.max(0, closed.waitedMs - opened.waitedMs) / windowMs,
     dropped,
-    wrongViews: await generator.ask('wrongViews'),
-    leaks: await generator.ask('leaks'),
     generatorLagMs,
     serverLagMs,
     latencies,
   }
+}
+
+async function tally({ server, generator }: Arena): Promise<Tally> {
+  return { ...(await server.ask('usage')), ...(await generator.ask('counts')) }
 }
 
 /** Rates that are tried, transitions a second. */
@@ -174,9 +218,10 @@ async function attempt(arena: Arena, rate: number): Promise<{ isReached: boolean
   const options: ChurnOptions = { rate, lossShare: 0, awayMs: LIMIT_AWAY_MS, graceMs: 0 }
   let figures: Figures = {}
   for (let tries = 0; tries < 2; tries++) {
-    figures = await churn(arena, options, LIMIT_TIMES)
-    const { achievedRate = 0, offlineP99 = Infinity } = figures
-    if (achievedRate >= rate * REACHED && offlineP99 <= LIMIT_P99_MS) return { isReached: true, figures }
+    const { latencies, ...rest } = await press(arena, churnAt(arena, options), LIMIT_TIMES, 'transitions')
+    const offlineP99 = latencies.offline.p99
+    figures = { ...rest, offlineP99 }
+    if (rest.achievedRate >= rate * REACHED && offlineP99 <= LIMIT_P99_MS) return { isReached: true, figures }
   }
   return { isReached: false, figures }
 }

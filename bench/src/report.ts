@@ -83,7 +83,13 @@ const COLUMNS: Readonly<Record<ScenarioName, readonly Column[]>> = {
     column('echo p99', 'echoP99', 1),
     ...LAST,
   ],
-  scale: [...COST, ...NEWS, ...LAST],
+  scale: [
+    ...COST,
+    column('idle cpu %', 'idleShare', 1, 0.01),
+    column('above idle ms', 'aboveIdleMs', 2),
+    ...NEWS,
+    ...LAST,
+  ],
   allhands: [
     column('storm settled s', 'storm.settledMs', 1, SECOND),
     column('storm cpu s', 'storm.cpuMs', 1, SECOND),

@@ -81,7 +81,8 @@ const SCALE_RATE = 20
 const SCALE_USERS_PER_RATE = 50
 /**
  * At least as long as Socket.IO's ping interval, so that each connection is pinged once: at so low a rate the pings of
- * 10,000, which follow each other as they connected, are a good part of the work, or none, as they happen to fall.
+ * 10,000, which follow each other as they connected, are a good part of the work, or none, as they happen to fall. That
+ * they are no cost of a transition is seen by watching for as long while nothing changes.
  */
 const SCALE_MEASURE_MS = 25_000
 
@@ -198,6 +199,7 @@ function runPhase(phase: Phase, arena: Arena, options: RunOptions): Promise<Figu
           warmMs: CHURN_WARM_MS,
           measureMs: phase === 'scale' ? Math.max(measureMs, SCALE_MEASURE_MS) : measureMs,
         },
+        phase === 'scale' ? SCALE_MEASURE_MS : 0,
       )
     case 'limit':
       return limit(arena)

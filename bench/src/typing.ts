@@ -11,7 +11,8 @@ export interface TypingOptions {
 
 export interface Typing {
   start(options: TypingOptions): void
-  stop(): void
+  /** Nobody starts any more. Resolves when everybody has stopped. */
+  end(): Promise<void>
   /** Starts and stops so far. */
   readonly changes: number
 }
@@ -53,10 +54,11 @@ export function createTyping(crowd: Crowd): Typing {
           busy.delete(first.user)
           tell(first.user, first.conversation, false)
         },
+        isOver: () => typists.length === 0,
         echo: () => crowd.echo(someone()),
       })
     },
-    stop: () => pace.stop(),
+    end: () => pace.end(),
     get changes() {
       return changes
     },

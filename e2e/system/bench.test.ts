@@ -88,9 +88,10 @@ describe('the benchmark', () => {
     }
     // At most a frame for each other, besides what one is told when one is back.
     expect(figure(rows, 'vigie-2', 'frames')).toBeLessThanOrEqual(OTHERS + 1)
-    expect(figure(rows, 'seed', 'queries')).toBeCloseTo(2, 0)
+    // Each change with all that it costs, and nothing else: two queries each time, as the seed states it.
+    expect(figure(rows, 'seed', 'queries')).toBe(2)
     expect(figure(rows, 'vigie-2', 'offlineSamples')).toBeGreaterThan(0)
     expect(figure(rows, 'vigie-1', 'wrongViews')).toBe(0)
     expect(figure(rows, 'vigie-2', 'wrongViews')).toBe(0)
-  })
+  }, 240_000)
 })
