@@ -6,6 +6,7 @@ import { describeConfig, loadConfig, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
 import { demoSecret } from './demo/secret.js'
 import { createLog } from './log.js'
+import { giveHeapRoom } from './garbage.js'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { startServer, type RunningServer } from './serve.js'
 import { createTokens, parseTtl } from './token.js'
@@ -176,6 +177,7 @@ const LAST_WORDS_MS = 1_000
 
 /** Resolves when a signal has ended the server. */
 async function serveUntilSignalled(settled: Config): Promise<void> {
+  giveHeapRoom()
   const stop = new AbortController()
   const stopped = new Promise<void>((resolve) => {
     stop.signal.addEventListener('abort', () => {
