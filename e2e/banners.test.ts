@@ -161,6 +161,10 @@ async function openTab(url: string) {
       })
       return () => states.jsonValue()
     },
-    [Symbol.asyncDispose]: () => context.close(),
+    async [Symbol.asyncDispose]() {
+      // A login may be under way that nobody is going to read.
+      await page.unrouteAll({ behavior: 'ignoreErrors' })
+      await context.close()
+    },
   }
 }
