@@ -24,11 +24,12 @@ const ECHO_EVERY_MS = 25
 export function createPace(): Pace {
   let timers: ReturnType<typeof setInterval>[] = []
   let isEnding = false
-  let isOver: Load['isOver'] = () => true
+  let load: Load | undefined
   return {
-    start({ rate, begin, end, echo, ...load }) {
+    start(started) {
+      load = started
+      const { rate } = started
       isEnding = false
-      isOver = () => load.isOver()
       const startedAt = performance.now()
       let ticks = 0
       timers = [
@@ -37,16 +38,16 @@ export function createPace(): Pace {
           // By the clock: a timer that is late makes up for it, or the rate would be lower than it says.
           const due = Math.floor(((now - startedAt) / 1_000) * rate)
           for (; ticks < due; ticks++) {
-            if (ticks % 2 === 1) end(now)
-            else if (!isEnding) begin(now)
+            if (ticks % 2 === 1) started.end(now)
+            else if (!isEnding) started.begin(now)
           }
         }, TICK_MS),
-        setInterval(() => echo(performance.now()), ECHO_EVERY_MS),
+        setInterval(() => started.echo(performance.now()), ECHO_EVERY_MS),
       ]
     },
     async end() {
       isEnding = true
-      while (!isOver()) await sleep(TICK_MS)
+      while (load && !load.isOver()) await sleep(TICK_MS)
       for (const timer of timers) clearInterval(timer)
       timers = []
     },

@@ -26,22 +26,22 @@ export const WAITED_MAX = 0.1
 export class Void extends Error {}
 
 /** Everybody connects at once. */
-export async function storm({ server, generator, world }: Arena): Promise<Figures> {
+export async function storm(arena: Arena): Promise<Figures> {
+  const { server, generator, world } = arena
   const memoryBefore = await server.ask('memory')
   await generator.ask('lag')
-  const before = await server.ask('usage')
+  const before = await tally(arena)
   const gathering = await generator.ask('gather', { inFlight: IN_FLIGHT, timeoutMs: GATHER_TIMEOUT_MS })
-  const after = await server.ask('usage')
+  const after = await tally(arena)
   const lagMs = await generator.ask('lag')
   if (gathering.missing > 0) throw new Void(`${gathering.missing} clients were not connected in the end`)
-  const { frames, bytes } = await generator.ask('counts')
   await sleep(REST_MS)
   return {
     connectedMs: gathering.connectedMs,
     settledMs: gathering.settledMs,
     cpuMs: after.cpuMs - before.cpuMs,
-    frames,
-    bytes,
+    frames: after.frames - before.frames,
+    bytes: after.bytes - before.bytes,
     writes: after.writes - before.writes,
     queries: after.reads - before.reads,
     feedPolls: after.feed - before.feed,
