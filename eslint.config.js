@@ -156,8 +156,17 @@ export default tseslint.config(
     files: ['packages/server/src/socketio/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
-        '^\\.\\./(?!core/)|^@vigie/server',
-        '`socketio` knows `core`, and no adapter.',
+        '^\\.\\./(?!(core|rows|host)/)|^@vigie/server',
+        '`socketio` knows `core`, `rows` and `host`, and no adapter.',
+      ),
+    },
+  },
+  {
+    files: ['packages/server/src/{rows,host}/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '^\\.\\./(?!core/)|^@vigie/server|^socket\\.io',
+        '`rows` and `host` know `core`, and no socket.',
       ),
     },
   },
@@ -174,8 +183,8 @@ export default tseslint.config(
     files: ['packages/server/src/testing/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
-        '/(socketio/(?!server-api\\.js$)|postgres/)|^@vigie/server|^vitest',
-        '`testing` is published: it knows `core`, `memory` and the server API, and no test runner.',
+        '/(socketio|rows|postgres)/|^@vigie/server|^vitest',
+        '`testing` is published: it knows `core`, `memory` and `host`, and no test runner.',
       ),
     },
   },

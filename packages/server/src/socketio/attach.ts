@@ -8,15 +8,15 @@ import { PresenceError, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect } from '../core/index.js'
 import { createAuthenticate } from './authenticate.js'
-import { createDirectory } from './directory.js'
+import { createDirectory } from '../rows/directory.js'
 import { createInbound } from './inbound.js'
 import { resolveOptions, type PresenceOptions } from './options.js'
 import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
-import { createServerApi, type PresenceServer } from './server-api.js'
+import { createServerApi, type PresenceServer } from '../host/server-api.js'
 
-export type { PresenceListeners, PresenceServer } from './server-api.js'
+export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {

@@ -15,7 +15,7 @@ import {
 } from '../core/index.js'
 import { memoryMemberships } from '../memory/index.js'
 // Not its `index.js`: that would load Socket.IO.
-import { createServerApi, type PresenceServer } from '../socketio/server-api.js'
+import { createServerApi, type PresenceServer } from '../host/server-api.js'
 
 /** Members by id of the room: `{ plan: ['ana', 'ben'] }`, or the same as pairs. */
 export type TestRooms =

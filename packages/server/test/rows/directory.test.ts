@@ -9,7 +9,7 @@ import {
   type Settings,
   type UserMemberships,
 } from '../../src/core/index.js'
-import { createDirectory } from '../../src/socketio/directory.js'
+import { createDirectory } from '../../src/rows/directory.js'
 
 const membersIn = (facts: RoomFacts | undefined) => (typeof facts === 'object' ? facts.length : facts)
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { createFreshQueue, type Fresh } from '../../src/socketio/fresh.js'
+import { createFreshQueue, type Fresh } from '../../src/rows/fresh.js'
 
 const RETRY_MS = 1_000
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { pauseAfter, roomsPerRead } from '../../src/socketio/pace.js'
+import { pauseAfter, roomsPerRead } from '../../src/rows/pace.js'
 
 it('the pause after a turn is the ordinary one after few, and grows with their number up to 150 ms', () => {
   expect([0, 1, 10, 20, 60, 100, 1_000].map((count) => pauseAfter(count, 25))).toEqual([

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createInterner } from '../../src/socketio/interner.js'
+import { createInterner } from '../../src/rows/interner.js'
 
 it('forgets what is not in use when twice as much has come together', () => {
   const inUse = new Set<string>()
