@@ -108,6 +108,8 @@ function leaveCounted(world: World, counted: CountedRoom, person: Person): void 
   if (counted.shown.has(person)) noteTypist(world, counted, person)
   noteNumber(world, counted, person)
   removeCountedMember(world, counted, person)
+  // Its snapshot may name them as typing.
+  roomChanged(world, counted.room)
   touchCounted(world, counted)
 }
 
@@ -126,7 +128,7 @@ function noteNumber(world: World, { room }: CountedRoom, person: Person): void {
     noteWatched(world, session, room)
   }
   for (const session of world.watchers.get(person.id) ?? []) {
-    if (isMember(session.user, room)) noteSight(world, session, person)
+    if (session.user === person || isMember(session.user, room)) noteSight(world, session, person)
   }
 }
 
@@ -197,7 +199,7 @@ function noteMembers(world: World, room: Room, next: readonly Person[], isSwitch
 function rosterOf(world: World, room: Room): RosterBefore {
   const members = new Map<UserId, Presence>()
   for (const { id, presence } of namesIn(room)) members.set(id, presence)
-  return { at: world.position, members }
+  return { at: ++world.noted, members }
 }
 
 /** Call before it changes whether people on the session's screen are in a room in count mode. */

@@ -214,7 +214,7 @@ export interface News {
   readonly subject: Person | undefined
   /** The presence before the change. */
   readonly told: Presence
-  /** The position at which it came. */
+  /** When it came, by `World.noted`. */
   readonly at: number
   /** Whether the session saw the subject then, where the rosters do not tell: people on a screen, count mode. */
   readonly sawThen: boolean | undefined
@@ -226,6 +226,7 @@ export interface News {
 
 /** The members of a room in names mode before they changed, each with the presence of that moment. Shared. */
 export interface RosterBefore {
+  /** When they changed, by `World.noted`. */
   readonly at: number
   readonly members: ReadonlyMap<UserId, Presence>
 }
@@ -304,6 +305,8 @@ export interface World {
   /** Whether the last loss was part of a mass loss. */
   isMassLoss: boolean
   visit: number
+  /** Raised by each change that is noted for sessions: tells which of two came first, also within one input. */
+  noted: number
   cache: EventCache
 }
 
@@ -342,6 +345,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     slots: new Map(),
     isMassLoss: false,
     visit: 0,
+    noted: 0,
     cache: emptyCache(),
   }
 }

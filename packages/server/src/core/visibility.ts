@@ -8,7 +8,16 @@
 import type { ConversationId, UserId } from '@vigie/protocol'
 import type { Presence } from './inputs.js'
 import { contains, sizeOf, visitAll } from './small-set.js'
-import type { CountedRoom, News, Person, Room, RosterBefore, Session, World } from './model.js'
+import {
+  differs,
+  type CountedRoom,
+  type News,
+  type Person,
+  type Room,
+  type RosterBefore,
+  type Session,
+  type World,
+} from './model.js'
 
 /** Where a session sees somebody: through some group, and in which conversations. */
 export interface View {
@@ -124,7 +133,7 @@ export function presenceThen(session: Session, userId: UserId, news: News | unde
     const saw = before.members.has(userId) && before.members.has(session.user.id)
     if (saw && (!first || before.at < first.at)) first = before
   })
-  if (first && (!news || first.at <= news.at)) return first.members.get(userId)
+  if (first && (!news || first.at < news.at)) return first.members.get(userId)
   return news?.told
 }
 
@@ -137,9 +146,10 @@ export function affectedBy(session: Session): Set<UserId> {
     const is = isNamed(viewer, room)
     const stay = new Set<UserId>()
     if (is) {
-      for (const { id } of room.roster) {
-        // A viewer who stays sees somebody who stays as before.
-        if (was && members.has(id)) stay.add(id)
+      for (const { id, presence } of room.roster) {
+        const before = was ? members.get(id) : undefined
+        // Somebody may have been out of the room for a while, and come online or gone in that time.
+        if (before && !differs(before, presence)) stay.add(id)
         else affected.add(id)
       }
     }

@@ -117,7 +117,7 @@ const MUTANTS: readonly Mutant[] = [
     name: 'a room in count mode says nothing of who is on a screen',
     file: 'memberships.ts',
     from: `  for (const session of world.watchers.get(person.id) ?? []) {
-    if (isMember(session.user, room)) noteSight(world, session, person)
+    if (session.user === person || isMember(session.user, room)) noteSight(world, session, person)
   }
 `,
     to: '',
