@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { freshDatabase } from '../../test/database.js'
+import { watchArrivals } from '../support/arrivals.js'
 import { createCrowd, type Crowd, type CrowdListener, type Seat } from '../support/crowd.js'
 import { EffectWatch, PROMISE_MS, type EffectReport } from '../support/effects.js'
 import { isGroup, Rows, type Change, type Row } from '../support/rows.js'
+import { readSeed } from '../support/seed.js'
 import { freshSecret, serve } from '../support/serve.js'
 
 const USERS = 1_000
@@ -27,9 +29,9 @@ const QUIET_MS = 2_500
 /** In count mode a number is told when it has moved by this share. */
 const OCCUPANCY_SHARE = 0.01
 
-/** When the checker itself stood still for longer, it cannot tell who was late. */
+/** When the checker itself stood still for longer, it cannot tell who was late, and measures again. */
 const LAG_MAX_MS = 150
-const ATTEMPTS_MAX = 3
+const MEASUREMENTS_MAX = 3
 
 const names = (room: string) => room !== ALL_HANDS
 
@@ -48,16 +50,19 @@ test(
   'among 1,000 users who come, go and type, 1,000 changes of rows are live within a second, nobody hears of what is not theirs, and in the end every picture is the truth',
   { timeout: 400_000 },
   async () => {
-    let outcome = await run(1)
-    for (let attempt = 2; attempt <= ATTEMPTS_MAX && isBlurred(outcome); attempt++) {
-      console.info(`The checker stood still for ${Math.round(outcome.lagMs)} ms: measured again.`)
-      outcome = await run(attempt)
+    const seed = readSeed('this churn')
+    const outcomes = [await run(seed)]
+    while (outcomes.length < MEASUREMENTS_MAX && isBlurred(outcomes.at(-1)!)) {
+      console.info('The checker stood still for too long to say who was late: it measures again.')
+      outcomes.push(await run(seed))
     }
-    expect(some(outcome.wrong)).toEqual([])
-    expect(some(outcome.leaks)).toEqual([])
-    expect(some(outcome.effects.late)).toEqual([])
-    expect(outcome.effects.latenciesMs.length).toBeGreaterThan(CHANGES / 4)
-    expect(outcome.exit).toBe(0)
+    // Every run counts but for who was late: a leak is one, whatever the checker did meanwhile.
+    expect(some(outcomes.flatMap(({ leaks }) => leaks))).toEqual([])
+    expect(some(outcomes.flatMap(({ wrong }) => wrong))).toEqual([])
+    expect(outcomes.map(({ exit }) => exit)).toEqual(outcomes.map(() => 0))
+    const { effects } = outcomes.at(-1)!
+    expect(some(effects.late)).toEqual([])
+    expect(effects.latenciesMs.length).toBeGreaterThan(CHANGES / 4)
   },
 )
 
@@ -66,9 +71,9 @@ function some(sentences: readonly string[]): readonly string[] {
   return sentences.slice(0, 3)
 }
 
-/** Late or leaked, but perhaps only in the eyes of a checker that was asleep. */
-function isBlurred({ effects, leaks, lagMs }: Outcome): boolean {
-  return lagMs > LAG_MAX_MS && effects.late.length + leaks.length > 0
+/** Somebody was late, perhaps only in the eyes of a checker that stood still. */
+function isBlurred({ effects, leaks, wrong, lagMs }: Outcome): boolean {
+  return lagMs > LAG_MAX_MS && effects.late.length > 0 && leaks.length + wrong.length === 0
 }
 
 async function run(seed: number): Promise<Outcome> {
@@ -90,11 +95,14 @@ async function run(seed: number): Promise<Outcome> {
 
   const leaks: string[] = []
   let events = 0
+  using arrivals = watchArrivals()
   const listener: CrowdListener = {
     moved: (seat, at) => watch.moved(seat, at),
     heard(seat, name, payload, at) {
       events += 1
-      const leak = leakIn(rows, seat, { name, payload: payload as Payload, at })
+      // It may have waited while this process stood still: what was right when it came is no leak.
+      const cameAt = arrivals.earliest()
+      const leak = leakIn(rows, seat, { name, payload: payload as Payload, cameAt })
       if (leak !== undefined) leaks.push(leak)
       watch.look(seat, at)
     },
@@ -305,9 +313,9 @@ interface Payload {
 function leakIn(
   rows: Rows,
   { userId: viewer }: Seat,
-  { name, payload, at }: { name: string; payload: Payload; at: number },
+  { name, payload, cameAt }: { name: string; payload: Payload; cameAt: number },
 ): string | undefined {
-  const since = at - PROMISE_MS
+  const since = cameAt - PROMISE_MS
   const isRetraction =
     name === 'typing:stop' ||
     (name === 'presence:occupancy' ? payload.members === 0 : payload.online === false)
