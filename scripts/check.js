@@ -9,6 +9,7 @@ import { exit, execPath, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { documents } from './docs.js'
+import { importFindings } from './imports.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const run = promisify(execFile)
@@ -29,6 +30,7 @@ const checks = [
   ['format', () => tool('prettier', '--check', '--log-level=warn', '.')],
   ['types', () => tool('tsc', '-b')],
   ['lint', () => tool('eslint', '--max-warnings=0', '.')],
+  ['circles and layers', () => importFindings()],
   ...PUBLISHED.map((path) => [`package ${path}`, () => tool('publint', '--strict', path)]),
   ...PUBLISHED.map((path) => [`package types ${path}`, () => packageTypes(path)]),
   ['generated documents', generatedDocuments],
@@ -91,7 +93,7 @@ async function generatedDocuments() {
   const findings = []
   for (const [path, text] of await documents()) {
     const found = files.includes(path) ? await read(path) : undefined
-    if (found !== text) findings.push(`${path} is not what its table says: run \`npm run docs\`.`)
+    if (found !== text) findings.push(`${path} is not what it is made from: run \`npm run docs\`.`)
   }
   return findings
 }
