@@ -45,8 +45,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     server,
     take: (session) => engine.take(session, runtime.now()),
     emit: options.emit,
+    stalledClientMs: settings.stalledClientMs,
+    now: () => performance.now(),
     onFailure({ id }, error) {
-      log.error('A session could not be told what it is owed.', { sessionId: id, error })
+      log.error('A session could not be written to. Its connection is cut: its client starts anew.', {
+        sessionId: id,
+        error,
+      })
     },
   })
   const runtime = createRuntime(engine, perform)
@@ -98,7 +103,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
    */
   function perform(effect: Effect): void {
     if (effect.type === 'due') {
-      outbound.offerAll(effect.sessions)
+      outbound.writeAll(effect.sessions)
       return
     }
     try {
