@@ -38,6 +38,7 @@ const checks = [
   ['paths in ARCHITECTURE.md', architecturePaths],
   ['a reason for each dependency', dependencyReasons],
   ['pinned versions', pinnedVersions],
+  ['a runner for each test', testsWithoutRunner],
 ]
 
 let failed = 0
@@ -177,6 +178,14 @@ async function pinnedVersions() {
       )
       .map(([name, version]) => `${path}: ${name} is "${version}"; give the exact version`),
   )
+}
+
+/** Tests where `vitest.config.ts` and `vitest.system.config.ts` do not look: they would be green for ever. */
+function testsWithoutRunner() {
+  return files
+    .filter((path) => /\.(test|spec)\.\w+$/u.test(path))
+    .filter((path) => !/^((packages|apps|examples)\/[^/]+\/test|e2e)\/.*\.test\.tsx?$/u.test(path))
+    .map((path) => `${path} is run by nothing: move it to a folder that vitest.config.ts names`)
 }
 
 /** `[name, version, kind]` of each dependency outside this repository. */

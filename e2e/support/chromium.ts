@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -46,7 +46,7 @@ async function findExecutable(): Promise<Executable> {
   const told = process.env.CHROMIUM_PATH
   if (told !== undefined && told !== '') return { executablePath: told }
   const system = '/usr/bin/chromium'
-  if (existsSync(system)) return { executablePath: system }
+  if (mayRun(system)) return { executablePath: system }
   const folder = await unpack()
   return {
     executablePath: join(folder, 'chromium'),
@@ -55,6 +55,16 @@ async function findExecutable(): Promise<Executable> {
       FONTCONFIG_FILE: join(folder, 'fonts.conf'),
       LD_LIBRARY_PATH: join(folder, LIBRARIES),
     },
+  }
+}
+
+function mayRun(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    // It is not there, or is not for us: the npm package has one.
+    return false
   }
 }
 

@@ -95,6 +95,7 @@ async function run(seed: number): Promise<Outcome> {
 
   const leaks: string[] = []
   let events = 0
+  const shown = new ShownBefore()
   using arrivals = watchArrivals()
   const listener: CrowdListener = {
     moved: (seat, at) => watch.moved(seat, at),
@@ -102,7 +103,10 @@ async function run(seed: number): Promise<Outcome> {
       events += 1
       // It may have waited while this process stood still: what was right when it came is no leak.
       const cameAt = arrivals.earliest()
-      const leak = leakIn(rows, seat, { name, payload: payload as Payload, cameAt })
+      const leak = leakIn(
+        { rows, seat, shown: shown.of(seat) },
+        { name, payload: payload as Payload, cameAt },
+      )
       if (leak !== undefined) leaks.push(leak)
       watch.look(seat, at)
     },
@@ -301,44 +305,74 @@ async function someType(crowd: Crowd, rows: Rows, random: Random): Promise<Map<s
 /** Of whichever event: what is missing is not asked for. */
 interface Payload {
   readonly userId: string
-  readonly conversationId: string
-  readonly convId: string
+  readonly conversationId?: string
+  readonly convId?: string
   readonly groupId?: string
   readonly online?: boolean | number
   readonly count?: number
   readonly members?: number
 }
 
+/**
+ * What each connection was shown and not yet taken back, by kind, room and user. To be told that something is over tells
+ * of it: only somebody who was shown it, or might be told of it now, is told so.
+ */
+class ShownBefore {
+  readonly #connections = new WeakMap<object, { readonly number: number; readonly shown: Set<string> }>()
+
+  of({ client }: Seat): Set<string> {
+    if (client === undefined) return new Set()
+    const known = this.#connections.get(client)
+    // A client clears its picture at each connection, and all that was shown with it.
+    if (known?.number === client.connections) return known.shown
+    const shown = new Set<string>()
+    this.#connections.set(client, { number: client.connections, shown })
+    return shown
+  }
+}
+
+interface Viewer {
+  readonly rows: Rows
+  readonly seat: Seat
+  readonly shown: Set<string>
+}
+
 /** Why an event should not have come: it is about what the rows have not allowed for longer than a second. */
 function leakIn(
-  rows: Rows,
-  { userId: viewer }: Seat,
+  { rows, seat: { userId: viewer }, shown }: Viewer,
   { name, payload, cameAt }: { name: string; payload: Payload; cameAt: number },
 ): string | undefined {
   const since = cameAt - PROMISE_MS
-  const isRetraction =
+  const room = payload.convId ?? payload.conversationId ?? payload.groupId ?? ''
+  const key = [name.replace('stop', 'start'), room, payload.userId].join(' ')
+  const isOver =
     name === 'typing:stop' ||
     (name === 'presence:occupancy' ? payload.members === 0 : payload.online === false)
-  if (isRetraction && payload.count !== undefined && payload.count !== 0) return said()
-  if (isRetraction) return undefined
-  switch (name) {
-    case 'presence:update':
-      return payload.userId === viewer || rows.hadSharedGroup(viewer, payload.userId, since)
-        ? undefined
-        : said()
-    case 'presence:conversation':
-    case 'typing:start': {
-      const room = name === 'typing:start' ? payload.convId : payload.conversationId
-      const isTheirs = rows.had(room, viewer, since) && rows.had(room, payload.userId, since)
-      // In count mode names are told of typists only.
-      return isTheirs && (names(room) || name === 'typing:start') ? undefined : said()
+  if (isOver && payload.count !== undefined && payload.count !== 0) return said()
+  if (isOver ? shown.delete(key) || isAllowed() : isAllowed()) {
+    if (!isOver) shown.add(key)
+    return undefined
+  }
+  return said()
+
+  function isAllowed(): boolean {
+    switch (name) {
+      case 'presence:update':
+        return payload.userId === viewer || rows.hadSharedGroup(viewer, payload.userId, since)
+      case 'presence:conversation':
+        // In count mode names are told of typists only.
+        return names(room) && isInBoth()
+      case 'typing:start':
+      case 'typing:stop':
+        return isInBoth()
+      case 'presence:occupancy':
+        return rows.had(room, viewer, since)
+      default:
+        return name === 'presence:devices'
     }
-    case 'presence:occupancy':
-      return rows.had(payload.groupId ?? payload.conversationId, viewer, since) ? undefined : said()
-    case 'presence:devices':
-      return undefined
-    default:
-      return said()
+  }
+  function isInBoth(): boolean {
+    return rows.had(room, viewer, since) && rows.had(room, payload.userId, since)
   }
   function said(): string {
     return `${viewer} was told ${name} ${JSON.stringify(payload)}`
