@@ -5,8 +5,6 @@
  */
 
 const SERVER = '^packages/server/src/'
-/** Temporary: the engine is being rewritten without circles, and takes this line away. Nothing else may be named here. */
-const CIRCLES_ALLOWED = '^packages/server/src/core/'
 
 /** Files of one folder of the server may import its own, these other folders of the server, and packages. */
 const serverLayer = (folder, others, comment) => ({
@@ -23,7 +21,10 @@ export default {
       name: 'no-circle',
       severity: 'error',
       comment: 'Of two files that import each other neither can be read, tested or moved alone.',
-      from: { pathNot: CIRCLES_ALLOWED },
+      from: {
+        // Temporary: the engine is being rewritten without circles, and takes this line away. No other folder is let off.
+        pathNot: '^packages/server/src/core/',
+      },
       to: { circular: true },
     },
     {
