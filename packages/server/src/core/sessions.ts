@@ -28,6 +28,7 @@ type Kick = Extract<Input, { type: 'kick' }>
  * (`clientId`), or takes over a lost one that, like itself, has no device id: a stock client's reload.
  */
 export function connect(world: World, user: User, input: Connect): Session | undefined {
+  loseNamesake(world, user, input)
   const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
   if (older) {
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
@@ -77,6 +78,15 @@ export function connect(world: World, user: User, input: Connect): Session | und
 /** A list of just the right length, which a spread does not make. */
 function withOneMore(sessions: readonly Session[], session: Session): readonly Session[] {
   return sessions.length === 0 ? [session] : sessions.concat(session)
+}
+
+/**
+ * With `allowRecovery` a connection may also come back under its old id as another user. The first user's session keeps
+ * its grace, without a connection of its own: its id names the new session now, and must not be closed with it.
+ */
+function loseNamesake(world: World, user: User, { sessionId }: Connect): void {
+  const namesake = world.sessions.get(sessionId)
+  if (namesake && namesake.user !== user) lose(world, namesake)
 }
 
 /** With `allowRecovery` a connection comes back under its old name. */
@@ -181,7 +191,8 @@ export function removeSession(world: World, session: Session): void {
   session.state = 'ended'
   world.deadlines.delete(session)
   world.recentlyLost.delete(session)
-  world.sessions.delete(session.id)
+  // Its id may name another session by now; see loseNamesake.
+  if (world.sessions.get(session.id) === session) world.sessions.delete(session.id)
   const { user } = session
   user.sessions = user.sessions.filter((other) => other !== session)
 }
