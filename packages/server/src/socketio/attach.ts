@@ -54,13 +54,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const engine = createEngine(settings, randomUUID())
   const outbound = createOutbound({
     server,
-    take: (session) => engine.take(session, runtime.now()),
+    take: (session) => runtime.take(session),
     emit: options.emit,
     onFailure({ id }, error) {
       log.error('A session could not be told what it is owed.', { sessionId: id, error })
     },
   })
-  const runtime = createRuntime(engine, perform)
+  const runtime = createRuntime(engine, perform, { log })
   const directory = createDirectory({
     memberships,
     settings,
@@ -183,7 +183,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   return {
     ready,
     ...api.methods,
-    sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: closing ? 0 : inbound.size }),
+    sizes: () => ({
+      ...engine.sizes(),
+      ...directory.sizes(),
+      connections: closing ? 0 : inbound.size,
+      pressure: runtime.pressure(),
+    }),
     close: () => (closing ??= closeAll()),
   }
 }

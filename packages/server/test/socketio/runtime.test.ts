@@ -12,8 +12,7 @@ it('the clock of the engine never goes back, wherever in a stall it is read', ()
   runtime = createRuntime(
     createEngine(resolveSettings()),
     () => {},
-    () => time,
-    () => 0,
+    { clock: () => time, busyShare: () => 0 },
   )
   const read: number[] = []
   // Late, but not late enough to count; then late enough: what was told already must stand.
@@ -37,8 +36,7 @@ describe('how late the loop is', () => {
     runtime = createRuntime(
       createEngine(resolveSettings()),
       () => {},
-      () => time,
-      () => 0,
+      { clock: () => time, busyShare: () => 0 },
     )
     runtime.onBeat(() => {
       beats++
