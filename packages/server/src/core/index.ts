@@ -1,5 +1,6 @@
 export { createEngine, type Engine } from './engine.js'
 export { NO_ROOMS } from './memberships.js'
+export { nearestName } from './nearest.js'
 export type {
   CloseReason,
   DueSession,

@@ -212,6 +212,21 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'A connection that has something pending and takes nothing for this long is cut.',
   },
+  tokenClockToleranceMs: {
+    default: 5_000,
+    min: 0,
+    max: 300_000,
+    unit: 'ms',
+    meaning:
+      'How far the clock of who issues tokens may differ: `nbf` may be so much ahead, and a session ends so much after `exp`.',
+  },
+  tokenMaxLength: {
+    default: 8_192,
+    min: 256,
+    max: 900_000,
+    unit: 'count',
+    meaning: 'Longest token that is looked at, in characters; a longer one is refused as `token_too_long`.',
+  },
   tokenCheckMs: {
     default: 30_000,
     min: 100,

@@ -43,7 +43,10 @@ export interface PresenceServer {
     readonly groups?: readonly string[]
     readonly conversations?: readonly string[]
   }): void
-  /** Sizes of everything that is kept in memory. */
+  /**
+   * Sizes of everything that is kept in memory; and `pressure`: how many steps (0 to 4) all windows are widened because
+   * presence has more to do than there is time for.
+   */
   sizes(): Readonly<Record<string, number>>
   /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
   close(): Promise<void>

@@ -244,7 +244,9 @@ export function createInbound(options: InboundOptions): Inbound {
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
     const isForGood = error.data.retry === 'never'
-    const hearsWhy = (socket.handshake.auth as { readonly protocol?: unknown }).protocol === 2
+    const { protocol } = socket.handshake.auth as { readonly protocol?: unknown }
+    // As `parseAuth` takes it; the refusal may be about another field.
+    const hearsWhy = protocol === 2 || protocol === '2'
     if (!isForGood && !hearsWhy) socket.conn.close()
     next(error)
     // Socket.IO answers in the next tick.

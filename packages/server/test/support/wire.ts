@@ -140,6 +140,7 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     readBatchMs: 0,
     readRetryMs: 20,
     occupancyWindowMs: 50,
+    tokenClockToleranceMs: 0,
     eventsPerSecond: 10_000,
     eventsBurst: 10_000,
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
