@@ -17,6 +17,7 @@ export {
   READ_ROOMS_MAX,
   READ_USERS_MAX,
   silentLog,
+  type IdKind,
   type Log,
   type Memberships,
   type RoomRows,
