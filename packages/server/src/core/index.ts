@@ -22,6 +22,7 @@ export {
   type Memberships,
   type RoomRows,
   type RoomsRead,
+  type Spell,
   type Stale,
   type UserMemberships,
 } from './ports.js'

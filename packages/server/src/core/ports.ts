@@ -79,6 +79,9 @@ export interface Memberships {
 /** Whose id it is. */
 export type IdKind = 'user' | 'group' | 'conversation'
 
+/** The id as the store spells it; see {@link Memberships.spelling}. */
+export type Spell = <Id extends string>(kind: IdKind, id: Id) => Id
+
 /** Most users that one call of `readUsers` may carry. */
 export const READ_USERS_MAX = 1_000
 /** Most groups and conversations, together, that one call of `readRooms` may carry. */

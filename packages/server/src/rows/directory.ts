@@ -20,8 +20,10 @@ import type {
 } from '../core/index.js'
 import { createFreshQueue } from './fresh.js'
 import { createHoldings, type RoomEntry, type RoomQueue, type UserEntry, type UserQueue } from './holdings.js'
-import { pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
+import { createRecovery, pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
+import { createReread } from './reread.js'
 import { createTurns } from './turns.js'
+import { hasSameMembers, roomsThatDiffer, usersThatDiffer } from './differences.js'
 
 export interface Directory {
   /**
@@ -69,11 +71,12 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const { memberships, settings, log, onUser, onRoom } = options
   const fullTurn = Math.ceil(FULL_SHARE * settings.admittingMax)
   const turns = createTurns({
-    hasWork: () => userQueue.size > 0 || roomQueue.size > 0,
+    hasWork: () => userQueue.size + roomQueue.size + userQueue.refreshes + roomQueue.refreshes > 0,
     isFull: () =>
-      (unsettled.size > 0 && roomQueue.size > 0) ||
-      userQueue.size >= Math.min(userPace.most, fullTurn) ||
-      roomQueue.size >= roomPace.most,
+      !recovery.isOn &&
+      ((unsettled.size > 0 && roomQueue.size > 0) ||
+        userQueue.size >= Math.min(userPace.most, fullTurn) ||
+        roomQueue.size >= roomPace.most),
     take: takeTurn,
     waitMs: settings.readBatchMs,
   })
@@ -86,6 +89,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const unsettled = new Map<UserEntry, readonly RoomEntry[]>()
   const userPace = usersPerRead()
   const roomPace = roomsPerRead()
+  const recovery = createRecovery(settings.readRetryMs)
+  const reread = createReread<UserEntry | RoomEntry>({
+    periodMs: settings.rereadMs,
+    entries: held,
+    refresh(entry) {
+      if ('kind' in entry) roomQueue.refresh(entry)
+      else userQueue.refresh(entry)
+    },
+  })
 
   /** What went wrong in this turn. */
   let failure: { readonly error: unknown } | undefined
@@ -95,14 +107,30 @@ export function createDirectory(options: DirectoryOptions): Directory {
   let isAway = false
   let isClosed = false
 
+  function* held(): Iterable<UserEntry | RoomEntry> {
+    yield* users.values()
+    yield* groups.values()
+    yield* conversations.values()
+  }
+
   async function takeTurn(): Promise<number> {
     failure = undefined
+    const startedAt = performance.now()
     const wanted = userQueue.take(userPace.most)
     await readUsers(wanted)
     await readRooms(roomQueue.take(roomPace.most))
     settleNext(failure)
     report()
-    return pauseAfter(wanted.length, settings.readBatchMs)
+    return pauseAfterTurn(wanted.length, performance.now() - startedAt)
+  }
+
+  function pauseAfterTurn(userCount: number, tookMs: number): number {
+    return recovery.pauseAfter({
+      pauseMs: pauseAfter(userCount, settings.readBatchMs),
+      tookMs,
+      hasFailed: failure !== undefined,
+      left: userQueue.size + roomQueue.size,
+    })
   }
 
   function report(): void {
@@ -124,7 +152,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
       let count = 0
       for (const user of wanted) {
         if (user.state === 'dropped' || userQueue.repeats(user)) continue
-        const rooms = holdings.holdRooms(bounded(user.id, found.get(user.id) ?? NONE))
+        const rows = bounded(user.id, found.get(user.id) ?? NONE)
+        if (isRefreshed(user, rows)) continue
+        const rooms = holdings.holdRooms(rows)
         count += rooms.length
         unsettled.set(user, rooms)
       }
@@ -134,6 +164,22 @@ export function createDirectory(options: DirectoryOptions): Directory {
       userQueue.fail(wanted, error)
       failure = { error }
     }
+  }
+
+  /** Nearly always the slow re-read finds what was known, and then nobody hears of it. */
+  function isRefreshed(user: UserEntry, rows: UserMemberships): boolean {
+    const { state, value } = user
+    if (state !== 'refreshing' || !value) return false
+    const differ = roomsThatDiffer(value, rows)
+    if (differ.length === 0) {
+      userQueue.settle(user, value)
+      return true
+    }
+    log.debug('The slow re-read found rows of a user that had changed unheard.', { userId: user.id })
+    // The rooms must not say otherwise for long.
+    for (const { kind, id } of differ)
+      roomQueue.invalidate((kind === 'group' ? groups : conversations).get(id))
+    return false
   }
 
   async function readRooms(wanted: readonly RoomEntry[]): Promise<void> {
@@ -197,8 +243,17 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   function settleRoom(room: RoomEntry, facts: RoomFacts): void {
     const before = room.value
-    roomQueue.settle(room, facts)
-    if (before === undefined) return
+    const isRefresh = room.state === 'refreshing'
+    const isSame = isRefresh && before !== undefined && hasSameMembers(before, facts)
+    roomQueue.settle(room, isSame ? before : facts)
+    if (before === undefined || isSame) return
+    if (isRefresh) {
+      log.debug('The slow re-read found rows of a room that had changed unheard.', {
+        kind: room.kind,
+        id: room.id,
+      })
+      for (const id of usersThatDiffer(before, facts)) userQueue.invalidate(users.get(id))
+    }
     try {
       onRoom([room])
     } catch (error) {
@@ -230,9 +285,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
     rooms: (userId) => users.get(userId)?.value,
     invalidate(stale) {
       if (stale === 'all') {
-        for (const user of users.values()) userQueue.invalidate(user)
+        for (const user of users.values()) userQueue.invalidateLater(user)
         for (const rooms of [groups, conversations])
-          for (const room of rooms.values()) roomQueue.invalidate(room)
+          for (const room of rooms.values()) roomQueue.invalidateLater(room)
         return
       }
       for (const id of stale.users) userQueue.invalidate(users.get(id))
@@ -242,6 +297,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
     close() {
       isClosed = true
+      reread.close()
       turns.close()
       userQueue.close()
       roomQueue.close()

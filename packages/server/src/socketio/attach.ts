@@ -15,6 +15,7 @@ import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
@@ -40,6 +41,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const { server } = namespace
   const options = resolveOptions(input, server)
   const { settings, memberships, log } = options
+  const spell = spellingOf(memberships)
   const engine = createEngine(settings, randomUUID())
   const outbound = createOutbound({
     server,
@@ -58,11 +60,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
   // In shadow mode the host has rooms of its own.
-  const rooms = options.emit && options.rooms && provideRooms(options.rooms, engine)
+  const rooms = options.emit && options.rooms && provideRooms(options.rooms, spelledRooms(engine, spell))
   const api = createServerApi({
     engine,
     accept: runtime.accept,
     invalidate: directory.invalidate,
+    spell,
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },
@@ -77,7 +80,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const inbound = createInbound({
     namespace,
     settings,
-    authenticate: createAuthenticate(options.identify, settings),
+    authenticate: spelledUsers(createAuthenticate(options.identify, settings), { spell, ready }),
+    spell,
     directory,
     runtime,
     outbound,
