@@ -213,6 +213,11 @@ function refuseImpossible(config: Config): void {
       'VIGIE_JWT_SECRET and VIGIE_JWKS_URL are both set; tokens are checked with one of them.',
     )
   }
+  if (!config.groups && !config.conversations) {
+    throw new OperatorError(
+      'VIGIE_GROUPS and VIGIE_CONVERSATIONS are both 0; nobody would see anybody: keep one of them.',
+    )
+  }
   refuseAlgorithms(config)
   if (config.demo) refuseDemo(config)
 }
@@ -240,6 +245,9 @@ function refuseDemo(config: Config): void {
     throw new OperatorError(
       'VIGIE_DEMO is 1 and VIGIE_JWKS_URL is set; the demo signs its own tokens with a secret.',
     )
+  }
+  if (!config.groups || !config.conversations) {
+    throw new OperatorError('VIGIE_DEMO is 1; the demo has groups and conversations, so neither may be 0.')
   }
   if (!hasDefaultTables(config)) {
     throw new OperatorError(

@@ -156,7 +156,8 @@ const PROMISES: Readonly<Record<string, Show>> = {
     const { memberships, rows, user, group } = harness
     await memberships.open(() => {})
     const spell = memberships.spelling?.bind(memberships) ?? ((_kind: IdKind, id: string) => id)
-    for (const id of [user(1), harness.otherSpelling?.(1) ?? user(1)]) assert.equal(spell('user', id), user(1))
+    for (const id of [user(1), harness.otherSpelling?.(1) ?? user(1)])
+      assert.equal(spell('user', id), user(1))
     assert.equal(spell('group', group(1)), group(1))
     for (const id of harness.foreignIds) assert.equal(spell('user', spell('user', id)), spell('user', id))
     await rows.addToGroup(group(1), user(1))
