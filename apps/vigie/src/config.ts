@@ -197,11 +197,20 @@ function refuseImpossible(config: Config): void {
         'dead connections would look alive for longer than they are ever asked: swap the two.',
     )
   }
+  refuseNoRows(config)
   refuseSecrets(config)
   refuseAlgorithms(config)
   refuseMessagesThatCutTokens(config)
   refuseSocketIoPath(config)
   if (config.demo) refuseDemo(config)
+}
+
+function refuseNoRows(config: Config): void {
+  if (!config.groups && !config.conversations) {
+    throw new OperatorError(
+      'VIGIE_GROUPS and VIGIE_CONVERSATIONS are both 0; nobody would see anybody: keep one of them.',
+    )
+  }
 }
 
 /** The option that names the secret in use. */
@@ -286,6 +295,9 @@ function refuseDemo(config: Config): void {
     throw new OperatorError(
       'VIGIE_DEMO is 1 and VIGIE_JWKS_URL is set; the demo signs its own tokens with a secret.',
     )
+  }
+  if (!config.groups || !config.conversations) {
+    throw new OperatorError('VIGIE_DEMO is 1; the demo has groups and conversations, so neither may be 0.')
   }
   if (!hasDefaultTables(config)) {
     throw new OperatorError(

@@ -114,6 +114,17 @@ export const SERVER_OPTIONS = {
     4_096,
     'How many connections may wait in the system to be accepted.',
   ),
+  feedCheckMs: option(
+    whole(0, 86_400_000),
+    1_000,
+    'How often the membership tables are looked at: swapped ones, partitions, triggers that were off, row level security; 0: only at the start.',
+  ),
+  groups: option(flag, true, 'Whether there are groups; 0: conversations only, and no table of groups.'),
+  conversations: option(
+    flag,
+    true,
+    'Whether there are conversations; 0: groups only, and no table of conversations.',
+  ),
   groupsTable: option(text, 'group_users', 'The table of who is in which group; `schema.table` works.'),
   groupsGroupColumn: option(text, 'group_id', 'Its column that names the group.'),
   groupsUserColumn: option(text, 'user_id', 'Its column that names the user.'),

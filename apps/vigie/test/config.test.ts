@@ -117,6 +117,16 @@ describe('a wrong value stops the start with one sentence', () => {
       'VIGIE_PING_TIMEOUT_MS is 20000 and VIGIE_PING_INTERVAL_MS',
     ],
     [
+      'neither groups nor conversations',
+      { VIGIE_GROUPS: '0', VIGIE_CONVERSATIONS: '0' },
+      'VIGIE_GROUPS and VIGIE_CONVERSATIONS are both 0;',
+    ],
+    [
+      'a demo without groups',
+      { VIGIE_DEMO: '1', VIGIE_GROUPS: '0' },
+      'the demo has groups and conversations',
+    ],
+    [
       'a lease under 2.5 repetitions',
       { VIGIE_TYPING_LEASE_MS: '5000' },
       'typingLeaseMs (VIGIE_TYPING_LEASE_MS) is 5000 and',

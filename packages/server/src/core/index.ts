@@ -18,10 +18,12 @@ export {
   READ_ROOMS_MAX,
   READ_USERS_MAX,
   silentLog,
+  type IdKind,
   type Log,
   type Memberships,
   type RoomRows,
   type RoomsRead,
+  type Spell,
   type Stale,
   type UserMemberships,
 } from './ports.js'

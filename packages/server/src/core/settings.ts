@@ -197,6 +197,14 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'How long after a failed read of a connected user’s memberships it is tried again.',
   },
+  rereadMs: {
+    default: 60_000,
+    min: 0,
+    max: 86_400_000,
+    unit: 'ms',
+    meaning:
+      'Whatever is held of memberships is read again once in this time, evenly spread, so that changes nobody told are found; 0: never.',
+  },
   authenticateMs: {
     default: 10_000,
     min: 100,

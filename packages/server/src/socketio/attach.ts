@@ -15,6 +15,7 @@ import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
@@ -50,6 +51,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const { settings, memberships, log } = options
   // May refuse a key: nothing has been started by then.
   const authenticate = createAuthenticate(options.identify, settings)
+  const spell = spellingOf(memberships)
   attached.add(namespace)
   const engine = createEngine(settings, randomUUID())
   const outbound = createOutbound({
@@ -74,11 +76,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
   // In shadow mode the host has rooms of its own.
-  const rooms = options.emit && options.rooms && provideRooms(options.rooms, engine)
+  const rooms = options.emit && options.rooms && provideRooms(options.rooms, spelledRooms(engine, spell))
   const api = createServerApi({
     engine,
     accept: runtime.accept,
-    invalidate: directory.invalidate,
+    invalidate: directory.changed,
+    spell,
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },
@@ -93,7 +96,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const inbound = createInbound({
     namespace,
     settings,
-    authenticate,
+    authenticate: spelledUsers(authenticate, { spell, ready }),
+    spell,
     directory,
     runtime,
     outbound,

@@ -8,7 +8,7 @@
 import type { IncomingMessage } from 'node:http'
 import { parseAuth, PresenceError, type ParsedAuth, type SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { Log, Settings } from '../core/index.js'
+import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
@@ -21,6 +21,7 @@ interface InboundOptions {
   readonly namespace: Namespace
   readonly settings: Settings
   readonly authenticate: Authenticate
+  readonly spell: Spell
   readonly directory: Directory
   readonly runtime: Runtime
   readonly outbound: Outbound
@@ -77,6 +78,7 @@ export function createInbound(options: InboundOptions): Inbound {
   const messages = createMessages({
     settings,
     authenticate,
+    spell: options.spell,
     runtime,
     wallClock,
     log,

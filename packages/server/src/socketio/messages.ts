@@ -13,7 +13,7 @@ import {
   type UserId,
 } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
-import type { Input, Log, Settings } from '../core/index.js'
+import type { Input, Log, Settings, Spell } from '../core/index.js'
 import type { Authenticate } from './authenticate.js'
 import type { Outlet } from './outbound.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
@@ -52,6 +52,7 @@ interface Allowance {
 interface MessagesOptions {
   readonly settings: Settings
   readonly authenticate: Authenticate
+  readonly spell: Spell
   readonly runtime: Runtime
   readonly wallClock: WallClock
   readonly log: Log
@@ -72,7 +73,7 @@ export interface Messages {
 }
 
 export function createMessages(options: MessagesOptions): Messages {
-  const { settings, authenticate, runtime, wallClock, log, isShadow, onEnd } = options
+  const { settings, authenticate, spell, runtime, wallClock, log, isShadow, onEnd } = options
   const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
   const senders = new Map<SessionId, Sender>()
   /** Of sessions whose new token is being checked; see {@link renewInTurn}. */
@@ -148,7 +149,7 @@ export function createMessages(options: MessagesOptions): Messages {
         return runtime.accept({
           type: 'typing',
           sessionId,
-          conversationId: convId,
+          conversationId: spell('conversation', convId),
           typing: name === 'typing:start',
         })
       }
@@ -161,7 +162,8 @@ export function createMessages(options: MessagesOptions): Messages {
         return runtime.accept({ type: 'foreground', sessionId })
       case 'presence:watch': {
         const { add = [], remove = [] } = parseClientEvent(name, payload)
-        return runtime.accept({ type: 'watch', sessionId, add, remove })
+        const spelled = (ids: readonly UserId[]) => ids.map((id) => spell('user', id))
+        return runtime.accept({ type: 'watch', sessionId, add: spelled(add), remove: spelled(remove) })
       }
       case 'presence:leave': {
         const { scope } = parseClientEvent(name, payload)

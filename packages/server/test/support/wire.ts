@@ -253,6 +253,7 @@ function observed(memberships: Memberships, look: () => void): Memberships {
     open: (onStale) => memberships.open(onStale),
     readUsers: (ids) => seen(memberships.readUsers(ids)),
     readRooms: (groups, conversations, most) => seen(memberships.readRooms(groups, conversations, most)),
+    ...(memberships.spelling && { spelling: memberships.spelling.bind(memberships) }),
     close: () => memberships.close(),
   }
 }
