@@ -10,13 +10,17 @@ import { createEngine, type CloseReason, type Effect, type Stale } from '../core
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createInbound } from './inbound.js'
-import { resolveOptions, type PresenceOptions } from './options.js'
+import { hasMethods, resolveOptions, type PresenceOptions } from './options.js'
 import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
+
+/** Those that have presence. A second one would take the rooms of the first for rooms that the host joined. */
+const attached = new WeakSet<Namespace>()
 
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {
@@ -27,7 +31,7 @@ interface Attachable {
 /**
  * Adds presence to a Socket.IO server, or to one of its namespaces. Attach it before listening.
  *
- * @throws RangeError or TypeError when an option, or a combination, cannot work.
+ * @throws RangeError or TypeError when an option, or a combination, cannot work, or presence is attached already.
  * @example
  * const presence = attachPresence(io, {
  *   auth: { secret: process.env.JWT_SECRET },
@@ -39,11 +43,20 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const namespace = asNamespace(io)
   const { server } = namespace
   const options = resolveOptions(input, server)
+  if (attached.has(namespace)) {
+    throw new TypeError(
+      `The namespace ${namespace.name} has presence already; close that first, or attach to another namespace.`,
+    )
+  }
   const { settings, memberships, log } = options
+  // May refuse a key: nothing has been started by then.
+  const authenticate = createAuthenticate(options.identify, settings)
+  const spell = spellingOf(memberships)
+  attached.add(namespace)
   const engine = createEngine(settings, randomUUID())
   const outbound = createOutbound({
     server,
-    take: (session) => engine.take(session, runtime.now()),
+    take: (session) => runtime.take(session),
     emit: options.emit,
     stalledClientMs: settings.stalledClientMs,
     now: () => performance.now(),
@@ -54,7 +67,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       })
     },
   })
-  const runtime = createRuntime(engine, perform)
+  const runtime = createRuntime(engine, perform, { log })
   const directory = createDirectory({
     memberships,
     settings,
@@ -63,11 +76,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
   // In shadow mode the host has rooms of its own.
-  const rooms = options.emit && options.rooms && provideRooms(options.rooms, engine)
+  const rooms = options.emit && options.rooms && provideRooms(options.rooms, spelledRooms(engine, spell))
   const api = createServerApi({
     engine,
     accept: runtime.accept,
-    invalidate: directory.invalidate,
+    invalidate: directory.changed,
+    spell,
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },
@@ -82,7 +96,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const inbound = createInbound({
     namespace,
     settings,
-    authenticate: createAuthenticate(options.identify, settings),
+    authenticate: spelledUsers(authenticate, { spell, ready }),
+    spell,
     directory,
     runtime,
     outbound,
@@ -173,13 +188,19 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     outbound.close()
     directory.close()
     api.close()
+    attached.delete(namespace)
     await memberships.close()
   }
 
   return {
     ready,
     ...api.methods,
-    sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: closing ? 0 : inbound.size }),
+    sizes: () => ({
+      ...engine.sizes(),
+      ...directory.sizes(),
+      connections: closing ? 0 : inbound.size,
+      pressure: runtime.pressure(),
+    }),
     close: () => (closing ??= closeAll()),
   }
 }
@@ -194,7 +215,11 @@ function staleOf({ userId, rooms }: Extract<Effect, { type: 'reread' }>): Stale 
   return { users: [userId], groups, conversations }
 }
 
-function asNamespace(io: Attachable): Namespace {
+function asNamespace(io: unknown): Namespace {
   // Not `engine`: a server that is attached to HTTP later has none yet.
-  return 'of' in io ? (io as unknown as Server).of('/') : (io as unknown as Namespace)
+  if (hasMethods(io, ['of', 'use']) && '_opts' in io) return (io as Server).of('/')
+  if (hasMethods(io, ['use', 'fetchSockets']) && 'adapter' in io && 'server' in io) return io as Namespace
+  throw new TypeError(
+    'attachPresence needs a Socket.IO server, or one of its namespaces: `attachPresence(new Server(http), options)`.',
+  )
 }
