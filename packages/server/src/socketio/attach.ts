@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { PresenceError, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect } from '../core/index.js'
+import { markAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createInbound } from './inbound.js'
@@ -27,7 +28,7 @@ interface Attachable {
 /**
  * Adds presence to a Socket.IO server, or to one of its namespaces. Attach it before listening.
  *
- * @throws RangeError or TypeError when an option, or a combination, cannot work.
+ * @throws RangeError or TypeError when an option, or a combination, cannot work, or when there is presence already.
  * @example
  * const presence = attachPresence(io, {
  *   auth: { secret: process.env.JWT_SECRET },
@@ -49,7 +50,14 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       log.error('A session could not be told what it is owed.', { sessionId: id, error })
     },
   })
-  const runtime = createRuntime(engine, perform)
+  // In shadow mode the host has rooms of its own.
+  const rooms =
+    options.emit && options.rooms
+      ? provideRooms({ prefixes: options.rooms, engine, namespace, socket: (id) => inbound.socket(id), log })
+      : undefined
+  // What can be refused was: from here on something is left behind.
+  const unmark = markAttached(namespace)
+  const runtime = createRuntime(rooms?.watched(engine) ?? engine, perform)
   const directory = createDirectory({
     memberships,
     settings,
@@ -57,8 +65,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onUser: (userId, rooms) => runtime.accept({ type: 'memberships', userId, rooms }),
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
-  // In shadow mode the host has rooms of its own.
-  const rooms = options.emit && options.rooms && provideRooms(options.rooms, engine)
   const api = createServerApi({
     engine,
     accept: runtime.accept,
@@ -81,7 +87,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     directory,
     runtime,
     outbound,
-    onArrival: ({ nsp }) => rooms && rooms.follow(nsp),
+    onArrival: ({ nsp }) => rooms?.follow(nsp),
     log,
     isShadow: !options.emit,
     ready,
@@ -160,11 +166,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
     clearInterval(tokenTimer)
+    rooms?.close()
     inbound.close()
     runtime.close()
     outbound.close()
     directory.close()
     api.close()
+    unmark()
     await memberships.close()
   }
 

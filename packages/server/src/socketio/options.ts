@@ -40,7 +40,8 @@ export interface PresenceOptions extends Partial<Settings> {
   readonly authenticate?: (socket: Socket) => Identity | Promise<Identity>
   /**
    * The rooms of Socket.IO that are the rows, as prefixes: `io.to('conv:7')` reaches whoever is a member at that moment.
-   * Nobody joins or leaves them. `false`: none.
+   * Nobody joins or leaves them, unless the adapter learns of rooms only when sockets join; see
+   * docs/decisions/rooms-are-rows.md. `false`: none.
    * @default { user: 'user:', group: 'group:', conversation: 'conv:' }
    */
   readonly rooms?: Partial<RoomPrefixes> | false
@@ -98,8 +99,20 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     settings: resolveSettings(settings),
     memberships,
     identify: authenticate ? { authenticate } : { jwt: auth as JwtOptions },
-    rooms: rooms === false ? undefined : { ...DEFAULT_ROOMS, ...rooms },
+    rooms: rooms === false ? undefined : resolveRooms(rooms),
     emit: emit ?? true,
     log: log ?? silentLog,
   }
+}
+
+function resolveRooms(rooms: Partial<RoomPrefixes> = {}): RoomPrefixes {
+  for (const [kind, prefix] of Object.entries(rooms) as [string, unknown][]) {
+    if (!Object.hasOwn(DEFAULT_ROOMS, kind)) {
+      throw new TypeError(
+        `\`rooms\` has a key \`${kind}\`; the kinds of rooms are \`user\`, \`group\` and \`conversation\`.`,
+      )
+    }
+    if (typeof prefix !== 'string') throw new TypeError(`\`rooms.${kind}\` is not a prefix: give a string.`)
+  }
+  return { ...DEFAULT_ROOMS, ...rooms }
 }
