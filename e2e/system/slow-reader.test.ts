@@ -24,9 +24,11 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const io = new Server(http, { pingInterval: 60_000 })
   const engine = createEngine(resolveSettings())
   const runtime = createRuntime(engine, (effect) => {
-    if (effect.type === 'due') outbound.offerAll(effect.sessions)
+    if (effect.type === 'due') outbound.writeAll(effect.sessions)
   })
   const outbound = createOutbound({
+    stalledClientMs: 60_000,
+    now: () => performance.now(),
     server: io,
     take: (session) => engine.take(session, runtime.now()),
     emit: true,
@@ -56,8 +58,8 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const connected = new Promise<void>((resolve) => {
     io.on('connection', (socket) => {
       const sessionId = socket.id as SessionId
-      const line = outbound.open(socket)
-      runtime.accept({ type: 'connect', sessionId, userId: viewer, rooms, protocol: 2, since: 0, line })
+      const outlet = outbound.open(socket)
+      runtime.accept({ type: 'connect', sessionId, userId: viewer, rooms, protocol: 2, since: 0, outlet })
       resolve()
     })
   })

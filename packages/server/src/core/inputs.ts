@@ -45,7 +45,7 @@ export type Input =
       /** When the token ends, on the engine's clock. */
       readonly expiresAt?: number | undefined
       /** The shell's own: comes back with each `due`, so that nobody has to be looked up to be written to. */
-      readonly line?: unknown
+      readonly outlet?: unknown
     }
   /** The connection ended without a word; on a drain it has the re-attach grace. */
   | { readonly type: 'lost'; readonly sessionId: SessionId; readonly isDrain?: boolean }
@@ -125,7 +125,7 @@ export type CloseReason =
 export interface DueSession {
   readonly id: SessionId
   /** What the shell gave with `connect`. */
-  readonly line: unknown
+  readonly outlet: unknown
 }
 
 export type Effect =

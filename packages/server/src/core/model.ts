@@ -88,7 +88,7 @@ export interface Session {
   nextAt: number
   devicesTold: readonly Device[] | undefined
   /** The shell's; see `connect`. */
-  readonly line: unknown
+  readonly outlet: unknown
 }
 
 /** Of {@link Session.dueAt}: it is owed nothing. Small integers, which are kept in place. */

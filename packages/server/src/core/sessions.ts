@@ -41,7 +41,7 @@ export function connect(world: World, user: User, input: Connect): Session | und
     is: 'session',
     state: 'live',
     user,
-    line: input.line,
+    outlet: input.outlet,
     protocol: input.protocol ?? 1,
     news: undefined,
     owed: undefined,

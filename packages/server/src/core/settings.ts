@@ -205,6 +205,13 @@ export const SETTINGS = {
     meaning:
       'How long the check of a token may take; after it the connection is closed and comes back later.',
   },
+  stalledClientMs: {
+    default: 60_000,
+    min: 100,
+    max: 3_600_000,
+    unit: 'ms',
+    meaning: 'A connection that has something pending and takes nothing for this long is cut.',
+  },
   tokenCheckMs: {
     default: 30_000,
     min: 100,

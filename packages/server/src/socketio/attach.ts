@@ -46,8 +46,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     server,
     take: (session) => engine.take(session, runtime.now()),
     emit: options.emit,
+    stalledClientMs: settings.stalledClientMs,
+    now: () => performance.now(),
     onFailure({ id }, error) {
-      log.error('A session could not be told what it is owed.', { sessionId: id, error })
+      log.error('A session could not be written to. Its connection is cut: its client starts anew.', {
+        sessionId: id,
+        error,
+      })
     },
   })
   // In shadow mode the host has rooms of its own.
@@ -104,7 +109,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
    */
   function perform(effect: Effect): void {
     if (effect.type === 'due') {
-      outbound.offerAll(effect.sessions)
+      outbound.writeAll(effect.sessions)
       return
     }
     try {

@@ -81,8 +81,8 @@ export function createInbound(options: InboundOptions): Inbound {
     wallClock,
     log,
     isShadow,
-    onEnd({ socket, line }) {
-      outbound.end(line)
+    onEnd({ socket, outlet }) {
+      outbound.end(outlet)
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
     },
   })
@@ -99,7 +99,7 @@ export function createInbound(options: InboundOptions): Inbound {
     holdHandshakes(socket)
     admit(socket).then(
       () => {
-        outbound.hold(socket.conn)
+        outbound.cork(socket.conn)
         next()
       },
       (error: unknown) => {
@@ -118,6 +118,7 @@ export function createInbound(options: InboundOptions): Inbound {
     gate.look()
     tellDelay()
     releaseTheGone()
+    outbound.cutStalled()
   })
 
   /** From the second on: it is the first connection that shows where they come from. */
@@ -130,7 +131,7 @@ export function createInbound(options: InboundOptions): Inbound {
 
   /** Only the answer to an upgrade is followed by a packet. */
   function holdUpgrade(_headers: unknown, { headers, socket }: Partial<IncomingMessage>): void {
-    if (headers?.upgrade !== undefined && socket) outbound.hold(socket)
+    if (headers?.upgrade !== undefined && socket) outbound.cork(socket)
   }
 
   function admitLate(socket: Socket): void {
@@ -275,9 +276,9 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     taken.set(socket.conn, socket)
-    const line = outbound.open(socket)
+    const outlet = outbound.open(socket)
     // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
-    messages.listen({ socket, line, ...verified })
+    messages.listen({ socket, outlet, ...verified })
     runtime.accept({
       type: 'connect',
       sessionId,
@@ -290,7 +291,7 @@ export function createInbound(options: InboundOptions): Inbound {
       label: auth.label ?? undefined,
       since: Date.now(),
       expiresAt: wallClock.toEngineTime(verified.expiresAt),
-      line,
+      outlet,
     })
   }
 

@@ -15,7 +15,7 @@ import {
 import type { Socket } from 'socket.io'
 import type { Input, Log, Settings } from '../core/index.js'
 import type { Authenticate } from './authenticate.js'
-import type { Line } from './outbound.js'
+import type { Outlet } from './outbound.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
 import type { Runtime } from './runtime.js'
 import type { WallClock } from './wall-clock.js'
@@ -25,7 +25,7 @@ export interface Sender {
   readonly socket: Socket
   readonly userId: UserId
   /** Its way out. */
-  readonly line: Line
+  readonly outlet: Outlet
   /** When the token ends, in milliseconds since 1970; undefined: never. */
   expiresAt: number | undefined
   /** One for each message that has come: few, so they are looked for one by one. */
@@ -54,7 +54,7 @@ interface MessagesOptions {
 
 export interface Messages {
   /** From now on the sender is heard, and its end is told to the engine. */
-  listen(sender: Pick<Sender, 'socket' | 'userId' | 'line' | 'expiresAt'>): void
+  listen(sender: Pick<Sender, 'socket' | 'userId' | 'outlet' | 'expiresAt'>): void
   /** The connection of a session, until it has ended. */
   socket(sessionId: SessionId): Socket | undefined
   readonly size: number
@@ -202,8 +202,8 @@ export function createMessages(options: MessagesOptions): Messages {
   }
 
   return {
-    listen({ socket, userId, line, expiresAt }) {
-      const sender = { socket, userId, line, expiresAt, allowances: NO_ALLOWANCES }
+    listen({ socket, userId, outlet, expiresAt }) {
+      const sender = { socket, userId, outlet, expiresAt, allowances: NO_ALLOWANCES }
       senders.set(sessionOf(sender), sender)
       for (const [name, handler] of handlers) socket.on(name, handler)
       // Before the host's own: one that throws would keep the end from us.

@@ -3,7 +3,7 @@ import type { Duplex, Writable } from 'node:stream'
 import * as ws from 'ws'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { describe, expect, it, vi } from 'vitest'
-import { textFrame } from '../../src/socketio/outbound.js'
+import { textFrame } from '../../src/socketio/websocket-frames.js'
 import { startWire, type WireClient } from '../support/wire.js'
 
 const friends = { conversations: [['c', ['ann', 'bob', 'cid']]] } as const
@@ -208,6 +208,26 @@ describe('over a WebSocket', () => {
 })
 
 describe('over polling', () => {
+  it('a client whose host sends something between every two polls gets its snapshot, behind what the host sent', async () => {
+    await using wire = await startWire({
+      rows: friends,
+      before: (io) => {
+        io.use((socket, next) => {
+          // With each answer to a poll the next packet of the host already waits.
+          socket.conn.on('drain', () => socket.emit('host', 'now and then'))
+          next()
+        })
+      },
+    })
+    const ann = wire.client('ann', { transports: ['polling'] })
+    await ann.until('ann 1 in c')
+    await wire.connect('bob')
+    await ann.until('bob 1 in c')
+    const heard = ann.hear()
+    expect(heard[0]).toMatch(/^host/u)
+    expect(heard.filter((line) => !line.startsWith('host'))).toEqual(['ann 1', 'ann 1 in c', 'bob 1 in c'])
+  })
+
   it('a client between two polls is owed one state', async () => {
     await using wire = await startWire({ rows: friends })
     const ann = await wire.connect('ann', { transports: ['polling'] })

@@ -56,6 +56,8 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
   /** What the engine would owe: the latest state, offered only by a session that was owed nothing. */
   const owed = new Map<SessionId, number>()
   const outbound = createOutbound({
+    stalledClientMs: 60_000,
+    now: () => performance.now(),
     server: io,
     emit: true,
     onFailure(_session, error) {
@@ -92,8 +94,8 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
     })
     const [socket] = (await once(arrivals, name)) as [Socket]
     const sessionId = socket.id as SessionId
-    const line = outbound.open(socket)
-    const session = { id: sessionId, line }
+    const outlet = outbound.open(socket)
+    const session = { id: sessionId, outlet }
 
     let latest = 0
     let quietTurns = 0
@@ -103,7 +105,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
       latest++
       const isQueued = owed.has(sessionId)
       owed.set(sessionId, latest)
-      if (!isQueued) outbound.offerAll([session])
+      if (!isQueued) outbound.writeAll([session])
     }
     const pass = (point: string) => {
       quietTurns = 0
@@ -142,7 +144,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
     }
     expect(heard).toEqual(heard.toSorted((a, b) => a - b))
     client.disconnect()
-    outbound.end(line)
+    outbound.end(outlet)
     return points
   }
 

@@ -5,14 +5,16 @@ import type { SessionId, UserId } from '@vigie/protocol'
 import { Server } from 'socket.io'
 import { io as connectSocket } from 'socket.io-client'
 import { expect, it } from 'vitest'
-import { createOutbound, OFFERED_AT_ONCE } from '../../src/socketio/outbound.js'
+import { createOutbound, WRITES_PER_TURN } from '../../src/socketio/outbound.js'
 
-it('of two who are let in within the same turn of the loop, one who cannot be told keeps nothing from the other', async () => {
+it('of two who are let in within the same turn of the loop, one who cannot be told is cut, and the other is told', async () => {
   const http = createServer()
   const io = new Server(http)
   const failed: SessionId[] = []
   let first: SessionId | undefined
   const outbound = createOutbound({
+    stalledClientMs: 60_000,
+    now: () => performance.now(),
     server: io,
     emit: true,
     take({ id }) {
@@ -26,7 +28,7 @@ it('of two who are let in within the same turn of the loop, one who cannot be to
   const waiting: (() => void)[] = []
   io.use((socket, next) => {
     waiting.push(() => {
-      outbound.hold(socket.conn)
+      outbound.cork(socket.conn)
       next()
     })
     if (waiting.length === 2) for (const letIn of waiting) letIn()
@@ -34,17 +36,25 @@ it('of two who are let in within the same turn of the loop, one who cannot be to
   io.on('connection', (socket) => {
     const id = socket.id as SessionId
     first ??= id
-    outbound.offerAll([{ id, line: outbound.open(socket) }])
+    outbound.writeAll([{ id, outlet: outbound.open(socket) }])
   })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
-  const connect = () => connectSocket(url, { forceNew: true, transports: ['websocket'] })
+  const connect = () => connectSocket(url, { forceNew: true, transports: ['websocket'], reconnection: false })
+  const ended = new Promise<unknown>((resolve) => {
+    io.on('connection', (socket) => {
+      socket.on('disconnect', () => {
+        resolve(socket.id)
+      })
+    })
+  })
   const clients = [connect(), connect()]
   try {
     const told = clients.map((client) => once(client as never, 'presence:update'))
-    await Promise.all([...clients.map((client) => once(client as never, 'connect')), Promise.race(told)])
+    await Promise.race(told)
     expect(failed).toEqual([first])
+    expect(await ended).toBe(first)
   } finally {
     for (const client of clients) client.disconnect()
     await io.close()
@@ -56,6 +66,8 @@ it('of very many some are told in each turn of the loop, and what is owed meanwh
   const owed = new Map<string, number>()
   const told: number[] = []
   const outbound = createOutbound({
+    stalledClientMs: 60_000,
+    now: () => performance.now(),
     server: io,
     // Only what is taken counts here.
     emit: false,
@@ -67,18 +79,18 @@ it('of very many some are told in each turn of the loop, and what is owed meanwh
       throw error
     },
   })
-  const line = { state: 'open', connection: { readyState: 'open' } }
-  const sessions = Array.from({ length: 2 * OFFERED_AT_ONCE + 1 }, (_, place) => ({
+  const outlet = { state: 'open', connection: { readyState: 'open' } }
+  const sessions = Array.from({ length: 2 * WRITES_PER_TURN + 1 }, (_, place) => ({
     id: `s${place}` as SessionId,
-    line,
+    outlet,
   }))
   for (const { id } of sessions) owed.set(id, 1)
-  outbound.offerAll(sessions)
-  expect(told).toHaveLength(OFFERED_AT_ONCE)
+  outbound.writeAll(sessions)
+  expect(told).toHaveLength(WRITES_PER_TURN)
   for (const { id } of sessions) owed.set(id, 2)
   await new Promise((resolve) => setImmediate(resolve))
-  expect(told).toHaveLength(2 * OFFERED_AT_ONCE)
+  expect(told).toHaveLength(2 * WRITES_PER_TURN)
   await new Promise((resolve) => setImmediate(resolve))
   expect(told).toHaveLength(sessions.length)
-  expect(told.slice(OFFERED_AT_ONCE)).toEqual(sessions.slice(OFFERED_AT_ONCE).map(() => 2))
+  expect(told.slice(WRITES_PER_TURN)).toEqual(sessions.slice(WRITES_PER_TURN).map(() => 2))
 })
