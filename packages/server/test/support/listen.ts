@@ -45,6 +45,13 @@ async function prepareOnUws(options: Partial<ServerOptions>): Promise<Prepared> 
   const io = new Server(options)
   io.attachApp(app)
   let listening: Parameters<typeof uws.us_listen_socket_close>[0] | undefined
+  // Socket.IO closes an HTTP server that it was given; this one is the host's to close.
+  const close = io.close.bind(io)
+  io.close = async () => {
+    if (listening !== undefined) uws.us_listen_socket_close(listening)
+    listening = undefined
+    await close()
+  }
   return {
     io,
     http: createServer(),
@@ -59,9 +66,6 @@ async function prepareOnUws(options: Partial<ServerOptions>): Promise<Prepared> 
           resolve(uws.us_socket_local_port(socket))
         })
       }),
-    async close() {
-      await io.close()
-      if (listening !== undefined) uws.us_listen_socket_close(listening)
-    },
+    close: () => io.close(),
   }
 }

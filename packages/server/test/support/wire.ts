@@ -238,6 +238,7 @@ function createWatch() {
 
 function observed(memberships: Memberships, look: () => void): Memberships {
   const seen = async <Value>(read: Promise<Value>) => {
+    setImmediate(look)
     try {
       return await read
     } finally {
