@@ -93,3 +93,24 @@ it.each([
   await answersHttp(wire)
   expect(wire.presence.sizes()).toMatchObject({ users: 0, sessions: 0, heldUsers: 0, connections: 0 })
 })
+
+it('a client that leaves the namespace and keeps its line hears nothing of its rooms any more', async () => {
+  await using wire = await startWire({
+    rows,
+    before: (io) => {
+      io.of('/other')
+    },
+  })
+  using client = await openTcpSession(wire.port, 'ann')
+  const bob = await wire.connect('bob')
+  wire.io.to('conv:c').emit('news', 'while she is there')
+  await client.until('while she is there')
+  client.send('41')
+  await wire.until('her leave', () => wire.io.of('/').sockets.size === 1)
+  wire.io.to('conv:c').emit('news', 'when she has left')
+  await bob.until('news "when she has left"')
+  // Whatever was sent to the line before comes before this answer.
+  client.send('40/other,{}')
+  await client.until('40/other,')
+  expect(client.text()).not.toContain('when she has left')
+})
