@@ -41,7 +41,7 @@ export interface PresenceOptions extends Partial<Settings> {
   /**
    * The rooms of Socket.IO that are the rows, as prefixes: `io.to('conv:7')` reaches whoever is a member at that moment.
    * Nobody joins or leaves them, unless the adapter learns of rooms only when sockets join; see
-   * docs/decisions/rooms-are-rows.md. `false`: none.
+   * docs/rooms.md. `false`: none.
    * @default { user: 'user:', group: 'group:', conversation: 'conv:' }
    */
   readonly rooms?: Partial<RoomPrefixes> | false
