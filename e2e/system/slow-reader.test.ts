@@ -2,18 +2,23 @@ import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { GroupId, SessionId, UserId } from '@vigie/protocol'
 import { Server } from 'socket.io'
-import { expect, it } from 'vitest'
+import { beforeAll, expect, it } from 'vitest'
 import { createEngine, resolveSettings } from '../../packages/server/src/core/index.js'
 import { createOutbound } from '../../packages/server/src/socketio/outbound.js'
 import { createRuntime } from '../../packages/server/src/socketio/runtime.js'
 import { emptySynced, foldDiff, foldState } from '../../packages/server/src/testing/synced.js'
 import { startProcess } from '../support/process.js'
+import { installPython, PYTHON } from '../support/python.js'
 
 const PEOPLE = 249
 /** Enough that the kernel’s own buffers, some megabytes, are full long before the end. */
 const TRANSITIONS = 80_000
 /** One packet, as large as it can be here: a diff that names everybody, each with a long id. */
 const ONE_PACKET_BYTES = 64_000
+/** Debian's packages may have to be fetched first. */
+const INSTALL_TIMEOUT_MS = 300_000
+
+beforeAll(installPython, INSTALL_TIMEOUT_MS)
 
 /**
  * The other people are on another node, so that 80,000 transitions need no 80,000 connections: the engine takes
@@ -67,7 +72,7 @@ it('somebody who does not read costs one packet, and is right within one frame o
   const { port } = http.address() as { port: number }
   const script = fileURLToPath(new URL('../support/slow-reader.py', import.meta.url))
   await using reader = startProcess([script, '127.0.0.1', String(port)], {
-    command: '/usr/bin/python3',
+    command: PYTHON,
   })
   await Promise.all([connected, reader.waitForLine(/^open$/)])
 

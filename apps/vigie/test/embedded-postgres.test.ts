@@ -48,6 +48,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/** A number that was a process's, and is nobody's now. */
+async function endedPid(): Promise<number> {
+  const child = spawn(process.execPath, ['-e', ''])
+  await once(child, 'exit')
+  return child.pid!
+}
+
 it('keeps its rows and its password over a restart', async () => {
   const first = await start()
   await query(first.url, `CREATE TABLE kept AS SELECT 'row' AS value`)
@@ -82,6 +89,22 @@ it('refuses a folder that a living Vigie has, and takes it when that one has end
   await (await start()).close()
 })
 
+it('leaves the pid file of a living Vigie as it is, also where its number belongs to no process that can be seen', async () => {
+  await using first = await start()
+  const file = join(first.folder, 'postmaster.pid')
+  const real = await readFile(file, 'utf8')
+  // As it looks from another container on the same volume: whoever has that number there is not seen here.
+  const unseen = real.replace(/^\d+/u, String(await endedPid()))
+  await writeFile(file, unseen)
+  try {
+    await expect(start()).rejects.toThrow('Another Vigie is running on')
+    expect(await readFile(file, 'utf8')).toBe(unseen)
+    expect(await query(first.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+  } finally {
+    await writeFile(file, real)
+  }
+})
+
 it('stops the server that a killed Vigie left running, and loses no row', async () => {
   const before = await start()
   await query(before.url, `CREATE TABLE kept AS SELECT 'row' AS value`)
@@ -108,16 +131,22 @@ it('stops the server that a killed Vigie left running, and loses no row', async 
   expect(await query(after.url, 'SELECT value FROM kept')).toEqual([{ value: 'row' }])
 })
 
-it('leaves another program alone that has the number of the old server by now', async () => {
+it('starts where another program has the number of a server that was killed, and leaves that program alone', async () => {
   const { folder, close } = await start()
   await close()
-  const other = spawn('sleep', ['60'], { ...(await unprivileged(folder)) })
-  await once(other, 'spawn')
-  await writeFile(join(folder, 'postmaster.pid'), `${other.pid}\n${folder}\n1\n1\n\n127.0.0.1\n\nready\n`)
-  await using again = await start()
-  expect(await query(again.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
-  expect(other.exitCode ?? other.signalCode).toBeNull()
-  other.kill()
+  // PostgreSQL alone would not start here: it takes whoever has that number for a server, and this program is its user's.
+  const other = spawn('sleep', ['60'], { ...(await unprivileged(folder)), cwd: '/' })
+  try {
+    await once(other, 'spawn')
+    await writeFile(join(folder, 'postmaster.pid'), `${other.pid}\n${folder}\n1\n1\n\n127.0.0.1\n\nready\n`)
+    await using again = await start()
+    expect(await query(again.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
+    expect(await serverPid(again.folder)).not.toBe(other.pid)
+    expect(other.exitCode ?? other.signalCode).toBeNull()
+    expect(isAlive(other.pid!)).toBe(true)
+  } finally {
+    other.kill()
+  }
 })
 
 it('makes a cluster anew that was never finished', async () => {

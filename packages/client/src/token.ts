@@ -8,10 +8,16 @@ export type TokenSource = string | (() => string | Promise<string>)
 /** A part of its life between these two, at random, so that clients that came together do not renew together. */
 const REFRESH_FROM = 0.75
 const REFRESH_TO = 0.9
+/**
+ * A token that this machine's clock takes for old waits at least a random part of its life between these two. It may
+ * be new, and the clock ahead: without a floor such a machine would ask for tokens without a pause.
+ */
+const FLOOR_FROM = 0.05
+const FLOOR_TO = 0.1
 
 /**
  * How long to wait from `now` (milliseconds since 1970) until the token should be renewed: at a random 75 to 90 %
- * of its life. Undefined when the token does not say when it ends.
+ * of its life, and after 5 % of a life at the earliest. Undefined when the token does not say when it ends.
  */
 export function refreshDelayMs(token: string, now: number, random: number): number | undefined {
   const { exp, iat } = readClaims(token)
@@ -23,7 +29,12 @@ export function refreshDelayMs(token: string, now: number, random: number): numb
   const startsAt = isPlausible ? iat * 1000 : now
   const lifeMs = endsAt - (typeof iat === 'number' ? iat * 1000 : now)
   if (lifeMs <= 0) return undefined
-  return Math.max(0, startsAt + lifeMs * (REFRESH_FROM + (REFRESH_TO - REFRESH_FROM) * random) - now)
+  const planned = startsAt - now + lifeMs * between(REFRESH_FROM, REFRESH_TO, random)
+  return Math.max(planned, lifeMs * between(FLOOR_FROM, FLOOR_TO, random))
+}
+
+function between(from: number, to: number, random: number): number {
+  return from + (to - from) * random
 }
 
 /** A token that cannot be read has no known life; that is for the server to complain about. */

@@ -286,22 +286,67 @@ describe('tokens', () => {
   const lifeS = 1_000
   const fresh = (n = 0, nowMs = START) => token({ n, iat: nowMs / 1000, exp: nowMs / 1000 + lifeS })
 
+  const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
+  const lives = fc.integer({ min: 10, max: 10_000_000 })
+  /** A token of which this part of its life is over by this machine's clock, and the delay until its renewal. */
+  const delayAt = (life: number, used: number, chance: number) => {
+    const iat = START / 1000 - Math.floor(life * used)
+    return { iat, delay: refreshDelayMs(token({ iat, exp: iat + life }), START, chance)! }
+  }
+
   test('are renewed at a random 75 to 90 % of their life', () => {
     fc.assert(
+      fc.property(chances, lives, fc.double({ min: 0, max: 0.65, noNaN: true }), (chance, life, used) => {
+        const { iat, delay } = delayAt(life, used, chance)
+        const part = (START + delay - iat * 1000) / (life * 1000)
+        expect(part).toBeGreaterThanOrEqual(0.75 - 1e-9)
+        expect(part).toBeLessThan(0.9 + 1e-9)
+      }),
+    )
+  })
+
+  test('of any age are renewed after 5 % of a life at the earliest: what looks old may be a clock that is ahead', () => {
+    fc.assert(
       fc.property(
+        chances,
+        lives,
         fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        fc.integer({ min: 10, max: 10_000_000 }),
-        fc.double({ min: 0, max: 0.74, noNaN: true }),
         (chance, life, used) => {
-          const iat = START / 1000 - Math.floor(life * used)
-          const delay = refreshDelayMs(token({ iat, exp: iat + life }), START, chance)!
-          const part = (START + delay - iat * 1000) / (life * 1000)
-          expect(part).toBeGreaterThanOrEqual(0.75 - 1e-9)
-          expect(part).toBeLessThan(0.9 + 1e-9)
+          const { delay } = delayAt(life, used, chance)
+          expect(delay).toBeGreaterThanOrEqual(0.05 * life * 1000 - 1e-3)
+          expect(delay).toBeLessThan((0.9 + 1e-9) * life * 1000)
         },
       ),
     )
   })
+
+  test.each([0.75, 0.8, 0.9, 0.99, 0.999])(
+    'are asked for at most twenty times in a life when the clock is ahead by %d of it',
+    async (ahead) => {
+      let asked = 0
+      const clock = fakeClock()
+      const world = await liveWorld(undefined, {
+        platform: clock,
+        token: () => {
+          asked += 1
+          return fresh(asked, clock.now() - ahead * lifeS * 1000)
+        },
+      })
+      expect(asked).toBe(1)
+      for (let renewals = 1; renewals <= 20; renewals++) {
+        const elapsedMs = clock.now() - START
+        const [wait] = clock.waits()
+        if (wait === undefined || elapsedMs + wait > lifeS * 1000) break
+        await clock.advance(wait)
+        expect(asked).toBe(1 + renewals)
+        world.transport.last.answer()
+        await settle()
+      }
+      expect(clock.now() + clock.waits()[0]! - START).toBeGreaterThan(lifeS * 1000)
+      expect(asked).toBeGreaterThan(1)
+      expect(world.errors).toEqual([])
+    },
+  )
 
   test('that say nothing of their end, or nothing at all, have no known life', () => {
     expect(refreshDelayMs(token({ sub: 'ann' }), START, 0.5)).toBeUndefined()

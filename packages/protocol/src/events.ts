@@ -1,3 +1,4 @@
+import type { PresenceDevices } from './devices.js'
 import type { ErrorPayload } from './errors.js'
 import type { ConversationId, DeviceId, GroupId, UserId } from './ids.js'
 import type { Position, PresenceDiff, PresenceState } from './sync.js'
@@ -23,21 +24,6 @@ export interface PresenceConversation extends PresenceUpdate {
 export interface TypingNotice {
   readonly convId: ConversationId
   readonly userId: UserId
-}
-
-/** One device of one's own. A session without `deviceId` is a device of its own; its `deviceId` here is the server's. */
-export interface Device {
-  readonly deviceId: DeviceId
-  /** When the device came, in milliseconds since 1970 on the server's clock. */
-  readonly since: number
-  /** The client's `auth.label`. */
-  readonly label?: string
-}
-
-/** To the user's own sessions. */
-export interface PresenceDevices {
-  readonly count: number
-  readonly devices: readonly Device[]
 }
 
 /** To members of a group or conversation in `count` mode: how many of how many are online. */

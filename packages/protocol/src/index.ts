@@ -9,18 +9,17 @@ export {
   type SessionId,
   type UserId,
 } from './ids.js'
+export type { Device, PresenceDevices } from './devices.js'
 export { ERRORS, PresenceError, type ErrorCode, type ErrorPayload, type Retry } from './errors.js'
 export {
   PROTOCOLS,
   type Acknowledgement,
   type Answer,
   type BackgroundRequest,
-  type Device,
   type LeaveRequest,
   type PresenceAuth,
   type PresenceClientEvents,
   type PresenceConversation,
-  type PresenceDevices,
   type PresenceOccupancy,
   type PresenceServerEvents,
   type PresenceUpdate,

@@ -1,4 +1,4 @@
-import type { PresenceDevices } from './events.js'
+import type { PresenceDevices } from './devices.js'
 import type { ConversationId, GroupId, UserId } from './ids.js'
 
 /**

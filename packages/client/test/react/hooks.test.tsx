@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-/** What each hook says, and that it leaves nothing behind. The client is the one for tests, or the real one on a fake link. */
+/** What each hook says, and that it leaves nothing behind. The client is the one for tests, or the real one on a fake link: there is no server here. */
 import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { StrictMode, useEffect, useState, type ReactNode } from 'react'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -84,7 +84,7 @@ describe('usePresence', () => {
     ])
   })
 
-  test('asks a real server for whom it shows, and not for whom it has ceased to show', async () => {
+  test('has the real client ask the server for whom it shows, and no more for whom it has ceased to show', async () => {
     const { client, transport } = await liveWorld()
     const { result, unmount } = hook(client, () => usePresence('zoe'))
     await act(settle)
@@ -235,7 +235,7 @@ describe('useTypingInput', () => {
     expect(presence.ownTyping()).toBeUndefined()
   })
 
-  test('a real server hears one start of many keys, also under Strict Mode', async () => {
+  test('has the real client say one start for many keys, also under Strict Mode', async () => {
     const { client, transport } = await liveWorld(
       state({ conversations: [room<ConversationId>('plan', { roster: [] })] }),
     )

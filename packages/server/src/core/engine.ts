@@ -1,31 +1,25 @@
 /**
  * The engine: one function from an input and a time to effects. It holds the four stations of the data path
  *
- *   sessions → presence → audience → outbox
+ *   sessions → presence → announce → pending
  *
  * and has no clock, timer, promise, log, socket or chance of its own: the same history of inputs always has the
  * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
+import { dropCache } from './event-cache.js'
 import type { DueSession, Effect, Input, Place, Presence, PresenceEvent, RoomName } from './inputs.js'
-import { holds } from './few.js'
-import { forgetUser, setMemberships, setRooms } from './memberships.js'
-import {
-  createWorld,
-  ensureUser,
-  findRoom,
-  forEachViewer,
-  OFFLINE,
-  renewWire,
-  type Room,
-  type Session,
-  type World,
-} from './model.js'
-import { openSlot, owePicture, setWindow, take } from './outbox.js'
-import { contribute, expireNode, loseNode, settle } from './presence.js'
-import { connect, expire, kick, leave, lose, removeSession, setTokenEnd, watch } from './sessions.js'
+import { forgetOffline, rereadDisagreement, setMemberships, setRooms } from './memberships.js'
+import { createWorld, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
+import { tellCounted } from './occupancy.js'
+import { take } from './pending.js'
+import { ensurePerson } from './people.js'
+import { contribute, expireNode, loseNode } from './presence.js'
+import { connect, disconnect, expire, kick, leave, lose, setTokenEnd, watch } from './sessions.js'
 import type { Settings } from './settings.js'
-import { endTyping, startTyping, stopTyping, tellCrowd } from './typing.js'
+import { openSlot, setWindow } from './slots.js'
+import { endTyping, startTyping, stopTyping } from './typing.js'
+import { forEachViewer, isMember, localMembersOf, onlineIn, ownRoomsOf, roomsOf } from './visibility.js'
 
 export interface Engine {
   /**
@@ -34,9 +28,9 @@ export interface Engine {
    */
   apply(input: Input, now: number): readonly Effect[]
   /**
-   * What the session is to be told now; it is owed nothing afterwards. Call it on `due`, with what that named, when
-   * the session's transport can be written, and not before: what waits here is one state, what waits in a buffer is
-   * a queue. A session that has ended meanwhile is told nothing.
+   * What the session is to be told now; nothing is pending for it afterwards. Call it on `due`, with the session that it
+   * named, when the session's transport can be written, and not before: what waits here is one state, what waits in a
+   * buffer is a queue. A session that has ended meanwhile is told nothing.
    */
   take(due: DueSession, now: number): readonly PresenceEvent[]
   /** When it wants to be called again, at the latest; undefined: nothing is pending. */
@@ -44,16 +38,21 @@ export interface Engine {
   get(userId: UserId): Presence
   /** Who of a conversation is online, in any mode; empty when nobody known is in it. */
   online(conversationId: ConversationId): readonly UserId[]
-  /** The known members of a group or conversation: online, or remembered as offline. */
+  /** The members of a group or conversation who are local: with a session here, or remembered as offline. */
   members(room: RoomName): readonly UserId[]
+  /** The rooms that somebody is in, or that their own rows name; none of somebody unknown. */
+  roomsOf(userId: UserId): readonly RoomName[]
   /** The live sessions of a user, or of the members of a room in any mode. */
   sessionsIn(place: Place): readonly SessionId[]
   /** The user of a live session, and the rooms that the user is in; of another session none. */
   placesOf(sessionId: SessionId): readonly Place[]
   /** All that are known, also those without a live session. */
   places(): Iterable<Place>
-  /** Sizes of everything that it keeps, for bounds and metrics. */
-  sizes(): Readonly<Record<'users' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
+  /**
+   * Sizes of everything that it keeps, for bounds and metrics. `users`: everybody who is local, in a roster, or present
+   * on another node. `local`: those of them with a session here, or remembered as offline.
+   */
+  sizes(): Readonly<Record<'users' | 'local' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
 }
 
 /**
@@ -71,7 +70,6 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       world.position++
       advance(world, now)
       world.now = now
-      mark(world)
       perform(world, input)
       // A grace of nothing is over at once.
       advance(world, now)
@@ -86,26 +84,36 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       return take(world, session)
     },
     nextDeadline: () => world.deadlines.next(),
-    get: (userId) => world.users.get(userId)?.presence ?? OFFLINE,
-    online: (conversationId) =>
-      Array.from(world.conversations.get(conversationId)?.users ?? [])
-        .filter((user) => user.presence.online)
-        .map((user) => user.id),
-    members: (name) => Array.from(findRoom(world, name)?.users ?? [], (user) => user.id),
+    get: (userId) => world.people.get(userId)?.presence ?? OFFLINE,
+    online: (conversationId) => {
+      const room = world.conversations.get(conversationId)
+      return room ? onlineIn(room).map(({ id }) => id) : []
+    },
+    members: (name) => {
+      const room = findRoom(world, name)
+      return room ? localMembersOf(room).map(({ id }) => id) : []
+    },
+    roomsOf: (userId) => {
+      const person = world.people.get(userId)
+      return person
+        ? [...new Set([...roomsOf(person), ...(ownRoomsOf(person) ?? [])])].map(({ name }) => name)
+        : []
+    },
     sessionsIn: (place) => sessionsIn(world, place),
     placesOf(sessionId) {
       const session = liveSession(world, sessionId)
       if (!session) return []
-      const { id, rooms } = session.user
-      return [{ kind: 'user', id }, ...rooms.map(({ name }) => name)]
+      const { id } = session.user
+      return [{ kind: 'user', id }, ...roomsOf(session.user).map(({ name }) => name)]
     },
     places: () => places(world),
     sizes: () => ({
-      users: world.users.size,
+      users: world.people.size,
+      local: localSize(world),
       sessions: world.sessions.size,
       rooms: world.groups.size + world.conversations.size,
       offline: world.offline.size,
-      owed: owedEntries(world),
+      owed: pendingEntries(world),
       nodes: world.nodes.size,
     }),
   }
@@ -114,30 +122,24 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
 const NOTHING: readonly PresenceEvent[] = []
 
 function sessionsIn(world: World, place: Place): readonly SessionId[] {
-  if (place.kind === 'user') return world.users.get(place.id)?.live.map(({ id }) => id) ?? []
+  if (place.kind === 'user') return world.people.get(place.id)?.live.map(({ id }) => id) ?? []
   const found: SessionId[] = []
   const room = findRoom(world, place)
   if (room) forEachViewer(room, ({ id }) => found.push(id))
   return found
 }
 
-function* places({ users, groups, conversations }: World): Iterable<Place> {
-  for (const id of users.keys()) yield { kind: 'user', id }
+function* places({ people, groups, conversations }: World): Iterable<Place> {
+  for (const { id, live } of people.values()) if (live.length > 0) yield { kind: 'user', id }
   for (const { name } of groups.values()) yield name
   for (const { name } of conversations.values()) yield name
 }
 
-/** Remembers when which position was reached, for as long as somebody may come back with it. */
-function mark(world: World): void {
-  const { marks, now } = world
-  if (now - (marks.at(-1)?.at ?? -Infinity) < MARK_MS) return
-  marks.push({ at: now, position: world.position })
-  const oldest = now - world.settings.offlineMemoryMs
-  // The one before the oldest that counts says where the positions begin that are too old.
-  while (marks[1] && marks[1].at <= oldest) marks.shift()
+function localSize({ people }: World): number {
+  let local = 0
+  for (const person of people.values()) if (ownRoomsOf(person)) local++
+  return local
 }
-
-const MARK_MS = 1_000
 
 /** Everything that is due by `now` happens first, each at its own time, in order. */
 function advance(world: World, now: number): void {
@@ -147,25 +149,27 @@ function advance(world: World, now: number): void {
     switch (timed?.is) {
       case 'session':
         expire(world, timed)
-        settle(world, timed.user)
         break
       case 'lease':
         endTyping(world, timed.session)
         break
-      case 'user':
-        forgetUser(world, timed)
+      case 'person':
+        forgetOffline(world, timed)
         break
-      case 'crowd':
-        tellCrowd(world, timed)
+      case 'counted':
+        tellCounted(world, timed)
         break
       case 'node':
         expireNode(world, timed)
         break
-      case 'wire':
-        renewWire(world)
+      case 'cache':
+        dropCache(world)
         break
       case 'slot':
         openSlot(world, timed.at)
+        break
+      case 'disagreement':
+        rereadDisagreement(world, timed.person)
         break
       case undefined:
         break
@@ -182,31 +186,22 @@ function perform(world: World, input: Input): void {
       return
     case 'lost': {
       const session = world.sessions.get(input.sessionId)
-      if (!session) return
-      lose(world, session, input.isDrain ? { atLeastMs: world.settings.reattachGraceMs } : {})
-      settle(world, session.user)
+      if (session) lose(world, session, input.isDrain === true)
       return
     }
     case 'disconnected': {
       const session = world.sessions.get(input.sessionId)
-      if (!session) return
-      if (world.settings.leaveGraceMs === 0) removeSession(world, session)
-      else lose(world, session, { graceMs: world.settings.leaveGraceMs })
-      settle(world, session.user)
+      if (session) disconnect(world, session)
       return
     }
     case 'leave': {
       const session = world.sessions.get(input.sessionId)
-      if (!session) return
-      leave(world, session, input.scope)
-      settle(world, session.user)
+      if (session) leave(world, session, input.scope)
       return
     }
     case 'kick': {
-      const user = world.users.get(input.userId)
-      if (!user) return
-      kick(world, user, input)
-      settle(world, user)
+      const person = world.people.get(input.userId)
+      if (person) kick(world, person, input)
       return
     }
     case 'background': {
@@ -236,18 +231,18 @@ function perform(world: World, input: Input): void {
       return
     }
     case 'stopTyping': {
-      const user = world.users.get(input.userId)
-      if (!user) return
-      if (input.conversationId === undefined) stopTyping(world, user)
+      const person = world.people.get(input.userId)
+      if (!person) return
+      if (input.conversationId === undefined) stopTyping(world, person)
       else {
         const room = world.conversations.get(input.conversationId)
-        if (room) stopTyping(world, user, room)
+        if (room) stopTyping(world, person, room)
       }
       return
     }
     case 'memberships': {
-      const user = world.users.get(input.userId)
-      if (user) setMemberships(world, user, input.rooms)
+      const person = world.people.get(input.userId)
+      if (person && ownRoomsOf(person)) setMemberships(world, person, input.rooms)
       return
     }
     case 'rooms':
@@ -271,21 +266,19 @@ function perform(world: World, input: Input): void {
 }
 
 function performConnect(world: World, input: Extract<Input, { type: 'connect' }>): void {
-  const user = ensureUser(world, input.userId)
-  setMemberships(world, user, input.rooms)
-  const session = connect(world, user, input)
-  if (session) owePicture(world, session)
-  settle(world, user)
+  const person = ensurePerson(world, input.userId)
+  setMemberships(world, person, input.rooms)
+  connect(world, person, input)
 }
 
 /** A conversation that the user is not in and one that does not exist are refused alike. */
 function performTyping(world: World, session: Session, room: Room | undefined, typing: boolean): void {
-  if (!room || !holds(room.users, session.user)) {
+  if (!room || !isMember(session.user, room)) {
     refuse(world, 'not_member')
     return
   }
   if (typing) {
-    // Whoever types is not about to be frozen any more.
+    // A client that sends typing is not about to be frozen any more.
     session.backgroundGraceMs = undefined
     startTyping(world, session, room)
   } else if (session.typing?.room === room) endTyping(world, session)
@@ -312,14 +305,15 @@ function liveSession(world: World, id: SessionId): Session | undefined {
   return session?.state === 'live' ? session : undefined
 }
 
-function owedEntries(world: World): number {
+function pendingEntries(world: World): number {
   let entries = 0
-  for (const { news, owed } of world.sessions.values()) {
-    if (news) entries++
-    if (!owed) continue
-    entries += owed.presence?.length ?? 0
-    for (const owes of [owed.occupancy, owed.groups, owed.conversations]) entries += owes?.size ?? 0
-    for (const typists of owed.typing?.values() ?? []) entries += typists.size
+  for (const { firstPending, pending } of world.sessions.values()) {
+    if (firstPending) entries++
+    if (!pending) continue
+    entries += pending.presence?.length ?? 0
+    const { rosters, occupancy, groups, conversations } = pending
+    for (const each of [rosters, occupancy, groups, conversations]) entries += each?.size ?? 0
+    for (const typists of pending.typing?.values() ?? []) entries += typists.size
   }
   return entries
 }

@@ -10,7 +10,7 @@ export type {
   Place,
   Presence,
   PresenceEvent,
-  RoomFacts,
+  RosterOrSize,
   RoomName,
 } from './inputs.js'
 export {

@@ -17,15 +17,15 @@ import type {
 
 /** A room with what its rows say: an object that the engine may keep as the room's name, and reads once. */
 export type KnownRoom = RoomName & {
-  /** Absent: nothing is known of it, as of a room without rows. */
-  readonly value?: RoomFacts | undefined
+  /** Absent: its rows have not been read; a room that is held keeps what was read before. */
+  readonly value?: RosterOrSize | undefined
 }
 
-/** Each room once. Not a map: there is a list for each user who is read, and it is made to be passed on. */
+/** Each room once. Not a map: there is a list for each user who is read, and it is passed on as it is. */
 export type KnownRooms = readonly KnownRoom[]
 
 /** Who its members are, each once; above `namesMax`, where nobody is told, only how many. */
-export type RoomFacts = readonly UserId[] | number
+export type RosterOrSize = readonly UserId[] | number
 
 export type Input =
   /** A connection was let in. */
@@ -153,6 +153,8 @@ export type Effect =
   /** The user's memberships are needed, and have to be kept up to date, until `forget`. */
   | { readonly type: 'want'; readonly userId: UserId }
   | { readonly type: 'forget'; readonly userId: UserId }
+  /** The user's own rows and those of these rooms disagree, and have for a while: both are to be read again. */
+  | { readonly type: 'reread'; readonly userId: UserId; readonly rooms: readonly RoomName[] }
 
 export type RoomName =
   | { readonly kind: 'group'; readonly id: GroupId }

@@ -1,170 +1,216 @@
 /**
- * Beside station 3 · rows: which rooms users are in, in which mode rooms are, and who is still remembered.
- * In:   rows and numbers of members that were read (from engine.ts)
- * Out:  the sessions that are owed a first sight or a retraction
- * Next: outbox.ts
+ * Beside station 3 · rows: which rooms are held, who is in them, in which mode they are, who is remembered as offline.
+ * In:   rows of people and of rooms that were read (from engine.ts), somebody who is gone (from presence.ts)
+ * Out:  the sessions that are to be told a first sight or a retraction; `want`, `forget`, `reread`
+ * Next: pending.ts
  *
- * Everywhere: first what a session was told is noted (`oweView`, `oweTyping`), then the state changes.
+ * In names mode the rows of the room decide who is in it. A person's own rows decide which rooms are held, and who is in
+ * a room in count mode. Every change first notes what sessions were told, then changes the edges (rooms.ts).
  */
-import { typistsOf } from './audience.js'
-import { countChanged } from './diffs.js'
-import { membersOf } from './events.js'
-import { holds, visitAll } from './few.js'
-import type { KnownRooms, RoomFacts } from './inputs.js'
+import type { UserId } from '@vigie/protocol'
+import { roomChanged } from './event-cache.js'
+import type { KnownRooms, Presence, RosterOrSize } from './inputs.js'
 import {
-  addToRoom,
-  crowdOf,
-  ensureRoom,
   findRoom,
-  forEachViewer,
-  modeOf,
-  namesIn,
-  removeFromRoom,
-  roomChanged,
+  sizeOfRows,
+  type CountedRoom,
+  type Person,
   type Room,
+  type RosterBefore,
   type Session,
-  type User,
   type World,
 } from './model.js'
-import { keepView, owedEntry, oweOccupancy, oweRoom, oweTyping, oweView } from './outbox.js'
+import { noteTypist, touchCounted } from './occupancy.js'
+import { noteOccupancy, noteRoom, noteRoster, noteSight, noteTyping } from './pending.js'
+import { dropUnneeded } from './people.js'
+import {
+  addCountedMember,
+  beginCounting,
+  dropRoom,
+  endCounting,
+  ensureRoom,
+  holdersOf,
+  peopleIn,
+  removeCountedMember,
+  setOwnRooms,
+  setRoster,
+} from './rooms.js'
 import { NAMES_RETURN_SHARE } from './settings.js'
-import { stopTyping, touchCrowd } from './typing.js'
+import { stopTyping } from './typing.js'
+import {
+  disagreements,
+  forEachViewer,
+  isMember,
+  namesIn,
+  ownRoomsOf,
+  typistsOf,
+  viewersOf,
+} from './visibility.js'
 
-/** The user's rows are these now. */
-export function setMemberships(world: World, user: User, rooms: KnownRooms): void {
-  const after = ensureRooms(world, rooms)
-  rooms.forEach(({ value = NO_ROWS }, place) => {
-    setRoom(world, after[place], value)
+export const NO_ROOMS: KnownRooms = []
+const NO_ROWS: RosterOrSize = 0
+const NOBODY: readonly Person[] = []
+
+/** The rows of a local person are these now. A person becomes local by it. */
+export function setMemberships(world: World, person: Person, rooms: KnownRooms): void {
+  const before = ownRoomsOf(person)
+  if (!before) world.effects.push({ type: 'want', userId: person.id })
+  // `map` makes a list of just the right length: one that grows has room for more, which each person would keep.
+  const after = rooms.map((room) => ensureRoom(world, room))
+  rooms.forEach(({ value }, place) => {
+    const room = after[place]
+    // A room that is new has no rows yet, and `undefined` says that nothing was read.
+    if (room && value !== undefined) setRows(world, room, value)
   })
-  const isNew = user.rooms.length === 0
-  const added = isNew ? after : after.filter((room) => !holds(room.users, user))
-  const kept = isNew ? undefined : new Set(after)
-  const removed = kept ? user.rooms.filter((room) => !kept.has(room)) : NONE
-  if (removed.length === 0 && added.length === 0) return
-  for (const room of removed) noteRemoval(world, user, room)
-  for (const room of added) noteAddition(world, user, room)
-  for (const room of removed) removeFromRoom(world, user, room)
-  for (const room of added) addToRoom(user, room)
-  user.rooms = after
-  user.rowsAt = world.position
-  countChanged(user)
-  for (const room of removed) settleRoom(world, room)
-  for (const room of added) settleRoom(world, room)
+  changeOwnRooms(world, person, before ?? [], after)
 }
 
-const NONE: readonly Room[] = []
-
-/** Its members are others than before. */
-function settleRoom(world: World, room: Room): void {
-  if (hasRosterOfKnown(room)) rosterChanged(world, room)
-  settleMode(world, room)
-  if (room.crowd) touchCrowd(world, room.crowd)
+/** Nothing local needs the person any more: the rooms that only their own rows name are let go. */
+export function releaseMemberships(world: World, person: Person): void {
+  const before = ownRoomsOf(person)
+  if (!before) return
+  changeOwnRooms(world, person, before, undefined)
+  world.effects.push({ type: 'forget', userId: person.id })
+  dropUnneeded(world, person)
 }
 
-/** `map` makes a list of just the right length: one that grows has room for more, which each user would keep. */
-function ensureRooms(world: World, rooms: KnownRooms): readonly Room[] {
-  return rooms.map((room) => ensureRoom(world, room, room.value ?? NO_ROWS))
-}
-
-function noteRemoval(world: World, user: User, room: Room): void {
-  if (room.name.kind === 'conversation') stopTyping(world, user, room)
-  noteHidden(world, user, room)
-  for (const typist of typistsOf(room)) {
-    for (const session of user.live) oweTyping(world, session, room, typist)
-  }
-  if (!room.crowd) noteViews(world, user, room)
-  else noteNumber(world, user, room)
-  noteRoom(world, user, room)
-}
-
-/** Protocol 2: the user's own sessions gain or lose the room; others see its known members change. */
-function noteRoom(world: World, user: User, room: Room): void {
-  for (const session of user.live) oweRoom(world, session, room)
-  if (hasRosterOfKnown(room)) oweRoomToAll(world, room)
-}
-
-/** Until its rows have been read, a room in names mode has the members who are known. */
-function hasRosterOfKnown(room: Room): boolean {
-  return !room.crowd && !namesIn(room.facts)
-}
-
-function oweRoomToAll(world: World, room: Room): void {
-  forEachViewer(room, (session) => {
-    oweRoom(world, session, room)
-  })
-}
-
-/** In count mode an end of typing waits for the window; but whoever goes is not named that long. */
-function noteHidden(world: World, user: User, room: Room): void {
-  if (!room.crowd?.shown.has(user)) return
-  forEachViewer(room, (session) => {
-    oweTyping(world, session, room, user)
-  })
-}
-
-function noteAddition(world: World, user: User, room: Room): void {
-  for (const typist of typistsOf(room)) {
-    for (const session of user.live) oweTyping(world, session, room, typist)
-  }
-  if (!room.crowd) noteViews(world, user, room)
-  else noteNumber(world, user, room)
-  noteRoom(world, user, room)
-}
-
-/** What the user and the others of a room see of each other is about to change. */
-function noteViews(world: World, user: User, room: Room): void {
-  for (const session of user.live) {
-    visitAll(room.users, (other) => {
-      noteView(world, session, other)
-    })
-    noteView(world, session, user)
-  }
-  // Of somebody who is offline and was nowhere until now nobody can have been told anything.
-  if (!user.presence.online && user.rooms.length === 0) return
-  forEachViewer(room, (session) => {
-    noteView(world, session, user)
-  })
-}
-
-/** In count mode the user gains or loses a number; and sight of those whom they watch, as those who watch them do. */
-function noteNumber(world: World, user: User, room: Room): void {
-  for (const session of user.live) {
-    oweOccupancy(world, session, room)
-    for (const id of session.watched ?? []) {
-      const other = world.users.get(id)
-      if (other && holds(room.users, other)) noteView(world, session, other)
-    }
-  }
-  for (const session of world.watchers.get(user.id) ?? []) {
-    if (holds(room.users, session.user)) noteView(world, session, user)
-  }
-}
-
-/** Nobody notices anything of somebody who was, and is, offline. */
-function noteView(world: World, session: Session, subject: User): void {
-  if (subject.presence.online || owedEntry(session, subject.id)) oweView(world, session, subject)
-}
-
-/** Rooms as their rows were read; those that nobody known is in are passed over. */
+/** Rooms as their rows were read. A room that nobody's own rows name is passed over. */
 export function setRooms(world: World, rooms: KnownRooms): void {
-  for (const room of rooms) setRoom(world, findRoom(world, room), room.value ?? NO_ROWS)
+  for (const known of rooms) {
+    const room = findRoom(world, known)
+    if (room) setRows(world, room, known.value ?? NO_ROWS)
+  }
 }
 
-function setRoom(world: World, room: Room | undefined, facts: RoomFacts): void {
-  if (!room || isSame(room.facts, facts)) return
-  oweRoomToAll(world, room)
-  room.facts = facts
-  rosterChanged(world, room)
-  settleMode(world, room)
-  if (room.crowd) touchCrowd(world, room.crowd)
+function changeOwnRooms(
+  world: World,
+  person: Person,
+  before: readonly Room[],
+  after: readonly Room[] | undefined,
+): void {
+  const isSame = after?.length === before.length && after.every((room, place) => room === before[place])
+  if (isSame && ownRoomsOf(person)) return
+  const kept = new Set(after)
+  for (const { counted } of before) {
+    if (counted && !kept.has(counted.room)) leaveCounted(world, counted, person)
+  }
+  setOwnRooms(person, after)
+  for (const { counted } of after ?? []) if (counted) joinCounted(world, counted, person)
+  for (const room of before) if (room.holders === 0) letGo(world, room)
+  settleDisagreement(world, person)
 }
 
-function rosterChanged(world: World, room: Room): void {
+/** Count mode: the person's own rows do not name the room any more. */
+function leaveCounted(world: World, counted: CountedRoom, person: Person): void {
+  if (!isMember(person, counted.room)) return
+  stopTyping(world, person, counted.room)
+  // The end of typing waits for the window; but somebody who goes is not named that long.
+  if (counted.shown.has(person)) noteTypist(world, counted, person)
+  noteNumber(world, counted, person)
+  removeCountedMember(world, counted, person)
+  // Its snapshot may name them as typing.
+  roomChanged(world, counted.room)
+  touchCounted(world, counted)
+}
+
+function joinCounted(world: World, counted: CountedRoom, person: Person): void {
+  if (isMember(person, counted.room)) return
+  noteNumber(world, counted, person)
+  addCountedMember(world, counted, person)
+  touchCounted(world, counted)
+}
+
+/** Count mode: the person gains or loses a number, its typists, and sight of people on screens; others, of the person. */
+function noteNumber(world: World, { room }: CountedRoom, person: Person): void {
+  for (const session of person.live) {
+    noteOccupancy(world, session, room)
+    for (const typist of typistsOf(room)) noteTyping(world, session, room, typist)
+    noteWatched(world, session, room)
+  }
+  for (const session of world.watchers.get(person.id) ?? []) {
+    if (session.user === person || isMember(session.user, room)) noteSight(world, session, person)
+  }
+}
+
+/** Nobody's own rows name the room any more. Sessions that a roster had in it lose it. */
+function letGo(world: World, room: Room): void {
+  setRows(world, room, NO_ROWS)
+  dropRoom(world, room)
+}
+
+function setRows(world: World, room: Room, rows: RosterOrSize): void {
+  if (isSame(room.rows, rows)) return
+  const was = namesIn(room)
+  const isCounted = room.counted !== undefined
+  const willCount = isCountedAt(world, room, rows)
+  const names = willCount || typeof rows === 'number' ? NOBODY : peopleIn(world, rows)
+  if (isCounted && willCount) {
+    forEachViewer(room, (session) => {
+      noteRoom(world, session, room)
+    })
+  } else noteMembers(world, room, willCount ? holdersOf(world, room) : names, isCounted !== willCount)
+  room.rows = rows
+  if (willCount) {
+    if (!isCounted) beginCounting(world, room)
+  } else {
+    endCounting(world, room)
+    setRoster(world, room, names)
+  }
   roomChanged(world, room)
   room.rosterAt = world.position
+  if (room.counted) touchCounted(world, room.counted)
+  settleDisagreements(world, was, names)
 }
 
-function isSame(a: RoomFacts, b: RoomFacts): boolean {
+/**
+ * Names for a room that fits, a number for one that does not; a room at the border keeps the mode that it has, if its
+ * names were read.
+ */
+function isCountedAt({ settings }: World, { counted }: Room, rows: RosterOrSize): boolean {
+  const size = sizeOfRows(rows)
+  if (size > settings.namesMax) return true
+  return counted !== undefined && size > settings.namesMax * NAMES_RETURN_SHARE
+}
+
+/**
+ * Call before the members become `next`. All sessions that were or will be in the room share one record of who was in
+ * it, and each compares it with the members of the moment when it is written: a room of any size costs one entry here.
+ */
+function noteMembers(world: World, room: Room, next: readonly Person[], isSwitching: boolean): void {
+  const willBe = new Set(next)
+  for (const typist of [...(room.typing?.keys() ?? [])]) {
+    if (!willBe.has(typist)) stopTyping(world, typist, room)
+  }
+  const before = rosterOf(world, room)
+  const typists = new Set([...(room.typing?.keys() ?? []), ...typistsOf(room)])
+  const note = (person: Person, isOwnChange: boolean) => {
+    for (const session of person.live) {
+      if (room.counted) noteWatched(world, session, room)
+      noteRoster(world, session, room, before)
+      noteRoom(world, session, room)
+      if (isSwitching) noteOccupancy(world, session, room)
+      if (isSwitching || isOwnChange) for (const typist of typists) noteTyping(world, session, room, typist)
+    }
+  }
+  for (const person of viewersOf(room)) note(person, !willBe.has(person))
+  for (const person of next) if (person.live.length > 0 && !isMember(person, room)) note(person, true)
+}
+
+function rosterOf(world: World, room: Room): RosterBefore {
+  const members = new Map<UserId, Presence>()
+  for (const { id, presence } of namesIn(room)) members.set(id, presence)
+  return { at: ++world.noted, members }
+}
+
+/** Call before it changes whether people on the session's screen are in a room in count mode. */
+function noteWatched(world: World, session: Session, room: Room): void {
+  for (const id of session.watched ?? []) {
+    const other = world.people.get(id)
+    if (other && isMember(other, room)) noteSight(world, session, other)
+  }
+}
+
+function isSame(a: RosterOrSize, b: RosterOrSize): boolean {
   if (a === b) return true
   if (typeof a === 'number' || typeof b === 'number' || a.length !== b.length) return false
   // Most stores have an order of their own, and keep it.
@@ -173,56 +219,48 @@ function isSame(a: RoomFacts, b: RoomFacts): boolean {
   return a.every((id) => ids.has(id))
 }
 
-/** Names for a room that fits, a number for one that does not; a room at the border keeps the mode it has. */
-function settleMode(world: World, room: Room): void {
-  const members = membersOf(room)
-  const { namesMax } = world.settings
-  const before = modeOf(room)
-  const mode = members > namesMax ? 'count' : members <= namesMax * NAMES_RETURN_SHARE ? 'names' : before
-  if (mode === before) return
-  const typists = new Set([...(room.typing?.keys() ?? []), ...(room.crowd?.shown ?? [])])
-  forEachViewer(room, (session) => {
-    visitAll(room.users, (subject) => {
-      noteView(world, session, subject)
-    })
-    for (const typist of typists) oweTyping(world, session, room, typist)
-    oweOccupancy(world, session, room)
-  })
-  rosterChanged(world, room)
-  if (room.crowd) world.deadlines.delete(room.crowd)
-  room.crowd = mode === 'count' ? crowdOf(room) : undefined
+/** How long a person's own rows and the rosters may disagree before both are read again: one change is read in two reads. */
+const DISAGREEMENT_MS = 250
+
+/** Of a person who stays in a roster nothing changes. */
+function settleDisagreements(world: World, was: readonly Person[], are: readonly Person[]): void {
+  const before = new Set(was)
+  for (const person of are) if (!before.delete(person)) settleDisagreement(world, person)
+  for (const person of before) settleDisagreement(world, person)
 }
 
-/** The user is remembered no longer. Whoever has not yet heard that they went is still told. */
-export function forgetUser(world: World, user: User): void {
-  world.offline.delete(user)
-  world.deadlines.delete(user)
-  for (const room of user.rooms) {
-    noteHidden(world, user, room)
-    if (room.crowd) continue
-    forEachViewer(room, (session) => {
-      keepView(session, user)
-    })
+function settleDisagreement(world: World, person: Person): void {
+  const known = world.disagreements.get(person)
+  if (disagreements(person).length === 0) {
+    if (!known) return
+    world.disagreements.delete(person)
+    world.deadlines.delete(known)
+  } else if (!known) {
+    const disagreement = { is: 'disagreement', person } as const
+    world.disagreements.set(person, disagreement)
+    world.deadlines.set(disagreement, world.now + DISAGREEMENT_MS)
   }
-  for (const session of world.watchers.get(user.id) ?? []) keepView(session, user)
-  for (const room of user.rooms) removeFromRoom(world, user, room)
-  world.users.delete(user.id)
-  // What is owed about them may hold on to the record, but to nothing else.
-  user.isKnown = false
-  user.rooms = NONE
-  world.effects.push({ type: 'forget', userId: user.id })
+}
+
+/** The rows still disagree. They are read again once; until a read brings something else, the rosters stand. */
+export function rereadDisagreement(world: World, person: Person): void {
+  world.disagreements.delete(person)
+  const rooms = disagreements(person).map(({ name }) => name)
+  if (rooms.length > 0) world.effects.push({ type: 'reread', userId: person.id, rooms })
+}
+
+/** The person is remembered as offline no longer. */
+export function forgetOffline(world: World, person: Person): void {
+  world.offline.delete(person)
+  world.deadlines.delete(person)
+  releaseMemberships(world, person)
+  dropUnneeded(world, person)
 }
 
 /** The bound on how many are remembered as offline is reached. */
 export function forgetOldest(world: World): void {
-  for (const user of world.offline) {
-    // Who comes back with an older position would not hear that this user went.
-    world.oldestPosition = Math.max(world.oldestPosition, user.presenceAt)
-    forgetUser(world, user)
+  for (const person of world.offline) {
+    forgetOffline(world, person)
     return
   }
 }
-
-const NO_ROWS: RoomFacts = 0
-
-export const NO_ROOMS: KnownRooms = []

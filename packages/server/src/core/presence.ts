@@ -1,33 +1,34 @@
 /**
- * Station 2 of 4 · what others see of a user.
- * In:   a user whose sessions changed (from sessions.ts), what another node contributes, or the loss of one
+ * Station 2 of 4 · what others see of a person.
+ * In:   a person whose sessions changed (from sessions.ts), what another node contributes, or the loss of one
  * Out:  a transition, when what others see is no longer what it was
- * Next: audience.ts
+ * Next: announce.ts
  */
 import type { Device } from '@vigie/protocol'
-import { announce } from './audience.js'
-import { countChanged } from './diffs.js'
-import type { Input, Presence } from './inputs.js'
+import { announce } from './announce.js'
 import { putOff } from './grace.js'
-import { forgetOldest } from './memberships.js'
+import type { Input, Presence } from './inputs.js'
+import { forgetOldest, releaseMemberships } from './memberships.js'
 import {
   deviceIdOf,
-  ensureUser,
+  differs,
   isSameDevices,
   OFFLINE,
   ONE_DEVICE,
+  type Person,
   type RemoteNode,
-  type User,
   type World,
 } from './model.js'
-import { oweDevices } from './outbox.js'
-import { touchCrowd } from './typing.js'
+import { countOnline } from './occupancy.js'
+import { noteDevices } from './pending.js'
+import { dropUnneeded, ensurePerson, isPlaced } from './people.js'
+import { countChanged } from './snapshots.js'
 
 /**
  * The user's devices are the union over the nodes of those with a session, live or lost, there. The count is
  * the size of that set and is never added to or taken from: a doubled or missing event cannot make it wrong.
  */
-export function derivePresence(user: User): Presence {
+export function derivePresence(user: Person): Presence {
   const { sessions, remote } = user
   if (!remote && sessions.length < 2) return sessions.length === 0 ? OFFLINE : ONE_DEVICE
   const devices = new Set<string>()
@@ -37,40 +38,34 @@ export function derivePresence(user: User): Presence {
   return devices.size === 0 ? OFFLINE : { online: true, count: devices.size }
 }
 
-/** Derives the user's presence anew and, if others would see a difference, lets them know. */
-export function settle(world: World, user: User): void {
-  settleDevices(world, user)
-  const before = user.presence
-  const after = derivePresence(user)
-  if (isSamePresence(before, after)) return
-  announce(world, user)
-  user.presence = after
-  user.count = undefined
-  user.presenceAt = world.position
-  world.wire.presence.delete(user)
-  countChanged(user)
-  world.effects.push({ type: 'presence', userId: user.id, before, after })
-  if (before.online !== after.online) settleOnline(world, user)
-}
-
-export function isSamePresence(a: Presence, b: Presence): boolean {
-  return a.online === b.online && a.count === b.count
-}
-
-function settleOnline(world: World, user: User): void {
-  const { online } = user.presence
-  for (const { crowd } of user.rooms) {
-    if (!crowd) continue
-    crowd.online += online ? 1 : -1
-    touchCrowd(world, crowd)
+/** Derives the person's presence anew and, if others would see a difference, lets them know. */
+export function settle(world: World, person: Person): void {
+  settleDevices(world, person)
+  const before = person.presence
+  const after = derivePresence(person)
+  if (differs(before, after)) {
+    announce(world, person)
+    person.presence = after
+    person.presenceAt = world.position
+    countChanged(person)
+    world.effects.push({ type: 'presence', userId: person.id, before, after })
+    if (before.online !== after.online) settleOnline(world, person)
   }
-  if (online) {
-    world.offline.delete(user)
-    world.deadlines.delete(user)
+  // Online by another node alone: their rows are that node's to read.
+  if (person.sessions.length === 0 && person.presence.online) releaseMemberships(world, person)
+  dropUnneeded(world, person)
+}
+
+function settleOnline(world: World, person: Person): void {
+  countOnline(world, person)
+  if (person.presence.online) {
+    world.offline.delete(person)
+    world.deadlines.delete(person)
     return
   }
-  world.offline.add(user)
-  world.deadlines.set(user, world.now + world.settings.offlineMemoryMs)
+  if (!isPlaced(person)) return
+  world.offline.add(person)
+  world.deadlines.set(person, world.now + world.settings.offlineMemoryMs)
   if (world.offline.size > world.settings.offlineMemoryMax) forgetOldest(world)
 }
 
@@ -78,7 +73,7 @@ function settleOnline(world: World, user: User): void {
  * The user's own sessions hear of each device that comes, goes or changes its label; not of a tab that closes or
  * a page that loads anew: a device is there since its first session, however many have taken over since.
  */
-function settleDevices(world: World, user: User): void {
+function settleDevices(world: World, user: Person): void {
   const devices: Device[] = []
   for (const session of user.sessions) {
     const deviceId = deviceIdOf(session)
@@ -97,7 +92,7 @@ function settleDevices(world: World, user: User): void {
   if (isSameDevices(devices, user.devices)) return
   // A copy is of just the right length; what grew by `push` has room for a dozen more.
   user.devices = devices.slice()
-  oweDevices(world, user)
+  noteDevices(world, user)
 }
 
 type ContributionInput = Extract<Input, { type: 'contribution' }>
@@ -109,10 +104,10 @@ export function contribute(world: World, input: ContributionInput): void {
     node.isLost = false
     world.deadlines.delete(node)
   }
-  const known = world.users.get(input.userId)
+  const known = world.people.get(input.userId)
   // Nobody to take anything from; a user who is nowhere need not be known.
   if (!known && input.devices.length === 0) return
-  const user = known ?? ensureUser(world, input.userId)
+  const user = known ?? ensurePerson(world, input.userId)
   const earlier = user.remote?.get(node)
   if (earlier && earlier.seq >= input.seq) return
   if (input.devices.length > 0) {

@@ -1,7 +1,7 @@
 /**
  * Station 1 of 4 · who is connected.
  * In:   connections, their losses and ends, graces that are over (from engine.ts)
- * Out:  the user whose devices may have changed
+ * Out:  the person whose devices may have changed
  * Next: presence.ts
  */
 import type { UserId } from '@vigie/protocol'
@@ -13,11 +13,13 @@ import {
   deviceKey,
   isAnonymous,
   NOT_DUE,
+  type Person,
   type Session,
-  type User,
   type World,
 } from './model.js'
-import { oweAnswer, oweView } from './outbox.js'
+import { noteQuestion, noteSight, noteSnapshot } from './pending.js'
+import { settle } from './presence.js'
+import { addViewer, removeViewer } from './rooms.js'
 import { endTyping } from './typing.js'
 
 type Connect = Extract<Input, { type: 'connect' }>
@@ -27,7 +29,13 @@ type Kick = Extract<Input, { type: 'kick' }>
  * A connection becomes a session. It ends, without anybody noticing, the older session of the same program
  * (`clientId`), or takes over a lost one that, like itself, has no device id: a stock client's reload.
  */
-export function connect(world: World, user: User, input: Connect): Session | undefined {
+export function connect(world: World, user: Person, input: Connect): void {
+  const session = open(world, user, input)
+  if (session) noteSnapshot(world, session)
+  settle(world, user)
+}
+
+function open(world: World, user: Person, input: Connect): Session | undefined {
   const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
   if (older) {
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
@@ -36,15 +44,15 @@ export function connect(world: World, user: User, input: Connect): Session | und
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
     return undefined
   }
-  // What is looked at for each piece of news comes first, and lies together: with thousands of others it is rarely at hand.
+  // The fields that each piece of news reads come first, close together in memory.
   const session: Session = {
     is: 'session',
     state: 'live',
     user,
     outlet: input.outlet,
     protocol: input.protocol ?? 1,
-    news: undefined,
-    owed: undefined,
+    firstPending: undefined,
+    pending: undefined,
     dueAt: NOT_DUE,
     nextAt: 0,
     devicesTold: undefined,
@@ -69,7 +77,7 @@ export function connect(world: World, user: User, input: Connect): Session | und
   user.sessions = withOneMore(user.sessions, session)
   // Nearly always they are the same, and then they are one list.
   user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
-  if (user.live.length === 1) for (const { crowd } of user.rooms) if (crowd) crowd.viewers++
+  if (user.live.length === 1) addViewer(user)
   setTokenEnd(world, session, input.expiresAt)
   return session
 }
@@ -85,18 +93,18 @@ function findSame(world: World, { sessionId, userId }: Connect): Session | undef
   return session?.user.id === userId ? session : undefined
 }
 
-function findReplaced(user: User, { clientId }: Connect): Session | undefined {
+function findReplaced(user: Person, { clientId }: Connect): Session | undefined {
   if (clientId === undefined) return undefined
   for (const session of user.sessions) if (session.clientId === clientId) return session
   return undefined
 }
 
-function findAdopted(user: User, { deviceId }: Connect): Session | undefined {
+function findAdopted(user: Person, { deviceId }: Connect): Session | undefined {
   if (deviceId !== undefined) return undefined
   return oldestLost(user, isAnonymous)
 }
 
-function oldestLost(user: User, isMeant: (session: Session) => boolean): Session | undefined {
+function oldestLost(user: Person, isMeant: (session: Session) => boolean): Session | undefined {
   let oldest: Session | undefined
   for (const session of user.sessions) {
     if (session.state !== 'lost' || !isMeant(session)) continue
@@ -106,7 +114,7 @@ function oldestLost(user: User, isMeant: (session: Session) => boolean): Session
 }
 
 /** A lost session gives way to somebody who is really there. */
-function removeOldestLost(world: World, user: User): boolean {
+function removeOldestLost(world: World, user: Person): boolean {
   const oldest = oldestLost(user, () => true)
   if (oldest) removeSession(world, oldest)
   return oldest !== undefined
@@ -120,10 +128,24 @@ export function setTokenEnd(world: World, session: Session, at: number | undefin
 }
 
 /**
- * The connection is gone; the session counts until its grace is over. Typing is seen to end at once. `atLeastMs`
- * holds even for a client that asked for less.
+ * The connection is gone; the session counts until its grace is over. Its typing is seen to end at once. On a drain it
+ * has at least the re-attach grace, even if the client asked for less.
  */
-export function lose(
+export function lose(world: World, session: Session, isDrain: boolean): void {
+  if (isDrain) markLost(world, session, { atLeastMs: world.settings.reattachGraceMs })
+  else markLost(world, session)
+  settle(world, session.user)
+}
+
+/** The client disconnected by itself. */
+export function disconnect(world: World, session: Session): void {
+  const { leaveGraceMs } = world.settings
+  if (leaveGraceMs === 0) removeSession(world, session)
+  else markLost(world, session, { graceMs: leaveGraceMs })
+  settle(world, session.user)
+}
+
+function markLost(
   world: World,
   session: Session,
   { graceMs = world.settings.graceMs, atLeastMs = 0 } = {},
@@ -167,16 +189,15 @@ function isMassLoss(world: World, session: Session): boolean {
 
 /** A deadline of a session has come: a lost one's grace is over, a live one's token has ended. */
 export function expire(world: World, session: Session): void {
-  if (session.state === 'lost') {
-    if (!putOff(world, session)) removeSession(world, session)
-    return
-  }
-  closeSession(world, session, 'token_expired')
-  lose(world, session)
+  if (session.state === 'live') {
+    closeSession(world, session, 'token_expired')
+    markLost(world, session)
+  } else if (!putOff(world, session)) removeSession(world, session)
+  settle(world, session.user)
 }
 
 /** The session is no more. Its connection, if any, is the caller's to close. */
-export function removeSession(world: World, session: Session): void {
+function removeSession(world: World, session: Session): void {
   if (session.state === 'live') detach(world, session)
   session.state = 'ended'
   world.deadlines.delete(session)
@@ -192,7 +213,7 @@ function detach(world: World, session: Session): void {
   endTyping(world, session)
   if (session.watched) watch(world, session, { add: [], remove: [...session.watched] })
   user.live = user.live.filter((other) => other !== session)
-  if (user.live.length === 0) for (const { crowd } of user.rooms) if (crowd) crowd.viewers--
+  if (user.live.length === 0) removeViewer(user)
 }
 
 /** Ends a session, or, on a log-out, all sessions of its device. */
@@ -202,16 +223,18 @@ export function leave(world: World, session: Session, scope: 'session' | 'device
     if (other.state === 'live') closeSession(world, other, other === session ? 'left' : 'logged_out')
     removeSession(world, other)
   }
+  settle(world, session.user)
 }
 
 /** Ends what the host named. */
-export function kick(world: World, user: User, match: Pick<Kick, 'deviceId' | 'sessionId'>): void {
+export function kick(world: World, user: Person, match: Pick<Kick, 'deviceId' | 'sessionId'>): void {
   for (const session of user.sessions) {
     if (match.deviceId !== undefined && deviceIdOf(session) !== match.deviceId) continue
     if (match.sessionId !== undefined && session.id !== match.sessionId) continue
     if (session.state === 'live') closeSession(world, session, 'kicked')
     removeSession(world, session)
   }
+  settle(world, user)
 }
 
 /** People on the session's screen. Whether it may be told of them is asked when it is. */
@@ -221,8 +244,8 @@ export function watch(
   { add, remove }: { add: readonly UserId[]; remove: readonly UserId[] },
 ): void {
   for (const id of [...remove, ...add]) {
-    const subject = world.users.get(id)
-    if (subject) oweView(world, session, subject)
+    const subject = world.people.get(id)
+    if (subject) noteSight(world, session, subject)
   }
   for (const id of remove) {
     session.watched?.delete(id)
@@ -236,6 +259,6 @@ export function watch(
     const watchers = world.watchers.get(id) ?? new Set()
     world.watchers.set(id, watchers)
     watchers.add(session)
-    oweAnswer(world, session, id)
+    noteQuestion(world, session, id)
   }
 }

@@ -13,7 +13,7 @@ import type {
   KnownRooms,
   Log,
   Memberships,
-  RoomFacts,
+  RosterOrSize,
   Settings,
   Stale,
   UserMemberships,
@@ -195,7 +195,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     }
   }
 
-  function settleRoom(room: RoomEntry, facts: RoomFacts): void {
+  function settleRoom(room: RoomEntry, facts: RosterOrSize): void {
     const before = room.value
     roomQueue.settle(room, facts)
     if (before === undefined) return

@@ -3,7 +3,7 @@
  * need it. There are tens of thousands, so they are plain, and share their strings.
  */
 import type { UserId } from '@vigie/protocol'
-import type { RoomFacts, RoomName, RoomRows, UserMemberships } from '../core/index.js'
+import type { RosterOrSize, RoomName, RoomRows, UserMemberships } from '../core/index.js'
 import type { Fresh, FreshQueue } from './fresh.js'
 import { createInterner } from './interner.js'
 
@@ -15,7 +15,7 @@ export interface UserEntry extends Fresh<readonly RoomEntry[]> {
 }
 
 /** A room that somebody's rows name. */
-export type RoomEntry = RoomName & Fresh<RoomFacts> & { pins: number }
+export type RoomEntry = RoomName & Fresh<RosterOrSize> & { pins: number }
 
 export interface Holdings {
   readonly users: ReadonlyMap<string, UserEntry>
@@ -28,12 +28,12 @@ export interface Holdings {
   holdRooms(rows: UserMemberships): readonly RoomEntry[]
   releaseRooms(rooms: readonly RoomEntry[]): void
   /** Rows as they are kept. */
-  factsOf(rows: RoomRows | undefined): RoomFacts
+  factsOf(rows: RoomRows | undefined): RosterOrSize
   clear(): void
 }
 
 export type UserQueue = FreshQueue<readonly RoomEntry[], UserEntry>
-export type RoomQueue = FreshQueue<RoomFacts, RoomEntry>
+export type RoomQueue = FreshQueue<RosterOrSize, RoomEntry>
 
 export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Holdings {
   const users = new Map<string, UserEntry>()

@@ -4,9 +4,9 @@
  *   socket event → inbound → engine (sessions → presence → audience → outbox) → outbound → socket
  */
 import { randomUUID } from 'node:crypto'
-import { PresenceError, type SessionId } from '@vigie/protocol'
+import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
-import { createEngine, type CloseReason, type Effect } from '../core/index.js'
+import { createEngine, type CloseReason, type Effect, type Stale } from '../core/index.js'
 import { markAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
@@ -134,6 +134,9 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'forget':
         directory.unpin(effect.userId)
         return
+      case 'reread':
+        directory.invalidate(staleOf(effect))
+        return
       case 'refused':
     }
   }
@@ -187,6 +190,16 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: closing ? 0 : inbound.size }),
     close: () => (closing ??= closeAll()),
   }
+}
+
+function staleOf({ userId, rooms }: Extract<Effect, { type: 'reread' }>): Stale {
+  const groups: GroupId[] = []
+  const conversations: ConversationId[] = []
+  for (const room of rooms) {
+    if (room.kind === 'group') groups.push(room.id)
+    else conversations.push(room.id)
+  }
+  return { users: [userId], groups, conversations }
 }
 
 function asNamespace(io: Attachable): Namespace {

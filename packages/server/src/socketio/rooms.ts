@@ -10,7 +10,7 @@
  */
 import type { SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { Engine, Input, Log } from '../core/index.js'
+import type { Engine, Input, KnownRooms, Log } from '../core/index.js'
 import { adapterName, whatIsMissing, whyItJoins, type Adapter } from './adapter-kind.js'
 import type { RoomPrefixes } from './options.js'
 import { showRows } from './rooms-from-rows.js'
@@ -43,6 +43,7 @@ interface Followed {
 
 const NOT_FOLLOWED: Followed = { joined: undefined, restore() {} }
 const NOBODY: readonly SessionId[] = []
+const NO_ROOMS: KnownRooms = []
 
 /**
  * Rooms for each user, group and conversation with a session here.
@@ -89,34 +90,35 @@ export function provideRooms({ prefixes, engine, namespace, socket, log }: Rooms
       ...inner,
       apply(input, now) {
         if (!isToldOfChanges || isClosed) return inner.apply(input, now)
-        const before = mayMove(input)
+        const changed = roomsThatMayChange(input)
+        const before = changed.map((room) => engine.sessionsIn(room))
         const effects = inner.apply(input, now)
-        keepInStep(input, before, mayMove(input))
+        const moved = new Set(ownSessions(input))
+        changed.forEach((room, place) => {
+          for (const id of different(before[place] ?? NOBODY, engine.sessionsIn(room))) moved.add(id)
+        })
+        for (const id of moved) update(id)
         return effects
       },
     }
   }
 
-  /** The sessions that the input may put into rooms, or take out of them; ends leave rooms by themselves. */
-  function mayMove(input: Input): readonly SessionId[] {
-    switch (input.type) {
-      case 'connect':
-      case 'memberships':
-        return engine.sessionsIn({ kind: 'user', id: input.userId })
-      case 'rooms':
-        return input.rooms.flatMap((room) => engine.sessionsIn(room))
-      default:
-        return NOBODY
-    }
+  /** Those whose members the input names. In count mode a connection says only of its own user where they are. */
+  function roomsThatMayChange(input: Input): KnownRooms {
+    if (input.type === 'rooms') return input.rooms
+    if (input.type !== 'connect' && input.type !== 'memberships') return NO_ROOMS
+    return input.rooms.filter(({ value }) => typeof value !== 'number')
   }
 
-  /** Of a user all rooms may be others than before; of a room only who came and who went have changed. */
-  function keepInStep(input: Input, before: readonly SessionId[], after: readonly SessionId[]): void {
-    const moved = input.type === 'rooms' ? different(before, after) : after
-    for (const id of moved) {
-      const moving = socket(id)
-      if (moving) followed.get(moving.nsp.adapter)?.joined?.update(id)
-    }
+  /** All rooms of these may be others than before. Sessions that end leave their rooms by themselves. */
+  function ownSessions(input: Input): readonly SessionId[] {
+    const isOfUser = input.type === 'connect' || input.type === 'memberships'
+    return isOfUser ? engine.sessionsIn({ kind: 'user', id: input.userId }) : NOBODY
+  }
+
+  function update(id: SessionId): void {
+    const moving = socket(id)
+    if (moving) followed.get(moving.nsp.adapter)?.joined?.update(id)
   }
 
   return {

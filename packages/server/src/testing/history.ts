@@ -14,6 +14,7 @@ import type {
   PresenceEvent,
   Settings,
 } from '../core/index.js'
+import { checkHeld, expectedPicture, flat, isAllowed, isInSight, plain, type Viewer } from './allowed.js'
 import { emptyPicture, fold, type Picture } from './picture.js'
 import { emptySynced, foldDiff, foldState, pictureOf, type Synced } from './synced.js'
 import type { History, Step, Tally } from './steps.js'
@@ -24,14 +25,14 @@ const WIDEST = 8
 /** After pressure a crowd may still have to wait so long for its next number. */
 const PRESSED_CROWD_MS = 8_000
 
-interface Client {
+interface Client extends Viewer {
   readonly sessionId: SessionId
-  readonly userId: UserId
   /** What it said of itself when it connected. */
   readonly hello: Extract<Step, { do: 'connect' }>
   picture: Picture
-  /** Of a client of protocol 2: what `picture` is read from. */
-  readonly synced: Synced | undefined
+  readonly watched: Set<UserId>
+  /** It has asked about somebody since it was last told something, and is answered even with what it knew. */
+  hasAsked: boolean
   isBlocked: boolean
   due: DueSession | undefined
   /** Its first picture has come. */
@@ -57,10 +58,17 @@ export function play(history: History, create: typeof createEngine, settings: Se
     states: 0,
     resumed: 0,
     putOff: 0,
+    disagreed: 0,
+    reread: 0,
+    watched: 0,
+    looked: 0,
   }
   const known = new Set<UserId>()
   let made = 0
   let seq = 0
+  /** Reads that have not answered yet: of a user's rows, or of a room's. */
+  const reads: (UserId | TrueRoom)[] = []
+  let isPressed = false
   /** Who types where, by the engine's effects. */
   const typing = new Set<string>()
   /** What others may have to be told of, so far. */
@@ -69,7 +77,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
   const sessionAt = (index: number) => [...clients.keys()][index % Math.max(1, clients.size)]
 
   function apply(input: Input, delivery: 'now' | 'later' = 'now'): readonly Effect[] {
-    const before = new Map([...known].map((userId) => [userId, engine.get(userId)]))
+    const before = new Map(USERS.map((userId) => [userId, engine.get(userId)]))
     const effects = engine.apply(input, truth.now)
     const first = new Map<UserId, Presence>()
     for (const effect of effects) {
@@ -104,6 +112,12 @@ export function play(history: History, create: typeof createEngine, settings: Se
           break
         case 'forget':
           known.delete(effect.userId)
+          truth.tellOwn(effect.userId, undefined)
+          break
+        case 'reread':
+          tally.reread++
+          reads.push(effect.userId)
+          for (const room of effect.rooms) reads.push({ kind: room.kind, id: room.id } as TrueRoom)
           break
         case 'typing': {
           changes++
@@ -161,28 +175,23 @@ export function play(history: History, create: typeof createEngine, settings: Se
       if (!client.isFresh) tally.resumed++
       // A list of devices may change while their number does not, which is all that is kept here.
       const before = client.isFresh && !event.payload.devices ? JSON.stringify(flat(synced)) : ''
-      foldDiff(synced, event.payload)
+      foldDiff(synced, event.payload, client.watched)
       ok(
-        before !== JSON.stringify(flat(synced)),
+        client.hasAsked || before !== JSON.stringify(flat(synced)),
         `${client.userId} was told what it knew: ${JSON.stringify(event)}`,
       )
     }
+    client.hasAsked = false
     client.picture = pictureOf(synced)
     for (const change of [...(event.payload.groups ?? []), ...(event.payload.conversations ?? [])]) {
       if ('gone' in change || 'remove' in change) tally.retractions++
     }
     for (const [userId, count] of event.payload.users ?? []) {
       ok(
-        count === 0 || isInSight(client.userId, userId),
+        count === 0 || isInSight(truth, client, userId),
         `${client.userId} was told of ${userId}, out of its sight`,
       )
     }
-  }
-
-  function isInSight(viewer: UserId, subject: UserId): boolean {
-    return truth
-      .rowsOf(viewer)
-      .some((room) => !truth.isCounted(room) && truth.membersOf(room).includes(subject))
   }
 
   /** Nobody is told of anybody unless a row says so at that moment; a retraction is the exception that ends it. */
@@ -192,52 +201,39 @@ export function play(history: History, create: typeof createEngine, settings: Se
       event.name === 'typing:stop' ||
       (event.name === 'presence:occupancy' && event.payload.members === 0) ||
       ('count' in event.payload && event.payload.count === 0)
-    const allowed = isVisible(client, event)
+    const allowed = isAllowed(truth, client, event)
     if (!allowed && isEnd) tally.retractions++
     ok(allowed || isEnd, `${client.userId} was told of what it may not see: ${JSON.stringify(event)}`)
   }
 
-  function isVisible({ userId }: Client, event: PresenceEvent): boolean {
-    const mine = truth.rowsOf(userId)
-    const both = (room: TrueRoom, other: UserId) => truth.membersOf(room).includes(other)
-    switch (event.name) {
-      case 'presence:update':
-        if (event.payload.userId === userId) return true
-        return mine.some(
-          (room) => room.kind === 'group' && !truth.isCounted(room) && both(room, event.payload.userId),
-        )
-      case 'presence:conversation':
-        return mine.some(
-          (room) =>
-            room.kind === 'conversation' &&
-            room.id === event.payload.conversationId &&
-            !truth.isCounted(room) &&
-            both(room, event.payload.userId),
-        )
-      case 'typing:start':
-      case 'typing:stop':
-        return (
-          event.payload.userId !== userId &&
-          mine.some((room) => room.id === event.payload.convId && both(room, event.payload.userId))
-        )
-      case 'presence:occupancy':
-        return mine.some(
-          (room) =>
-            truth.isCounted(room) && room.id === (event.payload.groupId ?? event.payload.conversationId),
-        )
-      case 'presence:devices':
-        return true
-      case 'presence:state':
-      case 'presence:diff':
-        return false
-    }
+  /** A user's own rows, with what the shell knows of the rooms: of one that is held what was read last, else what is so. */
+  function tellOwn(userId: UserId, own: readonly TrueRoom[]): KnownRooms {
+    const unknown = own.filter((room) => !truth.isHeld(room))
+    truth.tellOwn(userId, own)
+    for (const room of unknown) truth.tellRoom(room, truth.rosterOf(room))
+    return own.map(withValue)
   }
 
-  function factsOf(rooms: readonly TrueRoom[]): KnownRooms {
-    return rooms.map((room) => {
-      const roster = [...new Set(truth.membersOf(room))]
-      return { ...room, value: roster.length > settings.namesMax ? roster.length : roster }
-    })
+  function withValue(room: TrueRoom) {
+    const roster = truth.toldRosterOf(room)
+    return { ...room, value: roster.length > settings.namesMax ? roster.length : roster }
+  }
+
+  /** What the shell knows of a user: of one who is wanted already what was read last. */
+  function ownRooms(userId: UserId): readonly TrueRoom[] {
+    return truth.ownOf(userId) ?? truth.rowsOf(userId)
+  }
+
+  /** A read answers with what stands in the tables at that moment. */
+  function answer(read: UserId | TrueRoom, delivery: 'now' | 'later' = 'now'): void {
+    if (typeof read === 'string') {
+      if (!known.has(read)) return
+      const rooms = tellOwn(read, truth.rowsOf(read))
+      apply({ type: 'memberships', userId: read, rooms }, delivery)
+    } else if (truth.isHeld(read)) {
+      truth.tellRoom(read, truth.rosterOf(read))
+      apply({ type: 'rooms', rooms: [withValue(read)] }, delivery)
+    }
   }
 
   function connect(step: Extract<Step, { do: 'connect' }>, resumed?: Synced): void {
@@ -245,7 +241,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     const userId = userAt(step.user)
     const deviceId = step.device === undefined ? undefined : (`device-${step.device}` as DeviceId)
     const clientId = step.client === undefined ? undefined : (`client-${step.client}` as ClientId)
-    renewRooms(userId)
+    const rooms = tellOwn(userId, ownRooms(userId))
     const counted = truth.sessions.length
     truth.connect({ id: sessionId, userId, deviceId, clientId })
     if (truth.sessions.length === counted) tally.adopted++
@@ -255,6 +251,8 @@ export function play(history: History, create: typeof createEngine, settings: Se
       hello: step,
       picture: emptyPicture(),
       synced: step.sdk ? (resumed ?? emptySynced()) : undefined,
+      watched: new Set(),
+      hasAsked: false,
       isBlocked: false,
       due: undefined,
       isFresh: false,
@@ -263,7 +261,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
       type: 'connect',
       sessionId,
       userId,
-      rooms: factsOf(truth.rowsOf(userId)),
+      rooms,
       deviceId,
       clientId,
       protocol: step.sdk ? 2 : 1,
@@ -272,28 +270,25 @@ export function play(history: History, create: typeof createEngine, settings: Se
     })
   }
 
-  /** The engine drops rooms in which it knows nobody, and with them the mode that their history gave them. */
-  function renewRooms(userId: UserId): void {
-    if (known.has(userId)) return
-    for (const room of truth.rowsOf(userId)) {
-      if (!truth.membersOf(room).some((member) => known.has(member))) truth.renew(room)
-    }
-  }
-
-  /** The rows change, and the engine hears of it at once: how soon is the shell's promise, and tested there. */
+  /** The rows change. Which reads answer at once, and in which order, is part of the history. */
   function changeRow(step: Extract<Step, { do: 'join' | 'part' }>): void {
     const userId = userAt(step.user)
     const room: TrueRoom =
       step.group === undefined
         ? { kind: 'conversation', id: `conversation-${step.conversation ?? 0}` as ConversationId }
         : { kind: 'group', id: `group-${step.group}` as GroupId }
-    const isNew = !truth.membersOf(room).some((member) => known.has(member))
     if (step.do === 'join') truth.addRow(userId, room)
     else truth.removeRow(userId, room)
-    if (isNew) truth.renew(room)
-    // Two readings of one change: nobody is told between them.
-    apply({ type: 'rooms', rooms: factsOf([room]) }, 'later')
-    apply({ type: 'memberships', userId, rooms: factsOf(truth.rowsOf(userId)) })
+    const inOrder = step.read === 'both' ? [userId, room] : [room, userId]
+    const atOnce = inOrder.filter((read) =>
+      step.read === 'user' ? read === userId : step.read === 'room' ? read === room : step.read !== 'neither',
+    )
+    if (atOnce.length < 2) tally.disagreed++
+    for (const read of inOrder) {
+      if (!atOnce.includes(read)) reads.push(read)
+      // Two readings of one change: nobody is told between them.
+      else answer(read, read === atOnce.at(-1) ? 'now' : 'later')
+    }
   }
 
   function end(
@@ -400,12 +395,9 @@ export function play(history: History, create: typeof createEngine, settings: Se
         return
       case 'contribute': {
         const userId = userAt(step.user)
-        renewRooms(userId)
         const devices = Array.from({ length: step.devices }, (_, index) => `elsewhere-${index}`)
         truth.contribute(`node-${step.node}`, userId, devices)
         apply({ type: 'contribution', node: `node-${step.node}`, epoch: '1', seq: ++seq, userId, devices })
-        // What a shell does when the engine wants somebody.
-        apply({ type: 'memberships', userId, rooms: factsOf(truth.rowsOf(userId)) })
         return
       }
       case 'loseNode':
@@ -417,8 +409,29 @@ export function play(history: History, create: typeof createEngine, settings: Se
         apply({ type: 'admission', delayMs: step.delayMs })
         return
       case 'press':
+        isPressed = step.windowMs > 0
         apply({ type: 'window', ms: step.windowMs })
         return
+      case 'answer': {
+        const [read] = reads.splice(step.which % Math.max(1, reads.length), 1)
+        if (read !== undefined) answer(read)
+        return
+      }
+      case 'watch':
+      case 'unwatch': {
+        const sessionId = sessionAt(step.session)
+        const client = sessionId && clients.get(sessionId)
+        if (!sessionId || !client?.synced) return
+        const userId = userAt(step.user)
+        const isOn = step.do === 'watch'
+        if (client.watched.has(userId) === isOn) return
+        if (isOn) client.watched.add(userId)
+        else client.watched.delete(userId)
+        tally.watched++
+        client.hasAsked = true
+        apply({ type: 'watch', sessionId, add: isOn ? [userId] : [], remove: isOn ? [] : [userId] })
+        return
+      }
       case 'block':
       case 'unblock': {
         const sessionId = sessionAt(step.session)
@@ -442,10 +455,15 @@ export function play(history: History, create: typeof createEngine, settings: Se
       checkTyping()
     }
     truth.now = end
+    if (ms <= WIDEST * settings.windowMs || isPressed) return
+    // A session that reads was told by now of everything that it may not see any more.
+    tally.looked++
+    for (const client of clients.values())
+      if (!client.isBlocked && !client.due && client.isFresh) checkHeld(truth, client)
   }
 
   function checkPresence(): void {
-    for (const userId of known)
+    for (const userId of USERS)
       deepStrictEqual(engine.get(userId), truth.presenceOf(userId), `presence of ${userId}`)
   }
 
@@ -464,32 +482,18 @@ export function play(history: History, create: typeof createEngine, settings: Se
       if (client.isBlocked) continue
       deepStrictEqual(
         plain(client.picture),
-        plain(expectedPicture(client)),
+        plain(expectedPicture(truth, client)),
         `the picture of ${client.userId}`,
       )
-    }
-  }
-
-  function expectedPicture({ userId, synced }: Client): Picture {
-    const picture = emptyPicture()
-    picture.devices = truth.devicesOf(userId)
-    // In protocol 1 one's own presence is an event; in protocol 2 it is in the rosters, like anybody's.
-    if (!synced) picture.users.set(userId, truth.presenceOf(userId).count)
-    for (const room of truth.rowsOf(userId)) {
-      const members = truth.membersOf(room)
-      const online = members.filter((member) => truth.presenceOf(member).online)
-      if (truth.isCounted(room)) {
-        picture.occupancy.set(`${room.kind} ${room.id}`, { members: members.length, online: online.length })
-      } else {
-        const counts = room.kind === 'group' ? picture.users : new Map<string, number>()
-        for (const member of online) counts.set(member, truth.presenceOf(member).count)
-        if (room.kind === 'conversation') picture.conversations.set(room.id, counts)
+      for (const userId of client.watched) {
+        const expected = isInSight(truth, client, userId) ? truth.presenceOf(userId).count : 0
+        strictEqual(
+          client.synced?.users.get(userId) ?? 0,
+          expected,
+          `${userId} on the screen of ${client.userId}`,
+        )
       }
-      if (room.kind === 'group') continue
-      const typists = truth.typists(room.id).filter((typist) => typist !== userId)
-      if (typists.length > 0) picture.typing.set(room.id, new Set(typists))
     }
-    return picture
   }
 
   for (const step of history) {
@@ -499,6 +503,9 @@ export function play(history: History, create: typeof createEngine, settings: Se
   }
   for (const client of clients.values()) client.isBlocked = false
   deliver()
+  // In the end every read has answered: the engine knows what stands in the tables.
+  while (reads.length > 0) answer(reads.shift() as UserId | TrueRoom)
+  isPressed = false
   apply({ type: 'window', ms: 0 })
   const pressedMs = history.some((step) => step.do === 'press') ? PRESSED_CROWD_MS : 0
   // The slots and windows of what has just happened; again, if meanwhile a grace or a lease has ended.
@@ -518,36 +525,25 @@ export function play(history: History, create: typeof createEngine, settings: Se
     wait(settings.reattachGraceMs + settings.offlineMemoryMs + settings.typingLeaseMs + 60_000)
     checkPresence()
     checkPictures()
-    const here = [...known].filter((userId) => truth.presenceOf(userId).online)
-    strictEqual(engine.sizes().users, here.length, 'whoever is gone is forgotten')
+    const local = new Set(
+      truth.sessions.filter((session) => truth.counts(session)).map(({ userId }) => userId),
+    )
+    deepStrictEqual([...known].sort(), [...local].sort(), 'somebody who is gone is forgotten')
+    strictEqual(engine.sizes().local, local.size)
+    const rooms = [...local].flatMap((userId) => truth.rowsOf(userId))
+    const keys = new Set(rooms.map((room) => `${room.kind} ${room.id}`))
+    strictEqual(engine.sizes().rooms, keys.size, 'a room that nobody needs is dropped')
+    const seen = rooms.filter((room) => !truth.isCounted(room)).flatMap((room) => truth.rosterOf(room))
+    const elsewhere = USERS.filter((userId) => truth.presenceOf(userId).online)
+    strictEqual(engine.sizes().users, new Set([...local, ...seen, ...elsewhere]).size, 'nobody else is kept')
     strictEqual(engine.sizes().offline, 0)
     strictEqual(engine.sizes().owed, 0)
   }
 }
 
+/** Whom a history may name. */
+const USERS = Array.from({ length: 20 }, (_, index) => userAt(index))
+
 function userAt(index: number): UserId {
   return `user-${index}` as UserId
-}
-
-/** Comparable: sorted, and without what is empty. A room that was left keeps its last number: hosts drop it. */
-function plain(picture: Picture) {
-  const sorted = <Value>(map: ReadonlyMap<string, Value>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1))
-  return {
-    users: sorted(picture.users),
-    conversations: sorted(picture.conversations)
-      .map(([id, counts]) => [id, sorted(counts)] as const)
-      .filter(([, counts]) => counts.length > 0),
-    typing: sorted(picture.typing)
-      .map(([id, typists]) => [id, [...typists].sort()] as const)
-      .filter(([, typists]) => typists.length > 0),
-    occupancy: sorted(picture.occupancy),
-    devices: picture.devices,
-  }
-}
-
-function flat(synced: Synced) {
-  const rooms = [...synced.rooms].map(([key, { mode, members, online, roster, typing }]) => {
-    return [key, mode, members, online, [...roster].sort(), [...typing].sort()]
-  })
-  return [[...synced.users], rooms, synced.devices]
 }

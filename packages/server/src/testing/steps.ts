@@ -35,10 +35,16 @@ export type Step =
       readonly user: number
       readonly group?: number
       readonly conversation?: number
+      /** Whose rows are read at once: the user's, the room's, both, neither. What is not read answers later, or not before the end. */
+      readonly read?: 'both' | 'roomFirst' | 'user' | 'room' | 'neither'
     }
+  /** One of the reads that have not answered yet does. */
+  | { readonly do: 'answer'; readonly which: number }
+  /** Protocol 2: a person comes onto the screen, or leaves it. */
+  | { readonly do: 'watch' | 'unwatch'; readonly session: number; readonly user: number }
   | { readonly do: 'contribute'; readonly node: number; readonly user: number; readonly devices: number }
   | { readonly do: 'loseNode'; readonly node: number }
-  /** People are held back at the door, and have been for so long; 0: nobody is. */
+  /** People are held back at admission, and have been for so long; 0: nobody is. */
   | { readonly do: 'holdBack'; readonly delayMs: number }
   /** The loop has more to do than it can, and sessions are written once in so long; 0: no longer. */
   | { readonly do: 'press'; readonly windowMs: number }
@@ -59,6 +65,10 @@ export type Tally = Record<
   | 'refused'
   | 'states'
   | 'resumed'
-  | 'putOff',
+  | 'putOff'
+  | 'disagreed'
+  | 'reread'
+  | 'watched'
+  | 'looked',
   number
 >

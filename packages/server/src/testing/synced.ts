@@ -44,19 +44,22 @@ export function foldState(synced: Synced, state: PresenceState): void {
   synced.at = state.at
 }
 
-export function foldDiff(synced: Synced, diff: PresenceDiff): void {
+/** @param watched People on the screen, who are kept without a roster. */
+export function foldDiff(synced: Synced, diff: PresenceDiff, watched?: ReadonlySet<string>): void {
   for (const [userId, count] of diff.users ?? []) synced.users.set(userId, count)
   for (const change of diff.groups ?? []) foldRoom(synced, `group ${change.id}`, change)
   for (const change of diff.conversations ?? []) foldRoom(synced, `conversation ${change.id}`, change)
   if (diff.devices) synced.devices = diff.devices.count
   synced.at = diff.at ?? synced.at
-  forgetUnseen(synced)
+  forgetUnseen(synced, watched)
 }
 
-/** Whoever is in no roster is out of sight: what was known of them is not kept up to date any more. */
-function forgetUnseen(synced: Synced): void {
+/** Somebody in no roster is not seen any more, and what was known of them is not kept up to date. */
+function forgetUnseen(synced: Synced, watched?: ReadonlySet<string>): void {
   const seen = new Set([...synced.rooms.values()].flatMap((room) => [...room.roster]))
-  for (const userId of [...synced.users.keys()]) if (!seen.has(userId)) synced.users.delete(userId)
+  for (const userId of [...synced.users.keys()]) {
+    if (!seen.has(userId) && watched?.has(userId) !== true) synced.users.delete(userId)
+  }
 }
 
 function foldRoom(synced: Synced, key: string, change: RoomChange<string>): void {

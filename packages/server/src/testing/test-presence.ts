@@ -9,7 +9,7 @@ import {
   type Effect,
   type Input,
   type KnownRooms,
-  type RoomFacts,
+  type RosterOrSize,
   type Settings,
   type Stale,
 } from '../core/index.js'
@@ -127,8 +127,10 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       case 'typing':
         api.tell(effect)
         return
-      // Nothing is sent, and what a session is owed is one state, however long it waits.
+      // Nothing is sent: what is pending for a session is one state, however long it waits. And rows never disagree:
+      // here users and rooms are read together, the moment they change.
       case 'due':
+      case 'reread':
       case 'want':
       case 'forget':
       case 'refused':
@@ -145,7 +147,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   }
 
   function factsOf(groupIds: Iterable<GroupId>, conversationIds: Iterable<ConversationId>): KnownRooms {
-    const facts = (members: ReadonlySet<UserId>): RoomFacts =>
+    const facts = (members: ReadonlySet<UserId>): RosterOrSize =>
       members.size <= resolved.namesMax ? [...members] : members.size
     return [
       ...Array.from(

@@ -44,16 +44,29 @@ export interface Truth {
   background(id: SessionId, graceMs: number): void
   contribute(node: string, userId: UserId, devices: readonly string[]): void
   loseNode(node: string): void
-  /** People at the door have waited for so long. */
+  /** People at admission have waited for so long. */
   holdBack(delayMs: number): void
+  /** What stands in the tables. */
   addRow(userId: UserId, room: TrueRoom): void
   removeRow(userId: UserId, room: TrueRoom): void
   rowsOf(userId: UserId): TrueRoom[]
-  membersOf(room: TrueRoom): UserId[]
-  /** Nobody who is known was in it, so how it came to its size is not known either. */
-  renew(room: TrueRoom): void
+  rosterOf(room: TrueRoom): UserId[]
+  /** What the engine was told of the tables last: a user's own rows, undefined when they are not wanted any more. */
+  tellOwn(userId: UserId, rooms: readonly TrueRoom[] | undefined): void
+  /** … and the members of a room. */
+  tellRoom(room: TrueRoom, roster: readonly UserId[]): void
+  /** As it was told. */
+  ownOf(userId: UserId): readonly TrueRoom[] | undefined
+  toldRosterOf(room: TrueRoom): readonly UserId[]
+  /** Some user's own rows, as told, name the room. */
+  isHeld(room: TrueRoom): boolean
+  heldRooms(): TrueRoom[]
   /** Names or count; it depends on how the room came to its size. */
   isCounted(room: TrueRoom): boolean
+  /** Names: the room's rows say who is in it. Count: the user's own rows do. */
+  isMember(userId: UserId, room: TrueRoom): boolean
+  membersOf(room: TrueRoom): UserId[]
+  roomsOf(userId: UserId): TrueRoom[]
   presenceOf(userId: UserId): Presence
   devicesOf(userId: UserId): number
   /** Its connection is there, or its grace runs. */
@@ -65,7 +78,11 @@ export interface Truth {
 export function createTruth(settings: Settings): Truth {
   const sessions: TrueSession[] = []
   const rows: { userId: UserId; room: TrueRoom }[] = []
-  const counted = new Set<string>()
+  const own = new Map<UserId, readonly TrueRoom[]>()
+  const told = new Map<
+    string,
+    { readonly room: TrueRoom; readonly roster: readonly UserId[]; isCounted: boolean }
+  >()
   const nodes = new Map<
     string,
     { devices: Map<UserId, readonly string[]>; graceEndsAt: number; putOffMs: number }
@@ -78,7 +95,7 @@ export function createTruth(settings: Settings): Truth {
   const remove = (session: TrueSession) => sessions.splice(sessions.indexOf(session), 1)
   const counts = (session: TrueSession) => session.lostAt === undefined || runs(session)
 
-  /** While people are held back at the door, a grace that ends goes on for as long as they have been, up to a limit. */
+  /** While people are held back at admission, a grace that ends goes on for as long as they have been, up to a limit. */
   function runs(grace: { graceEndsAt: number; putOffMs: number }): boolean {
     while (truth.now >= grace.graceEndsAt) {
       const ms = Math.min(delayMs, settings.admissionWaitMs - grace.putOffMs)
@@ -90,10 +107,18 @@ export function createTruth(settings: Settings): Truth {
     return true
   }
 
-  function settleMode(room: TrueRoom): void {
-    const members = truth.membersOf(room).length
-    if (members > settings.namesMax) counted.add(keyOf(room))
-    else if (members <= settings.namesMax * 0.8) counted.delete(keyOf(room))
+  const isIn = (rooms: readonly TrueRoom[] | undefined, room: TrueRoom) =>
+    rooms?.some((other) => keyOf(other) === keyOf(room)) === true
+
+  /** A room that nobody's own rows name is not held; who is no member of a conversation does not type there. */
+  function settle(): void {
+    for (const [key, { room }] of told) if (!truth.isHeld(room)) told.delete(key)
+    for (const session of sessions) {
+      const { typing, userId } = session
+      if (!typing) continue
+      if (!truth.isMember(userId, { kind: 'conversation', id: typing.conversationId }))
+        session.typing = undefined
+    }
   }
 
   function localDevices(userId: UserId): Set<string> {
@@ -157,10 +182,7 @@ export function createTruth(settings: Settings): Truth {
     type(id, conversationId, isStart) {
       const session = find(id)
       if (!session) return
-      const isMember = truth
-        .rowsOf(session.userId)
-        .some((room) => room.kind === 'conversation' && room.id === conversationId)
-      if (!isMember) return
+      if (!truth.isMember(session.userId, { kind: 'conversation', id: conversationId })) return
       if (isStart) {
         session.backgroundGraceMs = undefined
         session.typing = { conversationId, endsAt: truth.now + settings.typingLeaseMs }
@@ -198,24 +220,39 @@ export function createTruth(settings: Settings): Truth {
     addRow(userId, room) {
       if (!rows.some((row) => row.userId === userId && keyOf(row.room) === keyOf(room)))
         rows.push({ userId, room })
-      settleMode(room)
     },
     removeRow(userId, room) {
       const index = rows.findIndex((row) => row.userId === userId && keyOf(row.room) === keyOf(room))
       if (index >= 0) rows.splice(index, 1)
-      settleMode(room)
-      for (const session of sessions) {
-        if (session.userId !== userId || room.kind !== 'conversation') continue
-        if (session.typing?.conversationId === room.id) session.typing = undefined
-      }
     },
     rowsOf: (userId) => rows.filter((row) => row.userId === userId).map((row) => row.room),
-    membersOf: (room) => rows.filter((row) => keyOf(row.room) === keyOf(room)).map((row) => row.userId),
-    renew(room) {
-      if (truth.membersOf(room).length > settings.namesMax) counted.add(keyOf(room))
-      else counted.delete(keyOf(room))
+    rosterOf: (room) => rows.filter((row) => keyOf(row.room) === keyOf(room)).map((row) => row.userId),
+    tellOwn(userId, rooms) {
+      if (rooms) own.set(userId, rooms)
+      else own.delete(userId)
+      settle()
     },
-    isCounted: (room) => counted.has(keyOf(room)),
+    tellRoom(room, roster) {
+      const before = told.get(keyOf(room))
+      const isBetween = roster.length > settings.namesMax * 0.8 && roster.length <= settings.namesMax
+      const isCounted = isBetween ? before?.isCounted === true : roster.length > settings.namesMax
+      told.set(keyOf(room), { room, roster, isCounted })
+      settle()
+    },
+    ownOf: (userId) => own.get(userId),
+    toldRosterOf: (room) => told.get(keyOf(room))?.roster ?? [],
+    isHeld: (room) => [...own.values()].some((rooms) => isIn(rooms, room)),
+    heldRooms: () => [...told.values()].map(({ room }) => room),
+    isCounted: (room) => told.get(keyOf(room))?.isCounted === true,
+    isMember: (userId, room) =>
+      truth.isCounted(room)
+        ? isIn(own.get(userId), room)
+        : told.get(keyOf(room))?.roster.includes(userId) === true,
+    membersOf: (room) =>
+      truth.isCounted(room)
+        ? [...own.keys()].filter((userId) => truth.isMember(userId, room))
+        : [...truth.toldRosterOf(room)],
+    roomsOf: (userId) => truth.heldRooms().filter((room) => truth.isMember(userId, room)),
     presenceOf(userId) {
       const devices = localDevices(userId)
       for (const node of nodes.values()) {

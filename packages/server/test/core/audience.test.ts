@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TOLD_PER_MS } from '../../src/core/typing.js'
+import { TOLD_PER_MS } from '../../src/core/occupancy.js'
 import { story } from '../support/story.js'
 
 describe('a transition', () => {
@@ -66,8 +66,8 @@ describe('a first picture', () => {
       'ann 1',
       'bob 1',
       'eve 0',
-      'bob 1 in c',
       'ann 1 in c',
+      'bob 1 in c',
       'bob types in c',
       'devices phone',
     ])
@@ -139,6 +139,56 @@ describe('a row', () => {
     s.rows('bob', {})
     s.unblock(ann)
     expect(s.hear(ann)).toEqual(['bob 0'])
+  })
+
+  it('that goes, and comes back while nothing was written, is told by what was told before it went', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    s.block(ann)
+    s.rows('bob', {})
+    // Ann is not told of it: they share nothing.
+    s.disconnect(bob)
+    s.rows('bob', { groups: ['g'] })
+    s.connect('bob')
+    s.unblock(ann)
+    s.wait(100)
+    expect(s.hear(ann)).toEqual([])
+  })
+
+  it('that the room’s members do not have changes nothing: both are read again, once, and the roster stands', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] } })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.hear(ann)
+    // The user's read says that bob left; the room's fails.
+    s.readUser('bob', {})
+    expect(s.hear(ann)).toEqual([])
+    s.wait(1_000)
+    expect(s.rereads()).toEqual(['bob g'])
+    s.disconnect(bob)
+    expect(s.hear(ann)).toEqual(['bob 0'])
+    s.wait(1_000)
+    expect(s.rereads()).toEqual(['bob g'])
+  })
+
+  it('of a room alone shows and hides by what the room’s rows say', () => {
+    const s = story({ ann: { groups: ['g'] }, bob: { groups: ['g'] }, cid: {} })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    const cid = s.connect('cid')
+    s.wait(100)
+    for (const session of [ann, bob, cid]) s.hear(session)
+    s.readRoom('group', 'g', ['ann', 'cid'])
+    expect(s.hear(ann)).toEqual(['cid 1', 'bob 0'])
+    expect(s.hear(bob)).toEqual(['ann 0'])
+    expect(s.hear(cid)).toEqual(['ann 1'])
+    s.disconnect(bob)
+    s.wait(100)
+    expect(s.hear(ann)).toEqual([])
   })
 
   it('that comes shows both to each other', () => {
@@ -220,7 +270,7 @@ describe('somebody who reads slowly', () => {
     s.block(ann)
     s.disconnect(bob)
     s.wait(5_000)
-    expect(s.engine.sizes().users).toBe(1)
+    expect(s.engine.sizes().local).toBe(1)
     return { ...s, ann }
   }
 

@@ -4,14 +4,14 @@ import { READ_ROOMS_MAX, READ_USERS_MAX } from '../../src/core/ports.js'
 import {
   resolveSettings,
   type KnownRooms,
-  type RoomFacts,
+  type RosterOrSize,
   type RoomRows,
   type Settings,
   type UserMemberships,
 } from '../../src/core/index.js'
 import { createDirectory } from '../../src/rows/directory.js'
 
-const membersIn = (facts: RoomFacts | undefined) => (typeof facts === 'object' ? facts.length : facts)
+const membersIn = (facts: RosterOrSize | undefined) => (typeof facts === 'object' ? facts.length : facts)
 
 const WAIT_MS = 25
 const RETRY_MS = 1_000

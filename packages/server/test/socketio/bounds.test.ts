@@ -46,7 +46,7 @@ const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
       client.socket.disconnect()
       await wire.until(`${userId} is gone`, () => !wire.presence.get(userId).online)
     }
-    expect(wire.presence.sizes()).toMatchObject({ offline: 1, users: 1 })
+    expect(wire.presence.sizes()).toMatchObject({ offline: 1, local: 1 })
     const ann = await wire.connect('ann')
     expect(ann.hear().sort()).toEqual(['ann 1', 'ann 1 in c', 'cid 0 in c'])
   },

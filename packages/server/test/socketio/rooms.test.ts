@@ -89,6 +89,51 @@ describe.each(WAYS)('a room of an adapter %s', (_, before) => {
     expect(await heard(ann, () => wire.io.to('conv:c').emit('news', 'x'))).toEqual(['x'])
   })
 
+  it.each([
+    ['the user', { users: ['bob'] }],
+    ['the room', { conversations: ['c'] }],
+    ['both', { users: ['bob'], conversations: ['c'] }],
+  ])('follows what a host without a feed says, naming %s', async (_name, stale) => {
+    await using wire = await start({ wrap: (memory) => ({ ...memory, open: async () => {} }) })
+    const ann = await wire.connect('ann')
+    const bob = await wire.connect('bob')
+    const rooms = () => adapterOf(wire.io).rooms.get('conv:c')
+    const ids = (...clients: WireClient[]) => new Set(clients.map(({ socket }) => String(socket.id)))
+    wire.rows.removeFromConversation('c', 'bob')
+    wire.presence.membershipsChanged(stale)
+    await wire.until('that he is out', () => rooms()?.size === 1)
+    expect(rooms()).toEqual(ids(ann))
+    expect(roomsOf(bob.server())).toEqual(['group:g', 'user:bob'])
+    wire.rows.addToConversation('c', 'bob')
+    wire.presence.membershipsChanged(stale)
+    await wire.until('that he is in', () => rooms()?.size === 2)
+    expect(rooms()).toEqual(ids(ann, bob))
+    expect(roomsOf(bob.server())).toEqual(['conv:c', 'group:g', 'user:bob'])
+  })
+
+  it('has its members when it gets too large for names, and when it shrinks again', async () => {
+    await using wire = await start({
+      rows: { conversations: [['c', ['ann', 'bob']]] },
+      presence: { namesMax: 2 },
+    })
+    const ann = await wire.connect('ann')
+    const bob = await wire.connect('bob')
+    const cid = await wire.connect('cid')
+    const tell = () => {
+      wire.io.to('conv:c').emit('news', 'x')
+    }
+    const whoHears = async () => [await heard(ann, tell), await heard(bob, tell), await heard(cid, tell)]
+    wire.rows.addToConversation('c', 'cid')
+    await cid.until('c: 3 of 3')
+    expect(await whoHears()).toEqual([['x'], ['x'], ['x']])
+    wire.rows.removeFromConversation('c', 'bob')
+    await wire.until('that he is out', () => adapterOf(wire.io).rooms.get('conv:c')?.size === 2)
+    expect(await whoHears()).toEqual([['x'], [], ['x']])
+    wire.rows.removeFromConversation('c', 'cid')
+    await wire.until('that he is out', () => adapterOf(wire.io).rooms.get('conv:c')?.size === 1)
+    expect(await whoHears()).toEqual([['x'], [], []])
+  })
+
   it('has nobody who has gone', async () => {
     await using wire = await start()
     const ann = await wire.connect('ann')

@@ -24,8 +24,13 @@ function step<Do extends Step['do']>(name: Do, fields: object = {}, optional: re
 }
 
 const room = fc.oneof(fc.record({ group: fc.nat(1) }), fc.record({ conversation }))
+/** Both reads answer, in either order; now and then one of them fails or is late. */
+const read = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom('both' as const, 'roomFirst' as const) },
+  { weight: 1, arbitrary: fc.constantFrom('user' as const, 'room' as const, 'neither' as const) },
+)
 const row = (name: 'join' | 'part') =>
-  fc.tuple(user, room).map(([who, where]): Step => ({ do: name, user: who, ...where }))
+  fc.tuple(user, room, read).map(([who, where, how]): Step => ({ do: name, user: who, ...where, read: how }))
 
 const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -66,6 +71,9 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: step('hostStopTyping', { user }) },
   { weight: 6, arbitrary: row('join') },
   { weight: 6, arbitrary: row('part') },
+  { weight: 3, arbitrary: step('answer', { which: fc.nat(9) }) },
+  { weight: 2, arbitrary: step('watch', { session, user }) },
+  { weight: 1, arbitrary: step('unwatch', { session, user }) },
   { weight: 4, arbitrary: step('contribute', { node: fc.nat(1), user, devices: fc.nat(2) }) },
   { weight: 3, arbitrary: step('loseNode', { node: fc.nat(1) }) },
   { weight: 2, arbitrary: step('holdBack', { delayMs: fc.constantFrom(0, 0, 500, 3_000, 60_000) }) },
@@ -140,9 +148,31 @@ const rushes: fc.Arbitrary<History> = fc
   )
   .map(([rows, steps]) => [...rows, { do: 'press', windowMs: 5_000 }, ...steps])
 
+/** A room with too many people for names, on whose screens some of them are, while they come and go and lose rows. */
+const screens: fc.Arbitrary<History> = fc
+  .array(
+    fc.oneof(
+      { weight: 3, arbitrary: step('watch', { session, user }) },
+      { weight: 1, arbitrary: step('unwatch', { session, user }) },
+      { weight: 2, arbitrary: row('join') },
+      { weight: 3, arbitrary: row('part') },
+      { weight: 2, arbitrary: step('connect', { user, device: fc.nat(1), sdk: fc.constant(true) }) },
+      { weight: 1, arbitrary: step('lose', { session }) },
+      { weight: 1, arbitrary: step('type', { session, conversation }) },
+      { weight: 3, arbitrary: step('wait', { ms: fc.constantFrom(25, 500, 1_500) }) },
+    ),
+    { minLength: 8, maxLength: 40 },
+  )
+  .map((steps) => [
+    ...[0, 1, 2, 3, 4, 5].map((who): Step => ({ do: 'join', user: who, conversation: 0, read: 'both' })),
+    ...[0, 1, 2, 3].map((who): Step => ({ do: 'connect', user: who, sdk: true })),
+    ...steps,
+  ])
+
 /** Most mistakes show only in the first kind, and in few of those. */
 export const allHistories: fc.Arbitrary<History> = fc.oneof(
   { weight: 4, arbitrary: histories },
   { weight: 2, arbitrary: absences },
   { weight: 1, arbitrary: rushes },
+  { weight: 1, arbitrary: screens },
 )

@@ -17,11 +17,13 @@ export interface StoryUser {
 }
 
 /**
- * A story told to an engine: people with their rows, what happens to them, and what each of them is told. The
- * numbers of members default to how many of the story's people are in the room.
+ * A story told to an engine: people with their rows, what happens to them, and what each of them is told. A room has
+ * the story's people whose rows name it as members; a number beside it adds strangers up to that size.
  */
 export function story(people: Readonly<Record<string, StoryUser>>, settings: Partial<Settings> = {}) {
-  const engine = createEngine(resolveSettings(settings))
+  const resolved = resolveSettings(settings)
+  const { namesMax } = resolved
+  const engine = createEngine(resolved)
   const heard = new Map<string, string[]>()
   const blocked = new Set<string>()
   const due = new Map<string, DueSession>()
@@ -29,27 +31,31 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
   let now = 1_000
   let made = 0
 
-  function sizeOf(kind: 'groups' | 'conversations', id: string): number {
-    return Object.values(people).filter((person) => ids(person[kind]).includes(id)).length
+  /** The story's people whose rows name the room, and strangers up to the size that somebody gave. */
+  function rosterOf(kind: 'group' | 'conversation', id: string, size = 0): readonly string[] {
+    const roster = Object.keys(people).filter((name) => ids(people[name]?.[`${kind}s`]).includes(id))
+    for (let n = roster.length; n < size; n++) roster.push(`stranger-${n}`)
+    return roster
   }
 
-  function rowsOf(user: string): KnownRooms {
-    const person = people[user] ?? {}
-    const sizes = (kind: 'group' | 'conversation') =>
-      ids(person[`${kind}s`]).map((id) => {
-        const given = person[`${kind}s`]
-        const size = given && !Array.isArray(given) ? (given as Record<string, number>)[id] : undefined
-        return roomOf(kind, id, size ?? sizeOf(`${kind}s`, id))
-      })
-    return [...sizes('group'), ...sizes('conversation')]
+  function roomOf(kind: 'group' | 'conversation', id: string, size?: number): KnownRoom {
+    const sizes = Object.values(people).flatMap((person) => sizesIn(person[`${kind}s`])[id] ?? [])
+    const roster = rosterOf(kind, id, size ?? Math.max(0, ...sizes))
+    return { kind, id, value: roster.length > namesMax ? roster.length : roster } as KnownRoom
   }
 
-  function apply(input: Input): readonly Effect[] {
+  function roomsOf(user: StoryUser): KnownRooms {
+    return (['group', 'conversation'] as const).flatMap((kind) =>
+      ids(user[`${kind}s`]).map((id) => roomOf(kind, id)),
+    )
+  }
+
+  function apply(input: Input, delivery: 'now' | 'later' = 'now'): readonly Effect[] {
     const result = engine.apply(input, now)
     effects.push(...result)
     for (const effect of result)
       if (effect.type === 'due') for (const session of effect.sessions) due.set(session.id, session)
-    deliver()
+    if (delivery === 'now') deliver()
     return result
   }
 
@@ -80,7 +86,7 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
         type: 'connect',
         sessionId: sessionId as SessionId,
         userId: user as UserId,
-        rooms: rowsOf(user),
+        rooms: roomsOf(people[user] ?? {}),
         deviceId: device as DeviceId | undefined,
         clientId: client as ClientId | undefined,
         label,
@@ -117,16 +123,30 @@ export function story(people: Readonly<Record<string, StoryUser>>, settings: Par
         userId: user as UserId,
         conversationId: conversation as ConversationId | undefined,
       }),
-    /** The rows of a user are these now. */
+    /** The rows of a user are these now: the rooms that they name, or named, are read, and then the user. */
     rows(user: string, rows: StoryUser) {
+      const before = people[user] ?? {}
       ;(people as Record<string, StoryUser>)[user] = rows
-      return apply({ type: 'memberships', userId: user as UserId, rooms: rowsOf(user) })
+      const rooms = [...roomsOf(before), ...roomsOf(rows)]
+      const unique = rooms.filter(
+        ({ kind, id }, place) => rooms.findIndex((other) => other.kind === kind && other.id === id) === place,
+      )
+      apply({ type: 'rooms', rooms: unique }, 'later')
+      return apply({ type: 'memberships', userId: user as UserId, rooms: roomsOf(rows) })
     },
+    /** Of a change the user's read answers, and the rooms' do not. */
+    readUser: (user: string, rows: StoryUser) =>
+      apply({ type: 'memberships', userId: user as UserId, rooms: roomsOf(rows) }),
+    /** Of a change the room's read answers, and the users' do not. */
+    readRoom: (kind: 'group' | 'conversation', id: string, roster: readonly string[]) =>
+      apply({ type: 'rooms', rooms: [{ kind, id, value: roster } as unknown as KnownRoom] }),
+    /** What was to be read again, a line each. */
+    rereads: () =>
+      effects.flatMap((effect) =>
+        effect.type === 'reread' ? [`${effect.userId} ${effect.rooms.map(({ id }) => id).join(' ')}`] : [],
+      ),
     size(kind: 'group' | 'conversation', id: string, size: number) {
-      apply({
-        type: 'rooms',
-        rooms: [roomOf(kind, id, size)],
-      })
+      apply({ type: 'rooms', rooms: [roomOf(kind, id, size)] })
     },
     /** Time passes, each deadline at its own moment. */
     wait(ms: number) {
@@ -158,6 +178,10 @@ function ids(given: StoryUser['groups']): readonly string[] {
   return given === undefined ? [] : Array.isArray(given) ? (given as readonly string[]) : Object.keys(given)
 }
 
+function sizesIn(given: StoryUser['groups']): Readonly<Record<string, number>> {
+  return given === undefined || Array.isArray(given) ? {} : (given as Readonly<Record<string, number>>)
+}
+
 /** An event as a short line: `bob 1`, `bob 1 in c`, `bob types in c`. Devices are left out unless asked for. */
 function line(event: PresenceEvent): string {
   switch (event.name) {
@@ -179,8 +203,4 @@ function line(event: PresenceEvent): string {
     case 'presence:diff':
       return JSON.stringify(event.payload)
   }
-}
-
-function roomOf(kind: 'group' | 'conversation', id: string, members: number): KnownRoom {
-  return { kind, id, value: members } as KnownRoom
 }

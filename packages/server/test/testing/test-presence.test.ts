@@ -19,7 +19,7 @@ describe('presence for tests', () => {
       ['cid', { online: false, count: 0 }],
       ['ann', { online: true, count: 1 }],
     ])
-    expect(presence.sizes()).toMatchObject({ users: 2, sessions: 3, connections: 3 })
+    expect(presence.sizes()).toMatchObject({ local: 2, sessions: 3, connections: 3 })
   })
 
   it('takes rooms as pairs, too, and people without any', () => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { connectClient } from './support/clients.js'
-import { installPythonClient, startPythonClient } from './support/python.js'
-import { startVigie } from './support/vigie.js'
+import { connectClient } from '../support/clients.js'
+import { installPythonClient, startPythonClient } from '../support/python.js'
+import { startVigie } from '../support/vigie.js'
 
 /** A start of the server and of Python, on a busy machine. */
 const SLOW_MS = 60_000

@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { holds, LIST_MAX, sizeOf, visitAll, withItem, withoutItem, type Few } from '../../src/core/few.js'
+import {
+  contains,
+  LIST_MAX,
+  sizeOf,
+  visitAll,
+  withItem,
+  withoutItem,
+  type SmallSet,
+} from '../../src/core/small-set.js'
 
 const filled = (size: number) => {
-  let few: Few<number> = []
-  for (let item = 1; item <= size; item++) few = withItem(few, -item)
-  return few
+  let set: SmallSet<number> = []
+  for (let item = 1; item <= size; item++) set = withItem(set, -item)
+  return set
 }
 
 describe.each([0, LIST_MAX - 5])('of %i and more', (size) => {
@@ -13,19 +21,19 @@ describe.each([0, LIST_MAX - 5])('of %i and more', (size) => {
     const step = fc.record({ adds: fc.boolean(), item: fc.nat({ max: 20 }) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
-        let few = filled(size)
-        const model = new Set(few)
+        let set = filled(size)
+        const model = new Set(set)
         for (const { adds, item } of steps) {
           if (adds) {
-            few = withItem(few, item)
+            set = withItem(set, item)
             model.add(item)
           } else {
-            few = withoutItem(few, item)
+            set = withoutItem(set, item)
             model.delete(item)
           }
-          expect([...few]).toEqual([...model])
-          expect(sizeOf(few)).toBe(model.size)
-          expect(holds(few, item)).toBe(model.has(item))
+          expect([...set]).toEqual([...model])
+          expect(sizeOf(set)).toBe(model.size)
+          expect(contains(set, item)).toBe(model.has(item))
         }
       }),
     )
@@ -33,12 +41,12 @@ describe.each([0, LIST_MAX - 5])('of %i and more', (size) => {
 })
 
 it.each([3, 20, LIST_MAX + 1])('of %i may lose those that it comes to while they are visited', (size) => {
-  let few = filled(size)
+  let set = filled(size)
   const visited: number[] = []
-  visitAll(few, (item) => {
+  visitAll(set, (item) => {
     visited.push(item)
-    few = withoutItem(few, item)
+    set = withoutItem(set, item)
   })
   expect(visited).toHaveLength(size)
-  expect(sizeOf(few)).toBe(0)
+  expect(sizeOf(set)).toBe(0)
 })

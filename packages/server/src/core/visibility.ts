@@ -1,0 +1,270 @@
+/**
+ * Who may see whom: the only file that answers it. Everything that tells anybody anything asks here: snapshots, diffs,
+ * events, typing, numbers of large rooms, people on a screen, the host's questions. The questions are pure.
+ *
+ * In names mode the roster alone says who is in a room, in count mode the members' own rows do. The linter refuses
+ * other files of the engine (rooms.ts, which writes them, excepted) that read those fields.
+ */
+import type { ConversationId, UserId } from '@vigie/protocol'
+import type { Presence } from './inputs.js'
+import { contains, sizeOf, visitAll } from './small-set.js'
+import {
+  differs,
+  type CountedRoom,
+  type News,
+  type Person,
+  type Room,
+  type RosterBefore,
+  type Session,
+  type World,
+} from './model.js'
+
+/** Where a session sees somebody: through some group, and in which conversations. */
+export interface View {
+  readonly group: boolean
+  readonly conversations: readonly ConversationId[]
+}
+
+const NO_CONVERSATIONS: readonly ConversationId[] = []
+const NOBODY: readonly Person[] = []
+export const NO_VIEW: View = { group: false, conversations: NO_CONVERSATIONS }
+
+export function isMember(person: Person, room: Room): boolean {
+  return room.counted ? contains(room.counted.localMembers, person) : isNamed(person, room)
+}
+
+/** An edge has two ends: the shorter list is read. */
+function isNamed(person: Person, room: Room): boolean {
+  return room.roster.length < person.memberOf.length
+    ? room.roster.includes(person)
+    : person.memberOf.includes(room)
+}
+
+/**
+ * The presence that `viewer` is told of `subject`, whom it sees: one of a few variants, each shared by all who are told
+ * it. Today everybody is told the same.
+ */
+export function presenceFor(_viewer: Person, subject: Person): Presence {
+  return subject.presence
+}
+
+/** Whether the session sees the subject anywhere: in a room in names mode, or, if it is on the screen, in any room. */
+export function sees(session: Session, subject: Person): boolean {
+  const viewer = session.user
+  if (session.protocol === 1 && viewer === subject) return true
+  if (sharesNames(viewer, subject)) return true
+  return session.watched?.has(subject.id) === true && sharesCounted(viewer, subject)
+}
+
+function sharesNames(viewer: Person, subject: Person): boolean {
+  for (const room of subject.memberOf) if (isNamed(viewer, room)) return true
+  return false
+}
+
+function sharesCounted(viewer: Person, subject: Person): boolean {
+  for (const { counted } of viewer.ownRooms ?? NO_ROOMS) {
+    if (counted && contains(counted.localMembers, viewer) && contains(counted.localMembers, subject))
+      return true
+  }
+  return false
+}
+
+/** Protocol 1: where the session sees the subject now. One's own presence is an event, in a group or not. */
+export function viewOf(session: Session, subject: Person): View {
+  const viewer = session.user
+  let group = viewer === subject
+  let conversations: ConversationId[] | undefined
+  for (const room of subject.memberOf) {
+    if (!isNamed(viewer, room)) continue
+    if (room.name.kind === 'group') group = true
+    else (conversations ??= []).push(room.name.id)
+  }
+  return { group, conversations: conversations ?? NO_CONVERSATIONS }
+}
+
+/**
+ * Protocol 1: where the session saw the user when it was last told something: in the rooms whose members changed since,
+ * as they were; in the others, as they are.
+ */
+export function viewThen(session: Session, userId: UserId, subject: Person | undefined): View {
+  const viewer = session.user
+  const rosters = session.pending?.rosters
+  let group = viewer.id === userId
+  let conversations: ConversationId[] | undefined
+  const add = ({ name }: Room) => {
+    if (name.kind === 'group') group = true
+    else (conversations ??= []).push(name.id)
+  }
+  for (const room of subject?.memberOf ?? NO_ROOMS) {
+    if (!rosters?.has(room) && isNamed(viewer, room)) add(room)
+  }
+  rosters?.forEach(({ members }, room) => {
+    if (members.has(viewer.id) && members.has(userId)) add(room)
+  })
+  return { group, conversations: conversations ?? NO_CONVERSATIONS }
+}
+
+/** Whether the session saw the user anywhere when it was last told something. */
+export function sawThen(session: Session, userId: UserId, subject: Person | undefined): boolean {
+  if (!session.pending?.rosters) return subject !== undefined && sees(session, subject)
+  const { group, conversations } = viewThen(session, userId, subject)
+  // Protocol 2 says a user's own presence by the rosters, like anybody's.
+  const isOwn = session.protocol === 2 && session.user.id === userId
+  if (isOwn ? isNamedThen(session, userId) : group || conversations.length > 0) return true
+  return (
+    subject !== undefined && session.watched?.has(userId) === true && sharesCounted(session.user, subject)
+  )
+}
+
+function isNamedThen(session: Session, userId: UserId): boolean {
+  const rosters = session.pending?.rosters
+  for (const room of session.user.memberOf) if (!rosters?.has(room)) return true
+  for (const { members } of rosters?.values() ?? []) if (members.has(userId)) return true
+  return false
+}
+
+/**
+ * The presence that the session was last told of the user: what came first of the news about them and of the changes of
+ * rooms in which it saw them.
+ */
+export function presenceThen(session: Session, userId: UserId, news: News | undefined): Presence | undefined {
+  let first: RosterBefore | undefined
+  session.pending?.rosters?.forEach((before) => {
+    const saw = before.members.has(userId) && before.members.has(session.user.id)
+    if (saw && (!first || before.at < first.at)) first = before
+  })
+  if (first && (!news || first.at < news.at)) return first.members.get(userId)
+  return news?.told
+}
+
+/** The users of whom the session may have to be told something else because members of a room changed. */
+export function affectedBy(session: Session): Set<UserId> {
+  const affected = new Set<UserId>()
+  const viewer = session.user
+  session.pending?.rosters?.forEach(({ members }, room) => {
+    const was = members.has(viewer.id)
+    const is = isNamed(viewer, room)
+    const stay = new Set<UserId>()
+    if (is) {
+      for (const { id, presence } of room.roster) {
+        const before = was ? members.get(id) : undefined
+        // Somebody may have been out of the room for a while, and come online or gone in that time.
+        if (before && !differs(before, presence)) stay.add(id)
+        else affected.add(id)
+      }
+    }
+    if (was) for (const id of members.keys()) if (!stay.has(id)) affected.add(id)
+  })
+  return affected
+}
+
+/** Calls `tell` with each session that may be told of the subject's presence, its own ones left out. */
+export function visitAudience(world: World, subject: Person, tell: (session: Session) => void): void {
+  const visit = ++world.visit
+  subject.visited = visit
+  for (const room of subject.memberOf) {
+    visitAll(room.viewers, (viewer) => {
+      if (viewer.visited === visit) return
+      viewer.visited = visit
+      for (const session of viewer.live) tell(session)
+    })
+  }
+}
+
+/** The sessions of a room's members that can be written. */
+export function forEachViewer(room: Room, visit: (session: Session) => void): void {
+  visitAll(room.viewers, (viewer) => {
+    for (const session of viewer.live) visit(session)
+  })
+}
+
+/** The members with a live session here. */
+export function viewersOf({ viewers }: Room): Iterable<Person> {
+  return viewers
+}
+
+export function hasViewers({ viewers }: Room): boolean {
+  return sizeOf(viewers) > 0
+}
+
+const NO_ROOMS: readonly Room[] = []
+
+/** The rooms that a person is in. In the order of the own rows; a roster may name somebody whose own rows do not say so. */
+export function roomsOf(person: Person): readonly Room[] {
+  const own = person.ownRooms ?? NO_ROOMS
+  const mine = own.every((room) => isMember(person, room))
+    ? own
+    : own.filter((room) => isMember(person, room))
+  const named = mine.reduce((sum, room) => sum + (room.counted ? 0 : 1), 0)
+  if (named === person.memberOf.length) return mine
+  return [...mine, ...person.memberOf.filter((room) => !own.includes(room))]
+}
+
+/** The rooms that a local person's own rows name, members or not; undefined: the person is not local. */
+export function ownRoomsOf({ ownRooms }: Person): readonly Room[] | undefined {
+  return ownRooms
+}
+
+/** The rooms in names mode that a person is in. */
+export function namedRoomsOf({ memberOf }: Person): readonly Room[] {
+  return memberOf
+}
+
+/** The rooms in count mode that a person is in. */
+export function countedRoomsOf(person: Person): readonly Room[] {
+  const own = person.ownRooms ?? NO_ROOMS
+  return own.some((room) => room.counted)
+    ? own.filter((room) => room.counted && isMember(person, room))
+    : NO_ROOMS
+}
+
+/** The people whom the members of a room see by name. */
+export function namesIn({ roster }: Room): readonly Person[] {
+  return roster
+}
+
+/** The local people in a room, whom its rows or their own name. */
+export function localMembersOf({ counted, roster }: Room): readonly Person[] {
+  return counted ? [...counted.localMembers] : roster.filter(({ ownRooms }) => ownRooms !== undefined)
+}
+
+/** How many local people are in a room in count mode. */
+export function localSizeOf({ localMembers }: CountedRoom): number {
+  return sizeOf(localMembers)
+}
+
+/** The members who are online, for the host. In count mode those known here. */
+export function onlineIn({ counted, roster }: Room): readonly Person[] {
+  return [...(counted ? counted.localMembers : roster)].filter(({ presence }) => presence.online)
+}
+
+/** Whether `viewer` may know that `typist` types in `room`. Nobody hears their own typing. */
+export function seesTyping(viewer: Person, room: Room, typist: Person): boolean {
+  if (viewer === typist || !isMember(viewer, room)) return false
+  return room.counted ? room.counted.shown.has(typist) : room.typing?.has(typist) === true
+}
+
+/** Those whom the members of a room may be told of as typing. */
+export function typistsOf(room: Room): Iterable<Person> {
+  return room.counted ? room.counted.shown : (room.typing?.keys() ?? NOBODY)
+}
+
+/** Whether the viewer may be told how many are in the room. */
+export function seesOccupancy(viewer: Person, room: Room): boolean {
+  return room.counted !== undefined && isMember(viewer, room)
+}
+
+/** Rooms in which a local person's own rows and the rosters disagree. */
+export function disagreements(person: Person): readonly Room[] {
+  const { ownRooms: own, memberOf } = person
+  if (!own) return NO_ROOMS
+  let agreed = 0
+  let missing: Room[] | undefined
+  for (const room of own) {
+    if (room.counted) continue
+    if (memberOf.includes(room)) agreed++
+    else (missing ??= []).push(room)
+  }
+  if (agreed === memberOf.length) return missing ?? NO_ROOMS
+  return [...(missing ?? []), ...memberOf.filter((room) => !own.includes(room))]
+}
