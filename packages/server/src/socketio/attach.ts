@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect, type Stale } from '../core/index.js'
+import { markAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createInbound } from './inbound.js'
@@ -19,9 +20,6 @@ import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
-/** Those that have presence. A second one would take the rooms of the first for rooms that the host joined. */
-const attached = new WeakSet<Namespace>()
-
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {
   readonly sockets: unknown
@@ -31,7 +29,7 @@ interface Attachable {
 /**
  * Adds presence to a Socket.IO server, or to one of its namespaces. Attach it before listening.
  *
- * @throws RangeError or TypeError when an option, or a combination, cannot work, or presence is attached already.
+ * @throws RangeError or TypeError when an option, or a combination, cannot work, or when there is presence already.
  * @example
  * const presence = attachPresence(io, {
  *   auth: { secret: process.env.JWT_SECRET },
@@ -43,16 +41,10 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const namespace = asNamespace(io)
   const { server } = namespace
   const options = resolveOptions(input, server)
-  if (attached.has(namespace)) {
-    throw new TypeError(
-      `The namespace ${namespace.name} has presence already; close that first, or attach to another namespace.`,
-    )
-  }
   const { settings, memberships, log } = options
   // May refuse a key: nothing has been started by then.
   const authenticate = createAuthenticate(options.identify, settings)
   const spell = spellingOf(memberships)
-  attached.add(namespace)
   const engine = createEngine(settings, randomUUID())
   const outbound = createOutbound({
     server,
@@ -67,7 +59,20 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       })
     },
   })
-  const runtime = createRuntime(engine, perform, { log })
+  // In shadow mode the host has rooms of its own.
+  const rooms =
+    options.emit && options.rooms
+      ? provideRooms({
+          prefixes: options.rooms,
+          engine: spelledRooms(engine, spell),
+          namespace,
+          socket: (id) => inbound.socket(id),
+          log,
+        })
+      : undefined
+  // What can be refused was: from here on something is left behind.
+  const unmark = markAttached(namespace)
+  const runtime = createRuntime(rooms?.watched(engine) ?? engine, perform, { log })
   const directory = createDirectory({
     memberships,
     settings,
@@ -75,8 +80,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     onUser: (userId, rooms) => runtime.accept({ type: 'memberships', userId, rooms }),
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
   })
-  // In shadow mode the host has rooms of its own.
-  const rooms = options.emit && options.rooms && provideRooms(options.rooms, spelledRooms(engine, spell))
   const api = createServerApi({
     engine,
     accept: runtime.accept,
@@ -101,7 +104,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     directory,
     runtime,
     outbound,
-    onArrival: ({ nsp }) => rooms && rooms.follow(nsp),
+    onArrival: ({ nsp }) => rooms?.follow(nsp),
     log,
     isShadow: !options.emit,
     ready,
@@ -146,6 +149,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'reread':
         directory.invalidate(staleOf(effect))
         return
+      // Rooms hear of it where adapters must: see rooms.ts.
+      case 'unplaced':
       case 'refused':
     }
   }
@@ -183,12 +188,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
     clearInterval(tokenTimer)
+    rooms?.close()
     inbound.close()
     runtime.close()
     outbound.close()
     directory.close()
     api.close()
-    attached.delete(namespace)
+    unmark()
     await memberships.close()
   }
 

@@ -27,6 +27,8 @@ interface Transport {
     readonly _sender?: { readonly sendFrame?: unknown }
     readonly _socket?: Duplex
     readonly terminate?: unknown
+    /** Of uWebSockets.js. */
+    readonly getBufferedAmount?: unknown
   }
   prependOnceListener(event: 'ready', listener: () => void): void
   off(event: 'ready', listener: () => void): void
@@ -59,9 +61,44 @@ export function whenWritable(connection: Connection, then: () => void): void {
   connection.once('upgrade', done)
 }
 
+/** A WebSocket of uWebSockets.js, as its documentation has it. */
+interface UwsWebSocket {
+  getBufferedAmount(): number
+  /** At once, and without a close frame. */
+  close(): void
+}
+
+/**
+ * How many bytes uWebSockets.js keeps because the client has not read. engine.io takes its WebSockets for always
+ * writable, and they drop, in silence, whatever comes while they keep more than `maxBackpressure` (64 kB). Of other
+ * WebSocket servers 0: there `writable` says it.
+ */
+export function bytesKept(connection: Connection): number {
+  const socket = uwsSocketOf(connection)
+  if (!socket || connection.readyState !== 'open') return 0
+  return socket.getBufferedAmount()
+}
+
+/** How often a WebSocket of uWebSockets.js is looked at that keeps bytes: engine.io has no event for it. */
+const DRAIN_LOOK_MS = 20
+
+/** Calls back once uWebSockets.js keeps nothing any more, or the connection has ended. */
+export function whenNothingIsKept(connection: Connection, then: () => void): void {
+  const timer = setTimeout(() => {
+    if (bytesKept(connection) > 0) whenNothingIsKept(connection, then)
+    else then()
+  }, DRAIN_LOOK_MS)
+  timer.unref()
+}
+
 /** Ends the connection at once and without a close frame, whatever still waits to be written. */
 export function cutLine(connection: Connection): void {
   const { socket } = connection.transport
   if (socket && typeof socket.terminate === 'function') (socket as { terminate(): void }).terminate()
+  else if (uwsSocketOf(connection) && connection.readyState === 'open') uwsSocketOf(connection)?.close()
   else connection.close(true)
+}
+
+function uwsSocketOf({ transport: { socket } }: Connection): UwsWebSocket | undefined {
+  return typeof socket?.getBufferedAmount === 'function' ? (socket as UwsWebSocket) : undefined
 }

@@ -9,7 +9,14 @@
 import type { Duplex } from 'node:stream'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
-import { cutLine, streamOf, whenWritable, type Connection } from './internals.js'
+import {
+  bytesKept,
+  cutLine,
+  streamOf,
+  whenNothingIsKept,
+  whenWritable,
+  type Connection,
+} from './internals.js'
 import { createEncode } from './websocket-frames.js'
 
 export interface Outbound {
@@ -53,9 +60,12 @@ export interface Outlet {
   stream: Duplex | undefined
   /**
    * `open`: it can be tried. `waiting`: it could not be written when it was last tried, and is tried again when it
-   * can. `corked`: it is tried at the end of this turn of the event loop. `closed`: its session has ended.
+   * can. `writing`: only a part of what was taken from the engine is written. `corked`: it is tried at the end of this
+   * turn of the event loop. `closed`: its session has ended.
    */
-  state: 'open' | 'waiting' | 'corked' | 'closed'
+  state: 'open' | 'waiting' | 'writing' | 'corked' | 'closed'
+  /** While `writing`: its session has something pending again. */
+  due: DueSession | undefined
 }
 
 /** A stream, or a connection that may have one. */
@@ -122,30 +132,37 @@ export function createOutbound(options: OutboundOptions): Outbound {
         }
         if (!outlet.stream && encode.isText) outlet.stream = streamOf(outlet.connection)
         if (isDead(outlet)) cutLine(outlet.connection)
-        else if (isBusy(outlet)) wait(session, outlet)
-        else writeNow(session, outlet)
+        else if (isBusy(outlet)) {
+          wait(outlet, () => {
+            tryWrite(session)
+          })
+        } else writeNow(session, outlet)
         return
       case 'corked': {
         const mine = corked.get(outlet.connection)
         if (mine) mine.due = session
         return
       }
+      case 'writing':
+        outlet.due = session
+        return
       case 'waiting':
       case 'closed':
     }
   }
 
-  function wait(session: DueSession, outlet: Outlet): void {
+  function wait(outlet: Outlet, then: () => void, state: 'waiting' | 'writing' = 'waiting'): void {
     const { connection, stream } = outlet
-    outlet.state = 'waiting'
+    outlet.state = state
     waiting.set(outlet, now())
     const again = () => {
       waiting.delete(outlet)
       if (outlet.state === 'closed') return
       outlet.state = 'open'
-      tryWrite(session)
+      then()
     }
-    if (!stream || !connection.transport.writable) whenWritable(connection, again)
+    if (!connection.transport.writable) whenWritable(connection, again)
+    else if (!stream) whenNothingIsKept(connection, again)
     else {
       stream.write(NO_BYTES, (error) => {
         // The stream was ended or destroyed with bytes pending. To ask it again would be answered in the next tick,
@@ -158,7 +175,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
 
   function writeNow(session: DueSession, outlet: Outlet): void {
     const events = take(session)
-    if (events.length > 0) write(outlet, events)
+    if (events.length > 0) write(session, outlet, events)
   }
 
   function cork(connection: Duplex | Socket['conn']): void {
@@ -192,15 +209,41 @@ export function createOutbound(options: OutboundOptions): Outbound {
     for (const { due } of all.values()) if (due) tryWrite(due)
   }
 
-  function write({ connection, namespace, stream }: Outlet, events: readonly PresenceEvent[]): void {
+  function write(session: DueSession, outlet: Outlet, events: readonly PresenceEvent[]): void {
+    const { connection, namespace, stream } = outlet
     // Packets of the host that engine.io still keeps go first: then ours follow them through engine.io.
     if (stream && connection.writeBuffer.length === 0) {
       stream.write(encode.frames(events, namespace))
       return
     }
-    for (const event of events) {
-      for (const packet of encode.packets(event, namespace)) connection.write(packet, { compress: true })
+    writePackets(
+      session,
+      outlet,
+      events.flatMap((event) => encode.packets(event, namespace)),
+    )
+  }
+
+  /** With uWebSockets.js the rest waits until the client has read: what is written too early is dropped. */
+  function writePackets(session: DueSession, outlet: Outlet, packets: readonly (string | Buffer)[]): void {
+    const { connection } = outlet
+    for (const [place, packet] of packets.entries()) {
+      if (place > 0 && bytesKept(connection) > 0) {
+        const rest = packets.slice(place)
+        wait(outlet, () => writeRest(session, outlet, rest), 'writing')
+        return
+      }
+      connection.write(packet, { compress: true })
     }
+  }
+
+  function writeRest(session: DueSession, outlet: Outlet, packets: readonly (string | Buffer)[]): void {
+    guard(session, () => {
+      writePackets(session, outlet, packets)
+    })
+    const { due, state } = outlet
+    if (!due || state !== 'open') return
+    outlet.due = undefined
+    tryWrite(due)
   }
 
   /** Nothing will ever be written to it again; engine.io need not have noticed. */
@@ -210,7 +253,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
 
   /** What engine.io has under way goes first: frames keep their order with the host's packets. */
   function isBusy({ connection, stream }: Outlet): boolean {
-    return !connection.transport.writable || (stream !== undefined && stream.writableLength > 0)
+    return !connection.transport.writable || (stream ? stream.writableLength : bytesKept(connection)) > 0
   }
 
   return {
@@ -219,7 +262,13 @@ export function createOutbound(options: OutboundOptions): Outbound {
       const connection = socket.conn as unknown as Connection
       const mine = corked.get(connection)
       const { name: namespace } = socket.nsp
-      const outlet: Outlet = { connection, namespace, stream: undefined, state: mine ? 'corked' : 'open' }
+      const outlet: Outlet = {
+        connection,
+        namespace,
+        stream: undefined,
+        state: mine ? 'corked' : 'open',
+        due: undefined,
+      }
       if (mine) mine.outlet = outlet
       return outlet
     },

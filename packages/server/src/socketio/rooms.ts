@@ -1,141 +1,142 @@
 /**
- * Socket.IO rooms that are the rows: the host sends its own messages to `conv:<id>`, and whoever is a member as the rows
- * are now gets them. Nobody joins or leaves, so nothing has to be kept in step; see
- * docs/decisions/rooms-are-rows.md.
+ * Socket.IO rooms that are the rows: the host sends its own messages to `conv:<id>`, and the members, as the rows are
+ * now, get them.
+ * In:   namespaces that somebody connects to, inputs of the engine
+ * Out:  adapters whose rooms have those members
+ *
+ * Most adapters only look into their map of rooms when they send: rooms-from-rows.ts puts the members in front of that
+ * map, and nobody joins. An adapter that learns of rooms when sockets join them has its sockets joined:
+ * rooms-joined.ts. See docs/decisions/rooms-are-rows.md.
  */
 import type { SessionId } from '@vigie/protocol'
-import type { Namespace } from 'socket.io'
-import type { Engine, Place } from '../core/index.js'
+import type { Namespace, Socket } from 'socket.io'
+import type { Engine, Input, KnownRooms, Log } from '../core/index.js'
+import { adapterName, whatIsMissing, whyItJoins, type Adapter } from './adapter-kind.js'
 import type { RoomPrefixes } from './options.js'
-
-type Adapter = Namespace['adapter']
-const KINDS = ['user', 'group', 'conversation'] as const
-/** What is asked of Socket.IO's adapter when the host itself joins and leaves. */
-const OF_THE_HOST = ['addAll', 'del', 'delAll'] as const
+import { showRows } from './rooms-from-rows.js'
+import { joinRows, type JoinedRows } from './rooms-joined.js'
+import { createRowRooms, type RowQuestions } from './row-rooms.js'
 
 export interface MemberRooms {
   /** Call it before somebody is let in: a namespace may be new, and a host may have exchanged its adapter. */
   follow(namespace: Namespace): void
+  /** The engine, with each change of who is where carried over to adapters that must hear of it. */
+  watched(engine: Engine): Engine
+  /** Every adapter is as it was before: its methods, its map, and only what the host has joined in it. */
+  close(): void
 }
 
-/** Rooms for each user, group and conversation with a session here. */
-export function provideRooms(
-  prefixes: RoomPrefixes,
-  engine: Pick<Engine, 'sessionsIn' | 'placesOf' | 'places'>,
-): MemberRooms {
-  const followed = new WeakSet<Adapter>()
+interface RoomsOptions {
+  readonly prefixes: RoomPrefixes
+  readonly engine: RowQuestions
+  readonly namespace: Namespace
+  /** The connection of a session, until it has ended. */
+  readonly socket: (sessionId: SessionId) => Socket | undefined
+  readonly log: Log
+}
 
-  const nameOf = ({ kind, id }: Place): string => `${prefixes[kind]}${id}`
+/** How an adapter is told of members, until that is taken back. */
+interface Followed {
+  readonly joined: JoinedRows | undefined
+  restore(): void
+}
 
-  function membersOf(name: string): readonly string[] {
-    return KINDS.filter((kind) => name.startsWith(prefixes[kind])).flatMap((kind) =>
-      engine.sessionsIn({ kind, id: name.slice(prefixes[kind].length) } as Place),
+const NOT_FOLLOWED: Followed = { joined: undefined, restore() {} }
+const NOBODY: readonly SessionId[] = []
+const NO_ROOMS: KnownRooms = []
+
+/**
+ * Rooms for each user, group and conversation with a session here.
+ * @throws TypeError when the namespace's adapter cannot have them.
+ */
+export function provideRooms({ prefixes, engine, namespace, socket, log }: RoomsOptions): MemberRooms {
+  const missingAtStart = whatIsMissing(namespace.adapter)
+  if (missingAtStart !== undefined) throw new TypeError(missingAtStart)
+  const followed = new WeakMap<Adapter, Followed>()
+  const rows = createRowRooms(prefixes, engine)
+  /** Adapters that only look are not to pay for those that must be told. */
+  let isToldOfChanges = false
+  let isClosed = false
+
+  function follow(visited: Namespace): void {
+    const { adapter } = visited
+    if (isClosed || followed.has(adapter)) return
+    followed.set(adapter, begin(visited))
+  }
+
+  function begin(visited: Namespace): Followed {
+    const { adapter, name } = visited
+    const missing = whatIsMissing(adapter)
+    if (missing !== undefined) {
+      log.error(missing, { namespace: name })
+      return NOT_FOLLOWED
+    }
+    const why = whyItJoins(adapter)
+    if (why === undefined) return { joined: undefined, restore: showRows(adapter, rows) }
+    log.info(
+      `The adapter \`${adapterName(adapter)}\` ${why}: sockets join the rooms of their rows. That costs memory ` +
+        'for each connection.',
+      { namespace: name },
     )
+    isToldOfChanges = true
+    const joined = joinRows(visited, rows, (error) => {
+      log.error('A socket could not be kept in the rooms of its rows.', { namespace: name, error })
+    })
+    return { joined, restore: joined.restore }
   }
 
-  function* names(): Iterable<string> {
-    for (const place of engine.places()) yield nameOf(place)
-  }
-
-  function follow({ adapter }: Namespace): void {
-    if (followed.has(adapter)) return
-    followed.add(adapter)
-    const rooms = new RoomsWithMembers(adapter.rooms, membersOf, names)
-    adapter.rooms = rooms
-    for (const method of OF_THE_HOST) {
-      const joined = adapter[method].bind(adapter) as (...args: unknown[]) => unknown
-      Object.assign(adapter, { [method]: (...args: unknown[]) => rooms.asJoined(() => joined(...args)) })
-    }
-    const socketRooms = adapter.socketRooms.bind(adapter)
-    adapter.socketRooms = (id) => {
-      const joined = socketRooms(id)
-      const places = engine.placesOf(id as SessionId)
-      return places.length === 0 ? joined : new Set([...(joined ?? []), ...places.map(nameOf)])
-    }
-    // What `connectionStateRecovery` brings back is joined: of rows that are gone by then it would be for good.
-    const persistSession = adapter.persistSession.bind(adapter)
-    adapter.persistSession = (session) => {
-      persistSession({ ...session, rooms: [...(socketRooms(session.sid) ?? [])] })
+  function watched(inner: Engine): Engine {
+    return {
+      ...inner,
+      apply(input, now) {
+        if (!isToldOfChanges || isClosed) return inner.apply(input, now)
+        const changed = roomsThatMayChange(input)
+        const before = changed.map((room) => engine.sessionsIn(room))
+        const effects = inner.apply(input, now)
+        const moved = new Set(ownSessions(input))
+        changed.forEach((room, place) => {
+          for (const id of different(before[place] ?? NOBODY, engine.sessionsIn(room))) moved.add(id)
+        })
+        for (const effect of effects) {
+          if (effect.type === 'unplaced') for (const id of effect.sessionIds) moved.add(id)
+        }
+        for (const id of moved) update(id)
+        return effects
+      },
     }
   }
 
-  return { follow }
+  /** Those whose members the input names. In count mode a connection says only of its own user where they are. */
+  function roomsThatMayChange(input: Input): KnownRooms {
+    if (input.type === 'rooms') return input.rooms
+    if (input.type !== 'connect' && input.type !== 'memberships') return NO_ROOMS
+    return input.rooms.filter(({ value }) => typeof value !== 'number')
+  }
+
+  /** All rooms of these may be others than before. Sessions that end leave their rooms by themselves. */
+  function ownSessions(input: Input): readonly SessionId[] {
+    const isOfUser = input.type === 'connect' || input.type === 'memberships'
+    return isOfUser ? engine.sessionsIn({ kind: 'user', id: input.userId }) : NOBODY
+  }
+
+  function update(id: SessionId): void {
+    const moving = socket(id)
+    if (moving) followed.get(moving.nsp.adapter)?.joined?.update(id)
+  }
+
+  return {
+    follow,
+    watched,
+    close() {
+      if (isClosed) return
+      isClosed = true
+      // An adapter that the host has exchanged for another reaches nobody any more.
+      for (const { adapter } of namespace.server._nsps.values()) followed.get(adapter)?.restore()
+    },
+  }
 }
 
-/** An adapter's map of rooms: those that the host has joined, and those with members. */
-class RoomsWithMembers extends Map<string, Set<string>> {
-  readonly #membersOf: (name: string) => readonly string[]
-  readonly #names: () => Iterable<string>
-  #isAsJoined = false
-
-  constructor(
-    joined: ReadonlyMap<string, Set<string>>,
-    membersOf: (name: string) => readonly string[],
-    names: () => Iterable<string>,
-  ) {
-    super()
-    this.#membersOf = membersOf
-    this.#names = names
-    for (const [name, ids] of joined) this.set(name, ids)
-  }
-
-  /** While the adapter joins and leaves, only what was joined is there. */
-  asJoined<Result>(act: () => Result): Result {
-    const before = this.#isAsJoined
-    this.#isAsJoined = true
-    try {
-      return act()
-    } finally {
-      this.#isAsJoined = before
-    }
-  }
-
-  /** Of a room with members a copy: to change it changes nothing. */
-  override get(name: string): Set<string> | undefined {
-    const joined = super.get(name)
-    if (this.#isAsJoined) return joined
-    const members = this.#membersOf(name)
-    if (members.length === 0) return joined
-    const all = new Set(joined)
-    for (const id of members) all.add(id)
-    return all
-  }
-
-  override has(name: string): boolean {
-    return super.has(name) || (!this.#isAsJoined && this.#membersOf(name).length > 0)
-  }
-
-  override get size(): number {
-    return this.#all().size
-  }
-
-  override keys(): MapIterator<string> {
-    return this.#all().keys()
-  }
-
-  override values(): MapIterator<Set<string>> {
-    return this.#all().values()
-  }
-
-  override entries(): MapIterator<[string, Set<string>]> {
-    return this.#all().entries()
-  }
-
-  override [Symbol.iterator](): MapIterator<[string, Set<string>]> {
-    return this.entries()
-  }
-
-  override forEach(visit: (ids: Set<string>, name: string, rooms: Map<string, Set<string>>) => void): void {
-    for (const [name, ids] of this.entries()) visit(ids, name, this)
-  }
-
-  #all(): Map<string, Set<string>> {
-    const all = new Map(super.entries())
-    if (this.#isAsJoined) return all
-    for (const name of this.#names()) {
-      const ids = this.get(name)
-      if (ids) all.set(name, ids)
-    }
-    return all
-  }
+function different<Value>(before: readonly Value[], after: readonly Value[]): readonly Value[] {
+  const [former, later] = [new Set(before), new Set(after)]
+  return [...before.filter((value) => !later.has(value)), ...after.filter((value) => !former.has(value))]
 }

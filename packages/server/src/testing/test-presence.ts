@@ -131,6 +131,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       // here users and rooms are read together, the moment they change.
       case 'due':
       case 'reread':
+      case 'unplaced':
       case 'want':
       case 'forget':
       case 'refused':

@@ -1,9 +1,7 @@
 /** Presence on a real Socket.IO server over real sockets, and stock clients that write down what they hear. */
 import { createHmac } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { Server, type Socket as ServerSocket } from 'socket.io'
+import type { Server as HttpServer } from 'node:http'
+import type { Server, Socket as ServerSocket } from 'socket.io'
 import { io as connectSocket, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import type { Answer } from '@vigie/protocol'
 import { memoryMemberships, type MemoryMemberships, type MemoryRows } from '../../src/memory/index.js'
@@ -14,6 +12,7 @@ import {
   type PresenceOptions,
   type PresenceServer,
 } from '../../src/socketio/index.js'
+import { prepareServer } from './listen.js'
 
 export const SECRET = 'a secret of the tests'
 
@@ -116,8 +115,8 @@ function part(value: unknown): string {
  * const ann = await wire.connect('ann')
  */
 export async function startWire(options: WireOptions = {}): Promise<Wire> {
-  const http = createServer()
-  const io = new Server(http, { pingInterval: 60_000, ...options.server })
+  const server = await prepareServer({ pingInterval: 60_000, ...options.server })
+  const { io, http } = server
   options.before?.(io)
   const rows = memoryMemberships(options.rows)
   const log: LogLine[] = []
@@ -157,9 +156,7 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     connection.on('close', () => setImmediate(watch.look))
     watch.look()
   })
-  http.listen(options.port ?? 0, '127.0.0.1')
-  await once(http, 'listening')
-  const { port } = http.address() as AddressInfo
+  const port = await server.listen(options.port ?? 0)
   const url = `http://127.0.0.1:${port}`
   const clients: WireClient[] = []
   let closing: Promise<void> | undefined
@@ -205,7 +202,7 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
           socket.io.engine.close()
         }
         await presence.close()
-        await io.close()
+        await server.close()
       })()),
     [Symbol.asyncDispose]: () => wire.close(),
   }
@@ -243,6 +240,7 @@ function createWatch() {
 
 function observed(memberships: Memberships, look: () => void): Memberships {
   const seen = async <Value>(read: Promise<Value>) => {
+    setImmediate(look)
     try {
       return await read
     } finally {
