@@ -227,7 +227,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   return {
     ...api.methods,
     ready: Promise.resolve(),
-    sizes: () => ({ ...engine.sizes(), connections: connections.size }),
+    sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0 }),
     async close() {
       isClosed = true
       connections.clear()
