@@ -28,7 +28,7 @@ const clientLayer = (typesOnly) => [
 ]
 
 /** Who is in which room is asked of visibility.ts; these are the fields that it answers from. */
-const membership = '/^(memberOf|ownRooms|roster|viewers|localMembers)$/'
+const membership = '/^(memberOf|ownRooms|roster|locals)$/'
 const membershipMessage =
   'Ask visibility.ts: it is the only file that says who may see whom (rooms.ts writes these fields).'
 const noMembershipQuestions = [

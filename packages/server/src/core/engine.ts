@@ -19,7 +19,7 @@ import { connect, disconnect, expire, kick, leave, lose, setTokenEnd, watch } fr
 import type { Settings } from './settings.js'
 import { openSlot, setWindow } from './slots.js'
 import { endTyping, startTyping, stopTyping } from './typing.js'
-import { forEachViewer, isMember, localMembersOf, onlineIn, ownRoomsOf, roomsOf } from './visibility.js'
+import { forEachViewer, isMember, localsOf, onlineIn, ownRoomsOf, roomsOf } from './visibility.js'
 
 export interface Engine {
   /**
@@ -91,7 +91,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
     },
     members: (name) => {
       const room = findRoom(world, name)
-      return room ? localMembersOf(room).map(({ id }) => id) : []
+      return room ? Array.from(localsOf(room), ({ id }) => id) : []
     },
     roomsOf: (userId) => {
       const person = world.people.get(userId)

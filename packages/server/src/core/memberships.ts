@@ -40,11 +40,12 @@ import { stopTyping } from './typing.js'
 import {
   disagreements,
   forEachViewer,
+  hasLocals,
   isMember,
+  localsOf,
   namesIn,
   ownRoomsOf,
   typistsOf,
-  viewersOf,
 } from './visibility.js'
 
 export const NO_ROOMS: KnownRooms = []
@@ -90,9 +91,11 @@ function changeOwnRooms(
 ): void {
   const isSame = after?.length === before.length && after.every((room, place) => room === before[place])
   if (isSame && ownRoomsOf(person)) return
-  const kept = new Set(after)
-  for (const { counted } of before) {
-    if (counted && !kept.has(counted.room)) leaveCounted(world, counted, person)
+  if (before.length > 0) {
+    const kept = new Set(after)
+    for (const { counted } of before) {
+      if (counted && !kept.has(counted.room)) leaveCounted(world, counted, person)
+    }
   }
   setOwnRooms(person, after)
   for (const { counted } of after ?? []) if (counted) joinCounted(world, counted, person)
@@ -180,6 +183,8 @@ function isCountedAt({ settings }: World, { counted }: Room, rows: RosterOrSize)
  * it, and each compares it with the members of the moment when it is written: a room of any size costs one entry here.
  */
 function noteMembers(world: World, room: Room, next: readonly Person[], isSwitching: boolean): void {
+  // In a storm nearly every room is new, and nobody in it has a session yet.
+  if (!hasLocals(room) && next.every(({ live }) => live.length === 0)) return
   const willBe = new Set(next)
   for (const typist of [...(room.typing?.keys() ?? [])]) {
     if (!willBe.has(typist)) stopTyping(world, typist, room)
@@ -195,7 +200,7 @@ function noteMembers(world: World, room: Room, next: readonly Person[], isSwitch
       if (isSwitching || isOwnChange) for (const typist of typists) noteTyping(world, session, room, typist)
     }
   }
-  for (const person of viewersOf(room)) note(person, !willBe.has(person))
+  for (const person of localsOf(room)) note(person, !willBe.has(person))
   for (const person of next) if (person.live.length > 0 && !isMember(person, room)) note(person, true)
 }
 
@@ -227,12 +232,14 @@ const DISAGREEMENT_MS = 250
 
 /** Of a person who stays in a roster nothing changes. */
 function settleDisagreements(world: World, was: readonly Person[], are: readonly Person[]): void {
-  const before = new Set(was)
-  for (const person of are) if (!before.delete(person)) settleDisagreement(world, person)
-  for (const person of before) settleDisagreement(world, person)
+  const before = was.length > 0 ? new Set(was) : undefined
+  for (const person of are) if (!before?.delete(person)) settleDisagreement(world, person)
+  if (before) for (const person of before) settleDisagreement(world, person)
 }
 
 function settleDisagreement(world: World, person: Person): void {
+  // Only a local person has rows that could say something else.
+  if (!ownRoomsOf(person) && world.disagreements.size === 0) return
   const known = world.disagreements.get(person)
   if (disagreements(person).length === 0) {
     if (!known) return

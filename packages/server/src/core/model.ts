@@ -3,7 +3,7 @@
  * beside this one change it; nothing here decides anything.
  *
  * Who is in a room is kept once. In names mode the room's roster alone says it: `roster` and `memberOf` are the two ends
- * of the same edge, and rooms.ts is the only file that writes them. In count mode `counted.localMembers` says it. Only
+ * of the same edge, and rooms.ts is the only file that writes them. In count mode `locals` says it, by the people's own rows. Only
  * rooms.ts and visibility.ts read these fields; everybody else asks visibility.ts.
  */
 import type {
@@ -126,8 +126,8 @@ export interface Room {
   rosterAt: number
   /** In names mode: the members, in the order of `rows`. Empty in count mode. Replaced, never changed. */
   roster: readonly Person[]
-  /** The members with a live session here, in both modes. */
-  viewers: SmallSet<Person>
+  /** The members who are local: they have sessions here, or had and are remembered as offline. */
+  locals: SmallSet<Person>
   /** Who types, if anybody ever did, with the sessions in which they do. */
   typing: Map<Person, Set<Session>> | undefined
   /** In count mode, and only then. */
@@ -141,9 +141,7 @@ export interface CountedRoom {
   /** Its deadline: when the members may be told again. */
   readonly is: 'counted'
   readonly room: Room
-  /** The local people whose own rows name the room. */
-  localMembers: SmallSet<Person>
-  /** How many of `localMembers` are online. */
+  /** How many of the room's `locals` are online. */
   online: number
   /** Who is shown as typing. */
   shown: ReadonlySet<Person>

@@ -1,15 +1,16 @@
 /**
- * The edges between people and rooms, and their only writer: `roster` and `memberOf` of names mode, `counted.localMembers` of
- * count mode, `ownRooms` with `holders`, and `viewers`, which are the members with a live session. Every function leaves
+ * The edges between people and rooms, and their only writer: `roster` and `memberOf` of names mode, `ownRooms` with
+ * `holders`, and `locals`: in names mode the members who are local, in count mode the local people whose own rows name it. Every function leaves
  * both ends of each edge in agreement; who is to be told is its caller's business (memberships.ts, sessions.ts).
  */
 import type { UserId } from '@vigie/protocol'
 import type { RoomName, RosterOrSize } from './inputs.js'
 import { findRoom, type CountedRoom, type Person, type Room, type World } from './model.js'
 import { dropUnneeded, ensurePerson } from './people.js'
-import { contains, visitAll, withItem, withoutItem } from './small-set.js'
+import { contains, visitAll, withNewItem, withoutItem } from './small-set.js'
 
 const NOBODY: readonly Person[] = []
+const NO_ROOMS: readonly Room[] = []
 const NO_ROWS: RosterOrSize = 0
 
 /** Finds or makes a room; a new one has no members until its rows are set. */
@@ -23,7 +24,7 @@ export function ensureRoom(world: World, name: RoomName): Room {
     changedAt: world.position,
     rosterAt: world.position,
     roster: NOBODY,
-    viewers: NOBODY,
+    locals: NOBODY,
     typing: undefined,
     counted: undefined,
     snapshot: undefined,
@@ -55,24 +56,26 @@ export function peopleIn(world: World, ids: readonly UserId[]): readonly Person[
 /** Names mode: the members are these now. */
 export function setRoster(world: World, room: Room, roster: readonly Person[]): void {
   const before = room.roster
-  const visit = ++world.visit
-  for (const person of roster) person.visited = visit
-  const gone = before.filter(({ visited }) => visited !== visit)
-  for (const person of before) if (person.visited === visit) person.visited = 0
   room.roster = roster
-  for (const person of gone) {
+  // In a storm nearly every room is new.
+  if (before.length === 0) {
+    for (const person of roster) addToRoster(room, person)
+    return
+  }
+  const was = new Set(before)
+  for (const person of roster) if (!was.delete(person)) addToRoster(room, person)
+  for (const person of was) {
     person.memberOf = person.memberOf.filter((other) => other !== room)
-    room.viewers = withoutItem(room.viewers, person)
+    room.locals = withoutItem(room.locals, person)
     person.rowsAt = world.position
+    dropUnneeded(world, person)
   }
-  for (const person of roster) {
-    // Of those who stay the mark was taken back.
-    if (person.visited !== visit) continue
-    // `concat` makes a list of just the right length, which a spread does not.
-    person.memberOf = person.memberOf.concat(room)
-    if (person.live.length > 0) room.viewers = withItem(room.viewers, person)
-  }
-  for (const person of gone) dropUnneeded(world, person)
+}
+
+function addToRoster(room: Room, person: Person): void {
+  // `concat` makes a list of just the right length, which a spread does not.
+  person.memberOf = person.memberOf.length === 0 ? [room] : person.memberOf.concat(room)
+  if (person.ownRooms) room.locals = withNewItem(room.locals, person)
 }
 
 /** Count mode begins: the members are the local people whose own rows name the room. */
@@ -81,7 +84,6 @@ export function beginCounting(world: World, room: Room): CountedRoom {
   const counted: CountedRoom = {
     is: 'counted',
     room,
-    localMembers: NOBODY,
     online: 0,
     shown: new Set(),
     told: undefined,
@@ -95,26 +97,26 @@ export function beginCounting(world: World, room: Room): CountedRoom {
 /** Count mode ends: nobody is a member until the roster is set. */
 export function endCounting(world: World, room: Room): void {
   if (!room.counted) return
-  visitAll(room.counted.localMembers, (person) => {
+  visitAll(room.locals, (person) => {
     person.rowsAt = world.position
   })
   world.deadlines.delete(room.counted)
   room.counted = undefined
-  room.viewers = NOBODY
+  room.locals = NOBODY
 }
 
 export function addCountedMember(world: World, counted: CountedRoom, person: Person): void {
-  if (contains(counted.localMembers, person)) return
-  counted.localMembers = withItem(counted.localMembers, person)
+  const { room } = counted
+  if (contains(room.locals, person)) return
+  room.locals = withNewItem(room.locals, person)
   if (person.presence.online) counted.online++
-  if (person.live.length > 0) counted.room.viewers = withItem(counted.room.viewers, person)
   person.rowsAt = world.position
 }
 
 export function removeCountedMember(world: World, counted: CountedRoom, person: Person): void {
-  counted.localMembers = withoutItem(counted.localMembers, person)
+  const { room } = counted
+  room.locals = withoutItem(room.locals, person)
   if (person.presence.online) counted.online--
-  counted.room.viewers = withoutItem(counted.room.viewers, person)
   if (counted.shown.has(person))
     counted.shown = new Set([...counted.shown].filter((typist) => typist !== person))
   person.rowsAt = world.position
@@ -130,31 +132,16 @@ export function holdersOf({ people }: World, room: Room): readonly Person[] {
   return holders
 }
 
-/** The person's own rows name these rooms now; undefined: they are not needed any more. */
+/**
+ * The person's own rows name these rooms now, and the person is local; undefined: they are not needed any more. Of rooms
+ * in count mode the caller says who joins and leaves.
+ */
 export function setOwnRooms(person: Person, rooms: readonly Room[] | undefined): void {
-  for (const room of person.ownRooms ?? []) room.holders--
-  for (const room of rooms ?? []) room.holders++
+  for (const room of person.ownRooms ?? NO_ROOMS) room.holders--
+  for (const room of rooms ?? NO_ROOMS) room.holders++
+  if (!person.ownRooms && rooms)
+    for (const room of person.memberOf) room.locals = withNewItem(room.locals, person)
+  if (person.ownRooms && !rooms)
+    for (const room of person.memberOf) room.locals = withoutItem(room.locals, person)
   person.ownRooms = rooms
-}
-
-/** The person has a first live session: the rooms that they are in have one viewer more. */
-export function addViewer(person: Person): void {
-  forEachRoom(person, (room) => {
-    room.viewers = withItem(room.viewers, person)
-  })
-}
-
-/** The person's last live session has ended. */
-export function removeViewer(person: Person): void {
-  forEachRoom(person, (room) => {
-    room.viewers = withoutItem(room.viewers, person)
-  })
-}
-
-/** Visits the rooms that the person is in. */
-function forEachRoom(person: Person, visit: (room: Room) => void): void {
-  for (const room of person.memberOf) visit(room)
-  for (const room of person.ownRooms ?? []) {
-    if (room.counted && contains(room.counted.localMembers, person)) visit(room)
-  }
 }

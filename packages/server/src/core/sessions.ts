@@ -19,7 +19,6 @@ import {
 } from './model.js'
 import { noteQuestion, noteSight, noteSnapshot } from './pending.js'
 import { settle } from './presence.js'
-import { addViewer, removeViewer } from './rooms.js'
 import { endTyping } from './typing.js'
 
 type Connect = Extract<Input, { type: 'connect' }>
@@ -78,7 +77,6 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   user.sessions = withOneMore(user.sessions, session)
   // Nearly always they are the same, and then they are one list.
   user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
-  if (user.live.length === 1) addViewer(user)
   setTokenEnd(world, session, input.expiresAt)
   return session
 }
@@ -224,7 +222,6 @@ function detach(world: World, session: Session): void {
   endTyping(world, session)
   if (session.watched) watch(world, session, { add: [], remove: [...session.watched] })
   user.live = user.live.filter((other) => other !== session)
-  if (user.live.length === 0) removeViewer(user)
 }
 
 /** Ends a session, or, on a log-out, all sessions of its device. */

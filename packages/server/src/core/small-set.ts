@@ -22,9 +22,13 @@ export function contains<Item>(set: SmallSet<Item>, item: Item): boolean {
 
 /** With `item` in it: put the result where `set` was. */
 export function withItem<Item>(set: SmallSet<Item>, item: Item): SmallSet<Item> {
+  return contains(set, item) ? set : withNewItem(set, item)
+}
+
+/** As `withItem`, of an item that is certainly not in it: the list is not looked through. */
+export function withNewItem<Item>(set: SmallSet<Item>, item: Item): SmallSet<Item> {
   if (set instanceof Set) return set.add(item)
   if (set.length === 0) return [item]
-  if (set.includes(item)) return set
   // `concat` makes a list of just the right length, which a spread does not.
   if (set.length < EXACT_MAX) return set.concat(item)
   if (set.length >= LIST_MAX) return new Set(set).add(item)
@@ -38,7 +42,8 @@ export function withoutItem<Item>(set: SmallSet<Item>, item: Item): SmallSet<Ite
     set.delete(item)
     return set
   }
-  return set.includes(item) ? set.filter((other) => other !== item) : set
+  const place = set.indexOf(item)
+  return place < 0 ? set : set.toSpliced(place, 1)
 }
 
 /** `for … of` over a list or a `Set` in turn would make V8 allocate an iterator result for each item. */

@@ -117,8 +117,9 @@ export function occupancyNow({ room, online }: CountedRoom): Occupancy {
 }
 
 /** The members' own rows may be ahead of the number that was read last. */
-export function membersOf({ rows, counted }: Room): number {
-  return Math.max(sizeOfRows(rows), counted ? localSizeOf(counted) : 0)
+export function membersOf(room: Room): number {
+  const { rows, counted } = room
+  return Math.max(sizeOfRows(rows), counted ? localSizeOf(room) : 0)
 }
 
 /** The numbers that depend on whether the person is online. */

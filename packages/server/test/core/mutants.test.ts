@@ -51,8 +51,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'an edge with the other end only',
     file: 'rooms.ts',
-    from: 'person.memberOf = person.memberOf.concat(room)',
-    to: 'if (person.live.length > 0) person.memberOf = person.memberOf.concat(room)',
+    from: 'person.memberOf = person.memberOf.length === 0 ? [room] : person.memberOf.concat(room)',
+    to: 'if (person.ownRooms) person.memberOf = person.memberOf.concat(room)',
   },
   {
     name: 'a snapshot that reads own rows instead of edges',
@@ -73,15 +73,11 @@ const MUTANTS: readonly Mutant[] = [
     to: 'if (news?.allSee && subject',
   },
   {
-    name: 'a viewer who stays in a room that they left',
+    name: 'a local member who stays in a room that they left',
     file: 'rooms.ts',
-    from: `    room.viewers = withoutItem(room.viewers, person)
-    person.rowsAt = world.position
-  }
-  for`,
-    to: `    person.rowsAt = world.position
-  }
-  for`,
+    from: `    room.locals = withoutItem(room.locals, person)
+    person.rowsAt`,
+    to: `    person.rowsAt`,
   },
   {
     name: 'no check at write time',
@@ -145,13 +141,9 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a resume forgets changed rows',
     file: 'rooms.ts',
-    from: `    room.viewers = withoutItem(room.viewers, person)
-    person.rowsAt = world.position
-  }
-  for`,
-    to: `    room.viewers = withoutItem(room.viewers, person)
-  }
-  for`,
+    from: `    person.rowsAt = world.position
+    dropUnneeded`,
+    to: `    dropUnneeded`,
   },
   {
     name: 'a resume forgets changed rosters',
