@@ -166,6 +166,13 @@ it('a read that is too late ends only itself: the feed and other reads go on', a
   await told.named({ users: ['ben'] })
   expect(told.calls).not.toContain('all')
   expect(warnings).toEqual([])
+  // The server was told to give them up, though what they wait for is still locked.
+  await expect
+    .poll(
+      () => database.sql`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name = 'vigie' AND wait_event_type = 'Lock' AND query LIKE '%json_agg%'`,
+    )
+    .toEqual([])
   // The connection that the feed uses is one of those that were there before.
   expect((await pids()).some((pid) => before.includes(pid))).toBe(true)
   await holder`ROLLBACK`
