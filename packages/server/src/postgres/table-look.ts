@@ -312,7 +312,10 @@ async function see(
   const rows = await database.query(queries.join('\nUNION ALL\n'))
   return sources.flatMap((source) => {
     const row = rows.find(({ kind }) => kind === source.kind)
-    return row ? [{ ...seenIn(row, source), isStandby: row['standby'] === 'true' }] : []
+    // PostgreSQL looks a name up as of now, and all else as of the start of the statement: a table that was exchanged in
+    // between is seen at the next look.
+    const isBetween = row?.['oid'] && !row['relation_kind']
+    return row && !isBetween ? [{ ...seenIn(row, source), isStandby: row['standby'] === 'true' }] : []
   })
 }
 
