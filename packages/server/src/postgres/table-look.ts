@@ -118,8 +118,8 @@ export function tableLook(options: TableLookOptions): TableLook {
 
   /** Whether rows of the table may have changed unheard since the last look. */
   async function compare(seen: Seen): Promise<boolean> {
-    const before = known.get(seen.source.kind)
-    if (!before) return false
+    const before = known.get(seen.source.kind) ?? { ...NEW }
+    known.set(seen.source.kind, before)
     const cause = causeOf(seen, before)
     const isChanged = seen.oid !== before.oid || seen.digest !== before.digest
     const mended = hasFeed && mayMend(seen, before) ? await mend(seen, before) : undefined
