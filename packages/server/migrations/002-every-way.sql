@@ -128,29 +128,37 @@ BEGIN
 END
 $function$;
 
--- What the recurring look compares: what kind of relation it is, what is wrong with its triggers, and a digest of
--- all that lets rows change unheard when it changes: the table itself, its partitions, its triggers (also when they were
--- disabled and enabled again), and the file of a materialized view, which a refresh replaces.
+-- What the recurring look compares: what kind of relation it is, a digest of all that lets rows change unheard when it
+-- changes (the table itself, its partitions, its triggers, also when they were disabled and enabled again, and the file of
+-- a materialized view, which a refresh replaces), and what is wrong with the triggers. That is not looked for when the
+-- digest is the one of last time.
 CREATE FUNCTION vigie.look(
-  watched regclass, kind text, room_column text, user_column text, further_columns text[] DEFAULT '{}'
+  watched regclass, known_digest text, kind text, room_column text, user_column text, further_columns text[] DEFAULT '{}'
 ) RETURNS TABLE (relation_kind text, faults json, digest text)
   LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
+DECLARE
+  own_triggers text := format('vigie_%s_', kind);
+  found text;
 BEGIN
-  RETURN QUERY
   WITH RECURSIVE tree AS (
     SELECT watched::oid AS oid, ''::text AS link
     UNION ALL
     SELECT i.inhrelid, i.xmin::text FROM pg_inherits AS i JOIN tree ON i.inhparent = tree.oid WHERE NOT i.inhdetachpending
+  ),
+  triggers AS (
+    SELECT g.tgrelid AS oid, string_agg(concat_ws(':', g.oid, g.xmin, g.tgenabled), ',' ORDER BY g.oid) AS state
+    FROM tree AS t JOIN pg_trigger AS g ON g.tgrelid = t.oid AND starts_with(g.tgname, own_triggers) GROUP BY 1
   )
-  SELECT (SELECT c.relkind::text FROM pg_class AS c WHERE c.oid = watched),
-    (SELECT json_agg(json_build_array(w.relation::text, w.trigger_name, w.fault))
-      FROM vigie.wanted_triggers(watched, kind, room_column, user_column, further_columns) AS w WHERE w.fault IS NOT NULL),
-    (SELECT md5(string_agg(concat_ws(' ', t.oid, t.link, CASE c.relkind WHEN 'm' THEN c.relfilenode END,
-        (SELECT string_agg(concat_ws(':', g.oid, g.xmin, g.tgenabled), ',' ORDER BY g.oid)
-         FROM pg_trigger AS g WHERE g.tgrelid = t.oid AND starts_with(g.tgname, format('vigie_%s_', kind)))), ';' ORDER BY t.oid))
-      FROM tree AS t JOIN pg_class AS c ON c.oid = t.oid);
+  SELECT md5(string_agg(concat_ws(' ', t.oid, t.link, CASE c.relkind WHEN 'm' THEN c.relfilenode END, g.state), ';' ORDER BY t.oid))
+    INTO found FROM tree AS t JOIN pg_class AS c ON c.oid = t.oid LEFT JOIN triggers AS g ON g.oid = t.oid;
+  RETURN QUERY SELECT (SELECT c.relkind::text FROM pg_class AS c WHERE c.oid = watched),
+    CASE WHEN found IS DISTINCT FROM known_digest THEN (
+      SELECT json_agg(json_build_array(w.relation::text, w.trigger_name, w.fault))
+      FROM vigie.wanted_triggers(watched, kind, room_column, user_column, further_columns) AS w WHERE w.fault IS NOT NULL
+    ) END,
+    found;
 END
 $function$;
 

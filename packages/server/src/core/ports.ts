@@ -47,7 +47,8 @@ export type Stale =
  * **Changes.** After `open` resolved, every committed change is followed by a call of `onStale` that names at
  * least the users and rooms whose rows it touched, within a second while the store answers. The call may name
  * more, may repeat itself, and carries no content: it means "read again". A read that *starts* after the call
- * sees the change. While the store is away nothing is called; when it is back all that was missed follows, or
+ * sees the change. A change that the store cannot tell (rows that change with time alone) is found by the slow re-read
+ * (`rereadMs`), whatever the adapter. While the store is away nothing is called; when it is back all that was missed follows, or
  * `'all'`. The listener never throws.
  *
  * **Ending.** `close` ends what `open` started, waits for it, may be called twice, and leaves a pool that was

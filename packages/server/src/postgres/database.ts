@@ -1,5 +1,6 @@
 import { PresenceError } from '@vigie/protocol'
 import type { Log } from '../core/ports.js'
+import { sendCancelRequest, type BackendKey } from './cancel-request.js'
 import { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'
 
 /** A row whose columns were all asked for as text, so that it is the same from every driver. */
@@ -45,6 +46,7 @@ const CONNECTIONS_MAX = 4
 const RECONNECT_MS = 200
 /** How long `close` waits for a connection to say goodbye. */
 const GOODBYE_MS = 1_000
+const DEFAULT_PORT = 5_432
 
 /** Makes nothing but the promise of a connection: the first query connects. */
 export function connect(sql: SqlSource, options: DatabaseOptions): Database {
@@ -82,11 +84,27 @@ function rowsOf(answer: unknown): readonly Row[] {
   return (Array.isArray(answer) ? answer : (answer as { rows: unknown }).rows) as readonly Row[]
 }
 
-type Client = PostgresJs & { end(options: { timeout: number }): Promise<void> }
+/** A client of the driver, as far as it is used here. */
+interface Client {
+  unsafe(text: string, values?: string[]): PromiseLike<Answer>
+  end(options: { timeout: number }): Promise<void>
+  readonly options: {
+    readonly host: readonly string[]
+    readonly port: readonly number[]
+    readonly path?: string | false | undefined
+  }
+}
+
+interface Answer extends ReadonlyArray<unknown> {
+  /** Of the connection that it came on. */
+  readonly state?: Partial<BackendKey>
+}
 
 /** A client of the driver with one connection, that runs one query at a time. */
 interface Connection {
   readonly client: Promise<Client>
+  /** Needed to have a query given up. */
+  key: BackendKey | undefined
 }
 
 interface Waiting {
@@ -140,7 +158,7 @@ function ownDriver(text: string, { timeoutMs, log }: DatabaseOptions): Driver {
   }
 
   function add(): Connection {
-    const connection = { client: openClient() }
+    const connection: Connection = { client: openClient(), key: undefined }
     open.add(connection)
     return connection
   }
@@ -171,6 +189,34 @@ function ownDriver(text: string, { timeoutMs, log }: DatabaseOptions): Driver {
     }
   }
 
+  async function ask(connection: Connection, query: string, values?: string[]): Promise<readonly Row[]> {
+    const client = await connection.client
+    const answer = await client.unsafe(query, values)
+    const { pid, secret } = answer.state ?? {}
+    if (pid !== undefined && secret !== undefined) connection.key = { pid, secret }
+    return rowsOf(answer)
+  }
+
+  /**
+   * The server would go on working for nobody. And a connection that went silent may be dead without anybody having said
+   * so: the driver would wait for the keep-alive of the operating system, for minutes.
+   */
+  async function abandon(connection: Connection): Promise<void> {
+    discard(connection)
+    const { key } = connection
+    const { host, port, path } = (await connection.client).options
+    const [only, ...others] = host
+    // Of several servers nobody says which it is.
+    if (!key || only === undefined || others.length > 0) return
+    sendCancelRequest({
+      target: path ? { path } : { host: only, port: port[0] ?? DEFAULT_PORT },
+      key,
+      onFailure(error) {
+        log.debug('A late query could not be given up.', { error })
+      },
+    })
+  }
+
   return {
     async run(query, values, limitMs) {
       if (isClosed) throw closed()
@@ -179,8 +225,9 @@ function ownDriver(text: string, { timeoutMs, log }: DatabaseOptions): Driver {
       const work = async () => {
         connection = await take()
         try {
-          const client = await connection.client
-          return isLate ? [] : rowsOf(await client.unsafe(query, values))
+          // On a new connection first something quick: only an answer says what its key is.
+          if (!connection.key) await ask(connection, 'SELECT')
+          return isLate ? [] : await ask(connection, query, values)
         } catch (error) {
           if (error instanceof Unusable) discard(connection)
           throw error
@@ -190,9 +237,11 @@ function ownDriver(text: string, { timeoutMs, log }: DatabaseOptions): Driver {
       }
       return within(limitMs, work(), () => {
         isLate = true
-        // A connection that went silent may be dead without anybody having said so. The driver would wait for the
-        // keep-alive of the operating system, for minutes.
-        if (connection) discard(connection)
+        if (connection) {
+          abandon(connection).catch((error: unknown) => {
+            log.debug('A late query could not be given up.', { error })
+          })
+        }
       })
     },
     async close() {

@@ -53,6 +53,8 @@ interface Fault {
 interface Known {
   oid: string | undefined
   digest: string
+  /** Whether nothing was wrong with its triggers. */
+  isFaultless: boolean
   /** What was said to be wrong, until it is right again. */
   trouble: string | undefined
   /** The digest at which putting it right has failed, for want of a right. */
@@ -92,7 +94,7 @@ export function tableLook(options: TableLookOptions): TableLook {
     const sources = await locate()
     hidden = await hiddenRows(database, sources)
     if (hidden) throw hidden
-    for (const seen of await see(database, sources, hasFeed)) {
+    for (const seen of await see(database, sources, { hasFeed })) {
       refuseUnheard(seen)
       const { oid, digest } = seen
       known.set(seen.source.kind, { ...NEW, oid, digest })
@@ -105,7 +107,7 @@ export function tableLook(options: TableLookOptions): TableLook {
   async function look(): Promise<void> {
     const sources = await locate()
     await lookForHiddenRows(sources)
-    const found = await see(database, sources, hasFeed)
+    const found = await see(database, sources, { hasFeed, known })
     // Dropped, and made again in another schema maybe.
     if (found.some(({ oid }) => oid === undefined)) await locate(true)
     lookForStandby(found)
@@ -116,14 +118,15 @@ export function tableLook(options: TableLookOptions): TableLook {
 
   /** Whether rows of the table may have changed unheard since the last look. */
   async function compare(seen: Seen): Promise<boolean> {
-    const before = known.get(seen.source.kind)
-    if (!before) return false
+    const before = known.get(seen.source.kind) ?? { ...NEW }
+    known.set(seen.source.kind, before)
     const cause = causeOf(seen, before)
     const isChanged = seen.oid !== before.oid || seen.digest !== before.digest
     const mended = hasFeed && mayMend(seen, before) ? await mend(seen, before) : undefined
     const now = mended ?? seen
     before.oid = now.oid
     before.digest = now.digest
+    before.isFaultless = now.faults.length === 0
     const trouble = troubleOf(now)
     report(seen, { before, cause, trouble })
     before.trouble = trouble
@@ -152,7 +155,7 @@ export function tableLook(options: TableLookOptions): TableLook {
       else if (sqlState(error) !== undefined) before.givenUpAt = digest
       return undefined
     }
-    const [now] = await see(database, [source], hasFeed)
+    const [now] = await see(database, [source], { hasFeed })
     // A role that may create triggers need not be able to make them fire always.
     if (now && now.faults.length > 0) before.givenUpAt = now.digest
     return now?.digest === digest ? undefined : now
@@ -233,6 +236,7 @@ interface Report {
 const NEW: Known = {
   oid: undefined,
   digest: '',
+  isFaultless: false,
   trouble: undefined,
   givenUpAt: undefined,
   attemptIn: 0,
@@ -290,15 +294,28 @@ function refuseUnheard({ source, faults }: Seen): void {
   )
 }
 
+interface SeeOptions {
+  readonly hasFeed: boolean
+  /** Of earlier looks: what has not changed since is not searched for faults again. */
+  readonly known?: ReadonlyMap<Source['kind'], Known>
+}
+
 async function see(
   database: Database,
   sources: readonly Source[],
-  hasFeed: boolean,
+  { hasFeed, known }: SeeOptions,
 ): Promise<(Seen & { readonly isStandby: boolean })[]> {
-  const rows = await database.query(sources.map(hasFeed ? lookAt : lookWithoutFeed).join('\nUNION ALL\n'))
+  const queries = sources.map((source) => {
+    const before = known?.get(source.kind)
+    return hasFeed ? lookAt(source, before?.isFaultless ? before.digest : '') : lookWithoutFeed(source)
+  })
+  const rows = await database.query(queries.join('\nUNION ALL\n'))
   return sources.flatMap((source) => {
     const row = rows.find(({ kind }) => kind === source.kind)
-    return row ? [{ ...seenIn(row, source), isStandby: row['standby'] === 'true' }] : []
+    // PostgreSQL looks a name up as of now, and all else as of the start of the statement: a table that was exchanged in
+    // between is seen at the next look.
+    const isBetween = row?.['oid'] && !row['relation_kind']
+    return row && !isBetween ? [{ ...seenIn(row, source), isStandby: row['standby'] === 'true' }] : []
   })
 }
 
@@ -313,14 +330,14 @@ function seenIn(row: Row, source: Source): Seen {
   }
 }
 
-function lookAt({ kind, table, watched }: Source): string {
+function lookAt({ kind, table, watched }: Source, knownDigest: string): string {
   const [room, user] = [quoteLiteral(watched.room), quoteLiteral(watched.user)]
   const further = watched.further.map(quoteLiteral).join(', ')
   return (
     `SELECT '${kind}' AS kind, n.oid::text AS oid, l.relation_kind, ` +
     "CASE WHEN l.relation_kind IN ('r', 'p') THEN l.faults::text END AS faults, l.digest, pg_is_in_recovery()::text AS standby " +
     `FROM (SELECT to_regclass(${quoteLiteral(table)})::oid AS oid) AS n ` +
-    `LEFT JOIN LATERAL vigie.look(n.oid, '${kind}', ${room}, ${user}, ARRAY[${further}]::text[]) AS l ON n.oid IS NOT NULL`
+    `LEFT JOIN LATERAL vigie.look(n.oid, ${quoteLiteral(knownDigest)}, '${kind}', ${room}, ${user}, ARRAY[${further}]::text[]) AS l ON n.oid IS NOT NULL`
   )
 }
 

@@ -11,8 +11,9 @@ export interface GroupTable {
   /**
    * A query that is read instead of `table`, for soft deletes and the like. It must give columns of the two names
    * above. Its text becomes part of other queries, so it comes from the host's code, never from outside.
-   * The change feed still watches `table`; changes of other tables that the query reads must be told with
-   * `presence.membershipsChanged` or further triggers.
+   * The change feed still watches `table`. Changes of other tables that the query reads, and of time if it asks for that,
+   * are found by the slow re-read (`rereadMs`); sooner if they are told with `presence.membershipsChanged` or further
+   * triggers.
    * @example 'SELECT group_id, user_id FROM group_users WHERE deleted_at IS NULL'
    */
   readonly query?: string
