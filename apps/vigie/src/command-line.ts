@@ -4,7 +4,7 @@ import { isId } from '@vigie/protocol'
 import { migrationSql } from '@vigie/server/postgres'
 import { describeConfig, loadConfig, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
-import { demoSecret } from './demo/secret.js'
+import { readSecrets } from './secrets.js'
 import { giveHeapRoom } from './garbage.js'
 import { createLog } from './log.js'
 import { errorMessage, OperatorError } from './operator-error.js'
@@ -45,14 +45,16 @@ const token = defineCommand({
   },
   run: async ({ args }) => {
     const config = configFrom(args)
-    const secret = config.jwtSecret ?? (config.demo ? await demoSecret(config.dataDir) : undefined)
+    const [secret] = await readSecrets(config)
     if (secret === undefined) {
-      throw new OperatorError('A token needs a secret to sign it with: set VIGIE_JWT_SECRET, or use --demo.')
+      throw new OperatorError(
+        'A token needs a secret to sign it with: set VIGIE_JWT_SECRET or VIGIE_JWT_SECRET_FILE, or use --demo.',
+      )
     }
     if (!isId(args.userId)) {
       throw new OperatorError('The user id must have 1 to 128 characters and no control characters.')
     }
-    print(createTokens(secret, config).sign(args.userId, parseTtl(args.ttl)))
+    print(createTokens(secret.value, config).sign(args.userId, parseTtl(args.ttl)))
   },
 })
 

@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net'
-import { resolveSettings, type Settings } from '@vigie/server'
+import { nearestName, resolveSettings, type Settings } from '@vigie/server'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { OPTIONS, SERVER_OPTIONS, variableOf, type Option, type ServerValues } from './options.js'
 
@@ -62,9 +62,9 @@ export function loadConfig({ env, file, demo = false }: ConfigInput): Config {
  * @throws OperatorError
  */
 export function requireTokenCheck(config: Config): void {
-  if (config.jwtSecret !== undefined || config.jwksUrl !== undefined || config.demo) return
+  if (secretOptionOf(config) !== undefined || config.jwksUrl !== undefined || config.demo) return
   throw new OperatorError(
-    'Nothing says how tokens are checked; set VIGIE_JWT_SECRET or VIGIE_JWKS_URL, or try the demo with --demo.',
+    'Nothing says how tokens are checked; set VIGIE_JWT_SECRET, VIGIE_JWT_SECRET_FILE or VIGIE_JWKS_URL, or try the demo with --demo.',
   )
 }
 
@@ -156,20 +156,9 @@ function refuseUnknownVariables(env: ConfigInput['env']): void {
   }
 }
 
-/** The known name that shares the longest beginning or end with a misspelt one; nothing when all are far. */
 function suggestion(wrong: string, known: readonly string[]): string {
-  const letters = (name: string) => name.replaceAll('_', '').toLowerCase()
-  const score = (name: string) => common(letters(name), letters(wrong))
-  const best = known.reduce((a, b) => (score(b) > score(a) ? b : a))
-  return score(best) >= letters(best).length / 2 ? `; the nearest is ${best}` : ''
-}
-
-function common(a: string, b: string): number {
-  let start = 0
-  while (start < a.length && a[start] === b[start]) start++
-  let end = 0
-  while (end < a.length - start && end < b.length - start && a.at(-1 - end) === b.at(-1 - end)) end++
-  return start + end - Math.abs(a.length - b.length)
+  const nearest = nearestName(wrong, known)
+  return nearest === undefined ? '' : `; the nearest is ${nearest}`
 }
 
 function settingsOf(valueOf: (name: string) => unknown): Settings {
@@ -208,13 +197,79 @@ function refuseImpossible(config: Config): void {
         'dead connections would look alive for longer than they are ever asked: swap the two.',
     )
   }
-  if (config.jwtSecret !== undefined && config.jwksUrl !== undefined) {
+  refuseNoRows(config)
+  refuseSecrets(config)
+  refuseAlgorithms(config)
+  refuseMessagesThatCutTokens(config)
+  refuseSocketIoPath(config)
+  if (config.demo) refuseDemo(config)
+}
+
+function refuseNoRows(config: Config): void {
+  if (!config.groups && !config.conversations) {
     throw new OperatorError(
-      'VIGIE_JWT_SECRET and VIGIE_JWKS_URL are both set; tokens are checked with one of them.',
+      'VIGIE_GROUPS and VIGIE_CONVERSATIONS are both 0; nobody would see anybody: keep one of them.',
     )
   }
-  refuseAlgorithms(config)
-  if (config.demo) refuseDemo(config)
+}
+
+/** The option that names the secret in use. */
+function secretOptionOf(config: Config): 'jwtSecret' | 'jwtSecretFile' | undefined {
+  return (['jwtSecret', 'jwtSecretFile'] as const).find((name) => config[name] !== undefined)
+}
+
+function refuseSecrets(config: Config): void {
+  for (const name of ['jwtSecret', 'jwtPreviousSecret'] as const) {
+    if (config[name] === undefined || config[`${name}File`] === undefined) continue
+    throw new OperatorError(
+      `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
+    )
+  }
+  const current = secretOptionOf(config)
+  const previous = (['jwtPreviousSecret', 'jwtPreviousSecretFile'] as const).find(
+    (name) => config[name] !== undefined,
+  )
+  const secret = current ?? previous
+  if (secret !== undefined && config.jwksUrl !== undefined) {
+    throw new OperatorError(
+      `${variableOf(secret)} and VIGIE_JWKS_URL are both set; tokens are checked with one of them.`,
+    )
+  }
+  if (previous !== undefined && current === undefined) {
+    throw new OperatorError(
+      `${variableOf(previous)} is set without VIGIE_JWT_SECRET or VIGIE_JWT_SECRET_FILE; ` +
+        'it is the second secret while one is exchanged: name the first.',
+    )
+  }
+}
+
+/** Around a token in a message: names, brackets, the other fields of `auth`. */
+const TOKEN_FRAME_BYTES = 2_048
+
+function refuseMessagesThatCutTokens({ maxMessageBytes, settings }: Config): void {
+  const needed = settings.tokenMaxLength + TOKEN_FRAME_BYTES
+  if (maxMessageBytes >= needed) return
+  throw new OperatorError(
+    `VIGIE_MAX_MESSAGE_BYTES is ${maxMessageBytes} and VIGIE_TOKEN_MAX_LENGTH ${settings.tokenMaxLength}; ` +
+      `a long token would cut its connection off without a word: set the first to ${needed} or more.`,
+  )
+}
+
+/** First segments of paths that the server answers itself. */
+const OWN_PATHS: ReadonlySet<string | undefined> = new Set(['healthz', 'livez', 'readyz'])
+
+function refuseSocketIoPath({ socketIoPath, demo }: Config): void {
+  if (OWN_PATHS.has(socketIoPath.split('/')[1])) {
+    throw new OperatorError(
+      `VIGIE_SOCKET_IO_PATH is "${socketIoPath}", where the server says whether it is well; choose another path.`,
+    )
+  }
+  if (demo && socketIoPath !== SERVER_OPTIONS.socketIoPath.default) {
+    throw new OperatorError(
+      `VIGIE_DEMO is 1 and VIGIE_SOCKET_IO_PATH is "${socketIoPath}"; the demo's page connects to ` +
+        `${SERVER_OPTIONS.socketIoPath.default} only.`,
+    )
+  }
 }
 
 function refuseAlgorithms({ jwtAlgorithms = [], jwksUrl }: Config): void {
@@ -240,6 +295,9 @@ function refuseDemo(config: Config): void {
     throw new OperatorError(
       'VIGIE_DEMO is 1 and VIGIE_JWKS_URL is set; the demo signs its own tokens with a secret.',
     )
+  }
+  if (!config.groups || !config.conversations) {
+    throw new OperatorError('VIGIE_DEMO is 1; the demo has groups and conversations, so neither may be 0.')
   }
   if (!hasDefaultTables(config)) {
     throw new OperatorError(

@@ -1,6 +1,13 @@
 import postgres from 'postgres'
 import type { Log } from '@vigie/server'
-import { migrate, postgresMemberships } from '@vigie/server/postgres'
+import {
+  logLeftOut,
+  migrate,
+  postgresMemberships,
+  readDatabaseUrl,
+  type DatabaseUrl,
+  type MembershipTables,
+} from '@vigie/server/postgres'
 import { hasDefaultTables, withoutPassword, type Config } from './config.js'
 import { startEmbeddedPostgres } from './embedded-postgres.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
@@ -31,13 +38,15 @@ const RECONNECT_S = 0.2
  */
 export async function openDatabase(config: Config, log: Log): Promise<Database> {
   const { databaseUrl } = config
+  const address = databaseUrl === undefined ? undefined : readAddress(databaseUrl, log)
   const embedded =
     databaseUrl === undefined ? await startEmbeddedPostgres({ dataDir: config.dataDir, log }) : undefined
   const url = databaseUrl ?? embedded?.url ?? ''
   const connect = (max: number) =>
-    postgres(url, {
-      max,
+    postgres(address?.url ?? url, {
       connect_timeout: CONNECT_TIMEOUT_S,
+      ...address?.options,
+      max,
       backoff: () => RECONNECT_S,
       onnotice: (notice) => {
         log.debug('PostgreSQL says', { notice: notice['message'] })
@@ -65,6 +74,16 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
   return database
 }
 
+function readAddress(url: string, log: Log): DatabaseUrl {
+  try {
+    const address = readDatabaseUrl(url)
+    logLeftOut(address, log)
+    return address
+  } catch (error) {
+    throw new OperatorError(errorMessage(error).replace('The database URL', 'DATABASE_URL'), { cause: error })
+  }
+}
+
 /** Creates and updates what is ours in the database, and the two default tables where they are missing. */
 export async function migrateDatabase(sql: postgres.Sql, config: Config): Promise<void> {
   try {
@@ -86,17 +105,17 @@ export function migrationOptions(config: Config) {
  * silent, and a client that is handed in it may not touch.
  */
 export function openMemberships({ url }: Database, config: Config, log: Log) {
-  return postgresMemberships({ sql: url, ...tables(config), log })
+  return postgresMemberships({ sql: url, ...tables(config), feedCheckMs: config.feedCheckMs, log })
 }
 
-function tables(config: Config) {
+function tables(config: Config): MembershipTables {
   return {
-    groups: {
+    groups: config.groups && {
       table: config.groupsTable,
       groupColumn: config.groupsGroupColumn,
       userColumn: config.groupsUserColumn,
     },
-    conversations: {
+    conversations: config.conversations && {
       table: config.conversationsTable,
       conversationColumn: config.conversationsConversationColumn,
       userColumn: config.conversationsUserColumn,
@@ -157,7 +176,15 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'there is no such socket'],
 ])
 
+/** What PostgreSQL, and PgBouncer, say of a parameter that is none. */
+const UNKNOWN_PARAMETER =
+  /(?:unrecognized configuration parameter "|unsupported startup parameter: )([\w.]+)/u
+
 function whyUnreachable(error: unknown, place: string): string {
   const reason = REASONS.get(errorCode(error)) ?? errorMessage(error)
+  const parameter = UNKNOWN_PARAMETER.exec(errorMessage(error))?.[1]
+  if (parameter !== undefined) {
+    return `The database at ${place} does not know the parameter \`${parameter}\` of DATABASE_URL; take it out there.`
+  }
   return `The database at ${place} cannot be reached: ${reason}; is it running, and is DATABASE_URL right?`
 }

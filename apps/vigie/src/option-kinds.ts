@@ -87,12 +87,23 @@ export function list<T>(item: Kind<T>, singular: string): Kind<readonly T[]> {
   }
 }
 
+/** Pages inside an app have an origin of the app's own scheme, of which `URL` only says that it is opaque. */
+const APP_ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[a-z0-9.-]+(:\d+)?$/u
+
 /** What a browser sends as `Origin`, or `*`. A trailing slash would never match and is refused. */
 export const origin: Kind<string> = {
-  expects: 'an origin such as https://chat.example.org, or *',
+  expects: 'an origin such as https://chat.example.org or capacitor://localhost, or *',
   parse: (raw) => {
     if (raw === '*') return '*'
     if (typeof raw !== 'string' || !URL.canParse(raw)) return undefined
-    return new URL(raw).origin === raw ? raw : undefined
+    const { origin: own } = new URL(raw)
+    return own === raw || (own === 'null' && APP_ORIGIN.test(raw)) ? raw : undefined
   },
+}
+
+/** Where a server answers. Each segment has a name, so that no client's library writes it in another way. */
+export const path: Kind<string> = {
+  expects: 'a path such as /socket.io/ or /chat/socket.io/',
+  parse: (raw) =>
+    typeof raw === 'string' && /^(\/[\w~-][\w.~-]*)+\/?$/u.test(raw) ? raw.replace(/\/?$/u, '/') : undefined,
 }

@@ -1,5 +1,17 @@
 import { SETTINGS, type SettingName } from '@vigie/server'
-import { flag, list, oneOf, origin, share, text, url, whole, type Kind, type Parsed } from './option-kinds.js'
+import {
+  flag,
+  list,
+  oneOf,
+  origin,
+  path,
+  share,
+  text,
+  url,
+  whole,
+  type Kind,
+  type Parsed,
+} from './option-kinds.js'
 
 /**
  * One option of the server. Its key is its name in `vigie.config.json`; {@link variableOf} makes the name of the
@@ -15,7 +27,7 @@ export interface Option<T = unknown> {
   readonly secret?: true | 'url'
 }
 
-/** Largest token that `presence:token` may carry, plus room for its frame: a smaller limit would cut sessions off. */
+/** The other fields of a message are small; `config.ts` adds the longest token that is accepted. */
 const MESSAGE_MIN_BYTES = 10_240
 /** A colleague who cannot come is no colleague. `demo/world.ts` has this many. */
 export const BOTS_MAX = 20
@@ -43,6 +55,16 @@ export const SERVER_OPTIONS = {
     ...option(text, undefined, 'The secret that tokens are signed with (HS256 and its larger kin).'),
     secret: true,
   },
+  jwtSecretFile: option(text, undefined, 'A file with that secret as its only line, read at the start.'),
+  jwtPreviousSecret: {
+    ...option(
+      text,
+      undefined,
+      'A second secret while one is exchanged: tokens signed with it are accepted, too.',
+    ),
+    secret: true,
+  },
+  jwtPreviousSecretFile: option(text, undefined, 'A file with that second secret as its only line.'),
   jwksUrl: option(
     url('https:', 'http:'),
     undefined,
@@ -59,8 +81,9 @@ export const SERVER_OPTIONS = {
   corsOrigins: option(
     list(origin, origin.expects),
     undefined,
-    'Other origins whose pages may connect; * for all. None unless set.',
+    'Other origins whose pages may connect, over WebSockets, too; * for all. None unless set.',
   ),
+  socketIoPath: option(path, '/socket.io/', 'Where Socket.IO answers; the `path` of your clients.'),
   logLevel: option(
     oneOf('debug', 'info', 'warn', 'error'),
     'info',
@@ -90,6 +113,17 @@ export const SERVER_OPTIONS = {
     whole(1, 65_535),
     4_096,
     'How many connections may wait in the system to be accepted.',
+  ),
+  feedCheckMs: option(
+    whole(0, 86_400_000),
+    1_000,
+    'How often the membership tables are looked at: swapped ones, partitions, triggers that were off, row level security; 0: only at the start.',
+  ),
+  groups: option(flag, true, 'Whether there are groups; 0: conversations only, and no table of groups.'),
+  conversations: option(
+    flag,
+    true,
+    'Whether there are conversations; 0: groups only, and no table of conversations.',
   ),
   groupsTable: option(text, 'group_users', 'The table of who is in which group; `schema.table` works.'),
   groupsGroupColumn: option(text, 'group_id', 'Its column that names the group.'),

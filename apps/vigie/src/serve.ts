@@ -1,7 +1,7 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { Server } from 'socket.io'
+import type { Server } from 'socket.io'
 import { attachPresence, type Log } from '@vigie/server'
 import { requireTokenCheck, type Config } from './config.js'
 import { migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
@@ -11,10 +11,11 @@ import { carryMessages, createMessages } from './demo/messages.js'
 import { readPageFiles } from './demo/page-files.js'
 import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
-import { demoSecret } from './demo/secret.js'
 import { createWorld } from './demo/world.js'
 import { createHttp } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { readSecrets, type Secret } from './secrets.js'
+import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
 
@@ -53,25 +54,27 @@ interface Course {
 
 async function start(config: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
   requireTokenCheck(config)
-  const secret = config.jwtSecret ?? (config.demo ? await demoSecret(config.dataDir) : undefined)
-  warnOfWeakSecret(secret, log)
+  const secrets = await readSecrets(config)
+  warnOfWeakSecrets(secrets, log)
 
   const database = await openDatabase(config, log)
   ending.add('database', () => database.close())
   checkpoint()
   if (config.migrate) await migrateDatabase(database.sql, config)
-  const demo = config.demo && secret !== undefined ? await openDemo(config, database, secret) : undefined
+  const [secret] = secrets
+  const demo =
+    config.demo && secret !== undefined ? await openDemo(config, database, secret.value) : undefined
   checkpoint()
 
   const http = createHttp({ isReachable: database.isReachable, version: VERSION, routes: demo?.routes })
   const answer = getRequestListener(http.fetch)
   const server = createServer((request, response) => void answer(request, response))
-  const io = createIo(server, config)
+  const io = createIo(server, config, log)
   ending.add('connections', drain(io, server))
   const presence = attachPresence(io, {
     ...config.settings,
     memberships: openMemberships(database, config, log),
-    auth: authOptions(config, secret),
+    auth: authOptions(config, secrets),
     log,
   })
   if (demo !== undefined) {
@@ -132,20 +135,9 @@ async function readyOrSentence(ready: Promise<void>): Promise<void> {
   }
 }
 
-function createIo(server: HttpServer, config: Config): Server {
-  return new Server(server, {
-    pingInterval: config.pingIntervalMs,
-    pingTimeout: config.pingTimeoutMs,
-    maxHttpBufferSize: config.maxMessageBytes,
-    ...(config.corsOrigins !== undefined && {
-      cors: { origin: config.corsOrigins.includes('*') ? '*' : [...config.corsOrigins] },
-    }),
-  })
-}
-
-function authOptions(config: Config, secret: string | undefined) {
+function authOptions(config: Config, secrets: readonly Secret[]) {
   return {
-    ...(secret !== undefined && { secret }),
+    ...(secrets.length > 0 && { secret: secrets.map(({ value }) => value) }),
     ...(config.jwksUrl !== undefined && { jwksUrl: config.jwksUrl }),
     ...(config.jwtIssuer !== undefined && { issuer: config.jwtIssuer }),
     ...(config.jwtAudience !== undefined && { audience: config.jwtAudience }),
@@ -154,9 +146,10 @@ function authOptions(config: Config, secret: string | undefined) {
   }
 }
 
-function warnOfWeakSecret(secret: string | undefined, log: Log): void {
-  if (secret !== undefined && Buffer.byteLength(secret) < SECRET_MIN_BYTES) {
-    log.warn(`VIGIE_JWT_SECRET is shorter than ${SECRET_MIN_BYTES} bytes: it can be guessed from one token`)
+function warnOfWeakSecrets(secrets: readonly Secret[], log: Log): void {
+  for (const { value, source } of secrets) {
+    if (Buffer.byteLength(value) >= SECRET_MIN_BYTES) continue
+    log.warn(`${source} is shorter than ${SECRET_MIN_BYTES} bytes: it can be guessed from one token`)
   }
 }
 

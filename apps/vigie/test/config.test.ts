@@ -117,6 +117,16 @@ describe('a wrong value stops the start with one sentence', () => {
       'VIGIE_PING_TIMEOUT_MS is 20000 and VIGIE_PING_INTERVAL_MS',
     ],
     [
+      'neither groups nor conversations',
+      { VIGIE_GROUPS: '0', VIGIE_CONVERSATIONS: '0' },
+      'VIGIE_GROUPS and VIGIE_CONVERSATIONS are both 0;',
+    ],
+    [
+      'a demo without groups',
+      { VIGIE_DEMO: '1', VIGIE_GROUPS: '0' },
+      'the demo has groups and conversations',
+    ],
+    [
       'a lease under 2.5 repetitions',
       { VIGIE_TYPING_LEASE_MS: '5000' },
       'typingLeaseMs (VIGIE_TYPING_LEASE_MS) is 5000 and',
@@ -125,6 +135,59 @@ describe('a wrong value stops the start with one sentence', () => {
       'two ways to check tokens',
       { VIGIE_JWT_SECRET: secret, VIGIE_JWKS_URL: 'https://a.example/k' },
       'are both set',
+    ],
+    [
+      'a secret in two places',
+      { VIGIE_JWT_SECRET: secret, VIGIE_JWT_SECRET_FILE: 'secret' },
+      'VIGIE_JWT_SECRET and VIGIE_JWT_SECRET_FILE are both set; a secret has one place',
+    ],
+    [
+      'a second secret in two places',
+      { VIGIE_JWT_SECRET: secret, VIGIE_JWT_PREVIOUS_SECRET: 'b', VIGIE_JWT_PREVIOUS_SECRET_FILE: 'b' },
+      'VIGIE_JWT_PREVIOUS_SECRET and VIGIE_JWT_PREVIOUS_SECRET_FILE are both set;',
+    ],
+    [
+      'a second secret without a first',
+      { VIGIE_JWT_PREVIOUS_SECRET_FILE: 'old' },
+      'VIGIE_JWT_PREVIOUS_SECRET_FILE is set without VIGIE_JWT_SECRET',
+    ],
+    [
+      'a file with a secret, and public keys',
+      { VIGIE_JWT_SECRET_FILE: 'secret', VIGIE_JWKS_URL: 'https://a.example/k' },
+      'VIGIE_JWT_SECRET_FILE and VIGIE_JWKS_URL are both set;',
+    ],
+    [
+      'a second secret, and public keys',
+      { VIGIE_JWT_PREVIOUS_SECRET: secret, VIGIE_JWKS_URL: 'https://a.example/k' },
+      'VIGIE_JWT_PREVIOUS_SECRET and VIGIE_JWKS_URL are both set;',
+    ],
+    [
+      'tokens that are longer than a message',
+      { VIGIE_TOKEN_MAX_LENGTH: '15000' },
+      'VIGIE_MAX_MESSAGE_BYTES is 16384 and VIGIE_TOKEN_MAX_LENGTH 15000;',
+    ],
+    [
+      'a path without a slash',
+      { VIGIE_SOCKET_IO_PATH: 'chat' },
+      'VIGIE_SOCKET_IO_PATH is "chat"; it must be a path',
+    ],
+    ['the path of everything', { VIGIE_SOCKET_IO_PATH: '/' }, 'VIGIE_SOCKET_IO_PATH is "/"'],
+    ['a path that climbs', { VIGIE_SOCKET_IO_PATH: '/a/../b' }, 'VIGIE_SOCKET_IO_PATH is "/a/../b"'],
+    ['a path with a query', { VIGIE_SOCKET_IO_PATH: '/a?b' }, 'VIGIE_SOCKET_IO_PATH is "/a?b"'],
+    [
+      'a path that is taken',
+      { VIGIE_SOCKET_IO_PATH: '/healthz' },
+      'VIGIE_SOCKET_IO_PATH is "/healthz/", where the server says whether it is well;',
+    ],
+    [
+      'a demo whose page would not find the server',
+      { VIGIE_DEMO: '1', VIGIE_SOCKET_IO_PATH: '/chat/' },
+      'VIGIE_DEMO is 1 and VIGIE_SOCKET_IO_PATH is "/chat/";',
+    ],
+    [
+      'an app’s origin with a path',
+      { VIGIE_CORS_ORIGINS: 'capacitor://localhost/' },
+      'VIGIE_CORS_ORIGINS is "capacitor://localhost/"',
     ],
     [
       'public keys with a secret',
@@ -198,6 +261,32 @@ describe('what may be unusual and still works', () => {
     expect(fromEnv({ VIGIE_GRACE_MS: '0' }).settings.graceMs).toBe(0)
   })
 
+  it.each([
+    'https://chat.example.org',
+    'http://localhost:5173',
+    'capacitor://localhost',
+    'tauri://localhost',
+    '*',
+  ])('%s is an origin', (origin) => {
+    expect(fromEnv({ VIGIE_CORS_ORIGINS: `https://a.example, ${origin}` }).corsOrigins).toEqual([
+      'https://a.example',
+      origin,
+    ])
+  })
+
+  it.each([
+    ['/ws', '/ws/'],
+    ['/chat/socket.io/', '/chat/socket.io/'],
+    ['/v1.2/_x~y-z', '/v1.2/_x~y-z/'],
+  ])('%s is a path of Socket.IO', (path, shown) => {
+    expect(fromEnv({ VIGIE_SOCKET_IO_PATH: path }).socketIoPath).toBe(shown)
+  })
+
+  it('longer tokens go with larger messages', () => {
+    const env = { VIGIE_TOKEN_MAX_LENGTH: '30000', VIGIE_MAX_MESSAGE_BYTES: '32048' }
+    expect(fromEnv(env).settings.tokenMaxLength).toBe(30_000)
+  })
+
   it('a shorter grace goes with clients that come back sooner', () => {
     expect(fromEnv({ VIGIE_GRACE_MS: '300', VIGIE_CLIENT_RECONNECT_MS: '50' }).settings.graceMs).toBe(300)
   })
@@ -211,7 +300,12 @@ describe('checking tokens', () => {
   it('must be told how, except in the demo', () => {
     expect(() => {
       requireTokenCheck(fromEnv({}))
-    }).toThrow('set VIGIE_JWT_SECRET or VIGIE_JWKS_URL')
+    }).toThrow('set VIGIE_JWT_SECRET, VIGIE_JWT_SECRET_FILE or VIGIE_JWKS_URL')
+    for (const env of [{ VIGIE_JWT_SECRET_FILE: 'secret' }, { VIGIE_JWKS_URL: 'https://a.example/k' }]) {
+      expect(() => {
+        requireTokenCheck(fromEnv(env))
+      }).not.toThrow()
+    }
     expect(() => {
       requireTokenCheck(fromEnv({ VIGIE_DEMO: '1' }))
     }).not.toThrow()
@@ -228,7 +322,11 @@ describe('vigie config', () => {
 
   it('masks secrets, those inside an address too', () => {
     const text = describeConfig(
-      fromEnv({ VIGIE_JWT_SECRET: 'hunter2', DATABASE_URL: 'postgres://u:hunter2@h/d?password=hunter2' }),
+      fromEnv({
+        VIGIE_JWT_SECRET: 'hunter2',
+        VIGIE_JWT_PREVIOUS_SECRET: 'hunter2',
+        DATABASE_URL: 'postgres://u:hunter2@h/d?password=hunter2',
+      }),
     )
     expect(text).not.toContain('hunter2')
     expect(text).toContain('postgres://u:***@h/d')

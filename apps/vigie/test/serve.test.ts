@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { io, type Socket } from 'socket.io-client'
@@ -215,6 +215,36 @@ describe('vigie serve with DATABASE_URL', { timeout: 60_000 }, () => {
     expect((await fetch(`${url}/demo/users`)).status).toBe(404)
   })
 
+  it('takes tokens of both secrets while one is exchanged, from files, at a path of its own', async () => {
+    await using folder = await temporaryFolder()
+    await using database = await freshDatabase()
+    const [now, before] = ['now', 'before'].map((name) => `${SECRET} of ${name}`)
+    for (const [name, text] of [
+      ['now', now],
+      ['before', before],
+    ]) {
+      await writeFile(join(folder.path, name ?? ''), `${text ?? ''}\n`)
+    }
+    const files = { VIGIE_JWT_SECRET_FILE: 'now', VIGIE_JWT_PREVIOUS_SECRET_FILE: 'before' }
+    const env = { PORT: '0', DATABASE_URL: database.url, VIGIE_SOCKET_IO_PATH: '/chat/', ...files }
+    await using vigie = startVigie(['serve'], folder.path, env)
+    const url = await vigie.url
+    const connect = async (token: string) => {
+      const socket = io(url, { path: '/chat/', auth: { token }, forceNew: true })
+      onTestFinished(() => {
+        socket.disconnect()
+      })
+      const refused = hear<Refusal>(socket, 'connect_error').then(({ data }) => data?.code)
+      return Promise.race([hear(socket, 'connect').then(() => 'connected'), refused])
+    }
+    const sign = async (given: Readonly<Record<string, string>>) =>
+      (await startVigie(['token', 'alice'], folder.path, given).ended).stdout.trim()
+    expect(await connect(await sign(files))).toBe('connected')
+    expect(await connect(await sign({ VIGIE_JWT_SECRET: now ?? '' }))).toBe('connected')
+    expect(await connect(await sign({ VIGIE_JWT_SECRET: before ?? '' }))).toBe('connected')
+    expect(await connect(await sign({ VIGIE_JWT_SECRET: `${SECRET} of nobody` }))).toBe('token_invalid')
+  })
+
   it('says in /healthz that the database is away, lives on, and says when it is back', async () => {
     await using folder = await temporaryFolder()
     await using database = await freshDatabase()
@@ -247,7 +277,7 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
         'no way to check tokens',
         ['serve'],
         {},
-        'vigie: Nothing says how tokens are checked; set VIGIE_JWT_SECRET or VIGIE_JWKS_URL, or try the demo with --demo.\n',
+        'vigie: Nothing says how tokens are checked; set VIGIE_JWT_SECRET, VIGIE_JWT_SECRET_FILE or VIGIE_JWKS_URL, or try the demo with --demo.\n',
       ],
       [
         'a wrong value',

@@ -8,7 +8,7 @@ export const ERRORS = {
   token_missing: {
     retry: 'never',
     meaning: 'The connection carried no token.',
-    next: 'Put the token into `auth.token`, then connect.',
+    next: 'Put the token into `auth.token`, or into a header `Authorization: Bearer …`, then connect.',
   },
   token_invalid: {
     retry: 'never',
@@ -21,6 +21,11 @@ export const ERRORS = {
     meaning: 'The token has ended.',
     next: 'Get a new token, then connect; inside the grace nobody sees it.',
   },
+  token_too_long: {
+    retry: 'never',
+    meaning: 'The token is longer than the server accepts (`tokenMaxLength`).',
+    next: 'Get a token with fewer claims; the operator may raise `tokenMaxLength`.',
+  },
   token_without_user: {
     retry: 'never',
     meaning: 'The token is valid but names no user that could be one.',
@@ -31,9 +36,15 @@ export const ERRORS = {
     meaning: 'A new token for an open connection names another user.',
     next: 'Connect again as that user.',
   },
+  token_superseded: {
+    retry: 'never',
+    meaning: 'The session sent a newer `presence:token` before this one was checked.',
+    next: 'Nothing: the newest token counts, and has an answer of its own.',
+  },
   auth_invalid: {
     retry: 'never',
-    meaning: '`auth.deviceId`, `auth.clientId` or `auth.label` has a wrong type or length.',
+    meaning:
+      '`auth.protocol`, `auth.since`, `auth.deviceId`, `auth.clientId` or `auth.label` has a wrong type or length.',
     next: 'Correct the connection options.',
   },
   protocol_unsupported: {

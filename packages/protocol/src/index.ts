@@ -33,7 +33,6 @@ export type { Mode, Position, PresenceDiff, PresenceState, RoomChange, RoomState
 export {
   BACKGROUND_GRACE_MAX_MS,
   CLIENT_EVENTS,
-  TOKEN_MAX_LENGTH,
   WATCH_MAX,
   authSchema,
   clientSchemas,

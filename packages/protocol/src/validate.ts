@@ -10,8 +10,6 @@ import {
   type UserId,
 } from './ids.js'
 
-/** Longest token that is looked at, in UTF-16 units. */
-export const TOKEN_MAX_LENGTH = 8_192
 /** Longest grace that `presence:background` may ask for. */
 export const BACKGROUND_GRACE_MAX_MS = 60_000
 
@@ -42,9 +40,8 @@ export const clientSchemas = {
     v.strictObject({ scope: v.exactOptional(v.picklist(['session', 'device'])) }),
     {},
   ),
-  'presence:token': v.strictObject({
-    token: v.pipe(v.string(), v.minLength(1), v.maxLength(TOKEN_MAX_LENGTH)),
-  }),
+  // Its greatest length is an option of the server (`tokenMaxLength`) and has an error code of its own.
+  'presence:token': v.strictObject({ token: v.pipe(v.string(), v.minLength(1)) }),
 } satisfies Record<keyof PresenceClientEvents, v.GenericSchema>
 
 /** The name of an event that a client may send. */
@@ -54,9 +51,12 @@ export const CLIENT_EVENTS = Object.keys(clientSchemas) as readonly ClientEventN
 /** The payload of an event once it has passed {@link parseClientEvent}. */
 export type ClientPayload<Name extends ClientEventName> = v.InferOutput<(typeof clientSchemas)[Name]>
 
+/** Java's Socket.IO client can put only strings into `auth`. */
+const numberInText = v.pipe(v.string(), v.regex(/^\d{1,9}$/), v.transform(Number))
+
 /** The fields of `auth` that are Vigie's. Others are the host's and pass. `null` is absent, as in many languages. */
 export const authSchema = v.object({
-  protocol: v.nullish(v.number()),
+  protocol: v.nullish(v.union([v.number(), numberInText])),
   deviceId: v.nullish(shortId<DeviceId>()),
   clientId: v.nullish(shortId<ClientId>()),
   since: v.nullish(v.strictTuple([v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH)), v.number()])),

@@ -1,5 +1,6 @@
 export { createEngine, type Engine } from './engine.js'
 export { NO_ROOMS } from './memberships.js'
+export { nearestName } from './nearest.js'
 export type {
   CloseReason,
   DueSession,
@@ -17,10 +18,12 @@ export {
   READ_ROOMS_MAX,
   READ_USERS_MAX,
   silentLog,
+  type IdKind,
   type Log,
   type Memberships,
   type RoomRows,
   type RoomsRead,
+  type Spell,
   type Stale,
   type UserMemberships,
 } from './ports.js'

@@ -67,8 +67,20 @@ export interface Memberships {
     conversations: readonly ConversationId[],
     rosterMax: number,
   ): Promise<RoomsRead>
+  /**
+   * The one spelling that the store gives an id back in, for an id as a client or the host wrote it: UUIDs in small
+   * letters where the column is one. Without it ids are taken as they come. Asked after `open` has resolved; to ask
+   * again with the answer changes nothing.
+   */
+  spelling?(kind: IdKind, id: string): string
   close(): Promise<void>
 }
+
+/** Whose id it is. */
+export type IdKind = 'user' | 'group' | 'conversation'
+
+/** The id as the store spells it; see {@link Memberships.spelling}. */
+export type Spell = <Id extends string>(kind: IdKind, id: Id) => Id
 
 /** Most users that one call of `readUsers` may carry. */
 export const READ_USERS_MAX = 1_000

@@ -36,6 +36,7 @@ export function connect(world: World, user: Person, input: Connect): void {
 }
 
 function open(world: World, user: Person, input: Connect): Session | undefined {
+  loseNamesake(world, user, input)
   const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
   if (older) {
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
@@ -85,6 +86,15 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
 /** A list of just the right length, which a spread does not make. */
 function withOneMore(sessions: readonly Session[], session: Session): readonly Session[] {
   return sessions.length === 0 ? [session] : sessions.concat(session)
+}
+
+/**
+ * With `allowRecovery` a connection may also come back under its old id as another user. The first user's session keeps
+ * its grace, without a connection of its own: its id names the new session now, and must not be closed with it.
+ */
+function loseNamesake(world: World, user: Person, { sessionId }: Connect): void {
+  const namesake = world.sessions.get(sessionId)
+  if (namesake && namesake.user !== user) markLost(world, namesake)
 }
 
 /** With `allowRecovery` a connection comes back under its old name. */
@@ -202,7 +212,8 @@ function removeSession(world: World, session: Session): void {
   session.state = 'ended'
   world.deadlines.delete(session)
   world.recentlyLost.delete(session)
-  world.sessions.delete(session.id)
+  // Its id may name another session by now; see loseNamesake.
+  if (world.sessions.get(session.id) === session) world.sessions.delete(session.id)
   const { user } = session
   user.sessions = user.sessions.filter((other) => other !== session)
 }

@@ -197,6 +197,14 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'How long after a failed read of a connected user’s memberships it is tried again.',
   },
+  rereadMs: {
+    default: 60_000,
+    min: 0,
+    max: 86_400_000,
+    unit: 'ms',
+    meaning:
+      'Whatever is held of memberships is read again once in this time, evenly spread, so that changes nobody told are found; 0: never.',
+  },
   authenticateMs: {
     default: 10_000,
     min: 100,
@@ -211,6 +219,21 @@ export const SETTINGS = {
     max: 3_600_000,
     unit: 'ms',
     meaning: 'A connection that has something pending and takes nothing for this long is cut.',
+  },
+  tokenClockToleranceMs: {
+    default: 5_000,
+    min: 0,
+    max: 300_000,
+    unit: 'ms',
+    meaning:
+      'How far the clock of who issues tokens may differ: `nbf` may be so much ahead, and a session ends so much after `exp`.',
+  },
+  tokenMaxLength: {
+    default: 8_192,
+    min: 256,
+    max: 900_000,
+    unit: 'count',
+    meaning: 'Longest token that is looked at, in characters; a longer one is refused as `token_too_long`.',
   },
   tokenCheckMs: {
     default: 30_000,

@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { ConversationId, DeviceId, GroupId, UserId } from '@vigie/protocol'
-import type { Effect, Engine, Input, Presence, Stale } from '../core/index.js'
+import type { Effect, Engine, Input, Presence, Spell, RoomName, Stale } from '../core/index.js'
 
 /** What the host hears of presence; see {@link PresenceServer.on}. */
 export interface PresenceListeners {
@@ -43,7 +43,10 @@ export interface PresenceServer {
     readonly groups?: readonly string[]
     readonly conversations?: readonly string[]
   }): void
-  /** Sizes of everything that is kept in memory. */
+  /**
+   * Sizes of everything that is kept in memory; and `pressure`: how many steps (0 to 4) all windows are widened because
+   * presence has more to do than there is time for.
+   */
   sizes(): Readonly<Record<string, number>>
   /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
   close(): Promise<void>
@@ -54,6 +57,8 @@ interface ServerApiOptions {
   readonly accept: (input: Input) => void
   /** Read these rows again. */
   readonly invalidate: (stale: Exclude<Stale, 'all'>) => void
+  /** The id as the store spells it. @default as it came */
+  readonly spell?: Spell
   /** A listener of the host has thrown, or its promise was rejected. */
   readonly onFailure: (event: keyof PresenceListeners, error: unknown) => void
 }
@@ -67,8 +72,14 @@ export interface ServerApi {
   close(): void
 }
 
-export function createServerApi({ engine, accept, invalidate, onFailure }: ServerApiOptions): ServerApi {
+const asItCame: Spell = (_kind, id) => id
+
+export function createServerApi(options: ServerApiOptions): ServerApi {
+  const { engine, accept, invalidate, spell = asItCame, onFailure } = options
   const emitter = new EventEmitter()
+  const user = (id: string) => spell('user', id as UserId)
+  const group = (id: string) => spell('group', id as GroupId)
+  const conversation = (id: string) => spell('conversation', id as ConversationId)
 
   function notify<Name extends keyof PresenceListeners>(
     name: Name,
@@ -86,9 +97,10 @@ export function createServerApi({ engine, accept, invalidate, onFailure }: Serve
 
   return {
     methods: {
-      get: (userId) => engine.get(userId as UserId),
-      getMany: (userIds) => new Map(userIds.map((userId) => [userId, engine.get(userId as UserId)])),
-      online: (conversationId) => [...engine.online(conversationId as ConversationId)],
+      get: (userId) => engine.get(user(userId)),
+      // By the ids as they were asked: the host looks them up so.
+      getMany: (userIds) => new Map(userIds.map((userId) => [userId, engine.get(user(userId))])),
+      online: (conversationId) => [...engine.online(conversation(conversationId))],
       on(event, listener) {
         emitter.on(event, listener)
         return () => emitter.off(event, listener)
@@ -96,25 +108,31 @@ export function createServerApi({ engine, accept, invalidate, onFailure }: Serve
       stopTyping(userId, conversationId) {
         accept({
           type: 'stopTyping',
-          userId: userId as UserId,
-          conversationId: conversationId as ConversationId | undefined,
+          userId: user(userId),
+          conversationId: conversationId === undefined ? undefined : conversation(conversationId),
         })
       },
       kick(userId, { deviceId } = {}) {
-        accept({ type: 'kick', userId: userId as UserId, deviceId: deviceId as DeviceId | undefined })
+        accept({ type: 'kick', userId: user(userId), deviceId: deviceId as DeviceId | undefined })
       },
-      membershipsChanged({ users = [], groups = [], conversations = [] }) {
+      membershipsChanged(changed) {
+        const users = (changed.users ?? []).map(user)
+        const groups = (changed.groups ?? []).map(group)
+        const conversations = (changed.conversations ?? []).map(conversation)
         // Who was in a room that changed: rows of theirs have, too.
         const members = [
-          ...groups.flatMap((id) => engine.members({ kind: 'group', id: id as GroupId })),
-          ...conversations.flatMap((id) =>
-            engine.members({ kind: 'conversation', id: id as ConversationId }),
-          ),
+          ...groups.flatMap((id) => engine.members({ kind: 'group', id })),
+          ...conversations.flatMap((id) => engine.members({ kind: 'conversation', id })),
+        ]
+        // Of a user whose rows changed, the rooms have changed: those that they are in, or were.
+        const rooms = users.flatMap((id) => engine.roomsOf(id))
+        const idsOf = <Id>(kind: RoomName['kind'], named: readonly Id[]) => [
+          ...new Set([...named, ...rooms.flatMap((room) => (room.kind === kind ? [room.id as Id] : []))]),
         ]
         invalidate({
-          users: [...new Set([...(users as UserId[]), ...members])],
-          groups: groups as GroupId[],
-          conversations: conversations as ConversationId[],
+          users: [...new Set([...users, ...members])],
+          groups: idsOf('group', groups),
+          conversations: idsOf('conversation', conversations),
         })
       },
     },

@@ -1,5 +1,6 @@
 import { PresenceError } from '@vigie/protocol'
 import type { Log } from '../core/ports.js'
+import { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'
 
 /** A row whose columns were all asked for as text, so that it is the same from every driver. */
 export type Row = Readonly<Record<string, string | null>>
@@ -38,7 +39,7 @@ interface DatabaseOptions {
   readonly log: Log
 }
 
-/** Connections that a client made here may open. */
+/** Connections that are opened here for a URL. More queries than this wait for their turn. */
 const CONNECTIONS_MAX = 4
 /** Pause between attempts to connect: the driver's own grows to 20 s, and presence should be back sooner. */
 const RECONNECT_MS = 200
@@ -51,7 +52,7 @@ export function connect(sql: SqlSource, options: DatabaseOptions): Database {
   return {
     async query(text, values) {
       try {
-        return await within(options.timeoutMs, driver.run(text, values), driver.reset)
+        return await driver.run(text, values, options.timeoutMs)
       } catch (error) {
         throw isAway(error) ? new PresenceError('unavailable', undefined, { cause: error }) : error
       }
@@ -61,35 +62,61 @@ export function connect(sql: SqlSource, options: DatabaseOptions): Database {
 }
 
 interface Driver {
-  run(text: string, values?: string[]): Promise<readonly Row[]>
-  /** Gives up connections that do not answer. */
-  reset(): void
+  run(text: string, values: string[] | undefined, timeoutMs: number): Promise<readonly Row[]>
   close(): Promise<void>
 }
 
 function handedIn(sql: PostgresJs | PgPool): Driver {
   return {
-    run: async (text, values) =>
-      ('unsafe' in sql ? await sql.unsafe(text, values) : (await sql.query(text, values)).rows) as Row[],
-    reset() {},
+    // A query that is too late keeps its connection until it ends: the pool is the host's.
+    async run(text, values, timeoutMs) {
+      const answer: PromiseLike<unknown> =
+        'unsafe' in sql ? sql.unsafe(text, values) : sql.query(text, values)
+      return rowsOf(await within(timeoutMs, answer))
+    },
     close: () => Promise.resolve(),
   }
 }
 
-function ownDriver(url: string, { timeoutMs, log }: DatabaseOptions): Driver {
-  type Client = PostgresJs & { end(options: { timeout: number }): Promise<void> }
-  let client: Promise<Client> | undefined
+function rowsOf(answer: unknown): readonly Row[] {
+  return (Array.isArray(answer) ? answer : (answer as { rows: unknown }).rows) as readonly Row[]
+}
+
+type Client = PostgresJs & { end(options: { timeout: number }): Promise<void> }
+
+/** A client of the driver with one connection, that runs one query at a time. */
+interface Connection {
+  readonly client: Promise<Client>
+}
+
+interface Waiting {
+  resolve(connection: Connection): void
+  reject(error: Error): void
+}
+
+/**
+ * A pool of our own, so that a query without an answer ends only itself: the driver's pool would put further queries
+ * behind it on the same connection, and can end no single one.
+ */
+function ownDriver(text: string, { timeoutMs, log }: DatabaseOptions): Driver {
+  const open = new Set<Connection>()
+  const idle: Connection[] = []
+  /** Queries that wait for a connection, in order. */
+  const waiting: Waiting[] = []
+  let read: DatabaseUrl | undefined
   let isClosed = false
 
-  async function open(): Promise<Client> {
+  async function openClient(): Promise<Client> {
     const { default: postgres } = await import('postgres').catch((error: unknown) => {
       throw new Unusable('A database URL was given, but the package `postgres` is not installed', {
         cause: error,
       })
     })
+    const { url, options } = address()
     return postgres(url, {
-      max: CONNECTIONS_MAX,
       connect_timeout: (timeoutMs || 30_000) / 1_000,
+      ...options,
+      max: 1,
       backoff: () => RECONNECT_MS / 1_000,
       // Neither is needed for text, and poolers in transaction mode know no prepared statements.
       fetch_types: false,
@@ -97,48 +124,102 @@ function ownDriver(url: string, { timeoutMs, log }: DatabaseOptions): Driver {
       onnotice: (notice) => {
         log.debug('PostgreSQL says something.', { notice: notice['message'] })
       },
-      connection: { application_name: 'vigie' },
+      connection: { application_name: 'vigie', ...options.connection },
     })
   }
 
-  async function end(ended: Promise<Client>, timeout: number): Promise<void> {
+  function address(): DatabaseUrl {
+    if (read) return read
     try {
-      await (await ended).end({ timeout })
+      read = readDatabaseUrl(text)
+    } catch (error) {
+      throw new Unusable(error instanceof Error ? error.message : String(error), { cause: error })
+    }
+    logLeftOut(read, log)
+    return read
+  }
+
+  function add(): Connection {
+    const connection = { client: openClient() }
+    open.add(connection)
+    return connection
+  }
+
+  async function take(): Promise<Connection> {
+    const free = idle.pop() ?? (open.size < CONNECTIONS_MAX ? add() : undefined)
+    return free ?? new Promise((resolve, reject) => waiting.push({ resolve, reject }))
+  }
+
+  function release(connection: Connection): void {
+    const next = waiting.shift()
+    if (next) next.resolve(connection)
+    else idle.push(connection)
+  }
+
+  /** Whoever waits gets a new connection in its place. */
+  function discard(connection: Connection): void {
+    if (!open.delete(connection)) return
+    void end(connection, 0)
+    waiting.shift()?.resolve(add())
+  }
+
+  async function end({ client }: Connection, timeout: number): Promise<void> {
+    try {
+      await (await client).end({ timeout })
     } catch (error) {
       log.debug('A database connection did not end well.', { error })
     }
   }
 
   return {
-    async run(text, values) {
-      if (isClosed) throw new PresenceError('unavailable', 'The memberships are closed.')
-      return (await (await (client ??= open())).unsafe(text, values)) as readonly Row[]
-    },
-    reset() {
-      // A connection that went silent may be dead without anyone having said so, and the driver would wait for
-      // the keep-alive of the operating system, for minutes. The next query makes new ones.
-      if (client) void end(client, 0)
-      client = undefined
+    async run(query, values, limitMs) {
+      if (isClosed) throw closed()
+      let connection: Connection | undefined
+      let isLate = false
+      const work = async () => {
+        connection = await take()
+        try {
+          const client = await connection.client
+          return isLate ? [] : rowsOf(await client.unsafe(query, values))
+        } catch (error) {
+          if (error instanceof Unusable) discard(connection)
+          throw error
+        } finally {
+          if (open.has(connection)) release(connection)
+        }
+      }
+      return within(limitMs, work(), () => {
+        isLate = true
+        // A connection that went silent may be dead without anybody having said so. The driver would wait for the
+        // keep-alive of the operating system, for minutes.
+        if (connection) discard(connection)
+      })
     },
     async close() {
       isClosed = true
-      if (client) await end(client, GOODBYE_MS / 1_000)
-      client = undefined
+      for (const { reject } of waiting.splice(0)) reject(closed())
+      await Promise.all([...open].map((connection) => end(connection, GOODBYE_MS / 1_000)))
+      open.clear()
+      idle.length = 0
     },
   }
+}
+
+function closed(): PresenceError {
+  return new PresenceError('unavailable', 'The memberships are closed.')
 }
 
 class TimedOut extends Error {}
 /** Waiting would not help. */
 class Unusable extends Error {}
 
-async function within<T>(timeoutMs: number, answer: Promise<T>, giveUp: () => void): Promise<T> {
+async function within<T>(timeoutMs: number, answer: PromiseLike<T>, giveUp?: () => void): Promise<T> {
   if (timeoutMs === 0) return answer
   let timer: NodeJS.Timeout | undefined
   const silence = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       reject(new TimedOut(`no answer within ${timeoutMs} ms`))
-      giveUp()
+      giveUp?.()
     }, timeoutMs)
   })
   try {

@@ -2,3 +2,4 @@ export { postgresMemberships, type PostgresMembershipsOptions } from './membersh
 export { migrate, migrationSql, type MigrationOptions } from './migrations.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
+export { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'

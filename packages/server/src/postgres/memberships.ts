@@ -1,8 +1,10 @@
+import { PresenceError } from '@vigie/protocol'
 import { silentLog, type Log, type Memberships } from '../core/ports.js'
 import { changeFeed, type ChangeFeed } from './change-feed.js'
 import { connect, operatorError, type Database, type SqlSource } from './database.js'
 import { membershipReads } from './reads.js'
-import { resolveSources, type MembershipTables, type Source } from './tables.js'
+import { tableLook, type TableLook } from './table-look.js'
+import { quoteLiteral, resolveSources, type MembershipTables, type Source } from './tables.js'
 
 /** Options of {@link postgresMemberships}. */
 export interface PostgresMembershipsOptions extends MembershipTables {
@@ -18,6 +20,11 @@ export interface PostgresMembershipsOptions extends MembershipTables {
   readonly feedPollMs?: number
   /** How long a change is kept for nodes that cannot read it now; after half of it they read everything. @default 600000 */
   readonly feedRetentionMs?: number
+  /**
+   * How often the tables are looked at: swapped ones, partitions, triggers that were off, row level security; 0: only at
+   * the start. @default 1000
+   */
+  readonly feedCheckMs?: number
   /** A query without an answer for this long has failed. @default 5000 */
   readonly readTimeoutMs?: number
   /** @default silentLog */
@@ -36,29 +43,55 @@ const VERSION_MIN = 14
  * const memberships = postgresMemberships({ sql: process.env.DATABASE_URL, conversations: { table: 'chat.members' } })
  */
 export function postgresMemberships(options: PostgresMembershipsOptions): Memberships {
-  const { sql, feedPollMs = 200, feedRetentionMs = 600_000, readTimeoutMs = 5_000, log = silentLog } = options
+  const { sql, feedPollMs = 200, feedRetentionMs = 600_000, feedCheckMs = 1_000 } = options
+  const { readTimeoutMs = 5_000, log = silentLog } = options
   const hasFeed = options.changeFeed ?? true
   const sources = resolveSources(options)
   const database = connect(sql, { timeoutMs: readTimeoutMs, log })
-  const reads = membershipReads(database, sources, log)
+  let located: Promise<readonly Source[]> | undefined
+  const locate = (again = false) => {
+    if (again) located = undefined
+    located ??= locateSources(database, sources).catch((error: unknown) => {
+      // Not kept: a server that was away at first is asked again.
+      located = undefined
+      throw error
+    })
+    return located
+  }
+  const reads = membershipReads({ database, locate: () => locate(true), log })
   let feed: ChangeFeed | undefined
+  let look: TableLook | undefined
+
+  /** A read that succeeds and is not the truth would take people out of each other's sight. */
+  async function whole<Answer>(read: () => Promise<Answer>): Promise<Answer> {
+    const answer = await read()
+    const hidden = look?.hidden()
+    if (hidden) throw new PresenceError('unavailable', undefined, { cause: hidden })
+    return answer
+  }
 
   return {
     async open(onStale) {
       try {
         await checkServer(database, hasFeed)
         await reads.check()
-        if (!hasFeed) return
-        await checkTriggers(database, sources)
-        feed = changeFeed({ database, pollMs: feedPollMs, retentionMs: feedRetentionMs, log, onStale })
-        await feed.start()
+        if (hasFeed) {
+          await checkSchema(database, sources)
+          feed = changeFeed({ database, pollMs: feedPollMs, retentionMs: feedRetentionMs, log, onStale })
+          await feed.start()
+        }
+        look = tableLook({ database, locate, hasFeed, checkMs: feedCheckMs, log, onStale })
+        await look.start()
       } catch (error) {
         throw operatorError(error)
       }
     },
-    readUsers: reads.readUsers,
-    readRooms: reads.readRooms,
+    readUsers: (ids) => whole(() => reads.readUsers(ids)),
+    readRooms: (groups, conversations, rosterMax) =>
+      whole(() => reads.readRooms(groups, conversations, rosterMax)),
+    spelling: reads.spelling,
     async close() {
+      await look?.stop()
       await feed?.stop()
       await database.close()
     },
@@ -79,18 +112,42 @@ async function checkServer(database: Database, hasFeed: boolean): Promise<void> 
   }
 }
 
-async function checkTriggers(database: Database, sources: readonly Source[]): Promise<void> {
-  for (const { kind, name, table } of sources) {
-    const rows = await database.query(
-      `SELECT FROM pg_trigger WHERE tgrelid = to_regclass($1) AND tgenabled <> 'D'
-         AND tgname = ANY (ARRAY(SELECT 'vigie_${kind}_' || e FROM unnest('{insert,update,delete,truncate}'::text[]) AS e))`,
-      [table],
-    )
-    if (rows.length < 4) {
+async function checkSchema(database: Database, sources: readonly Source[]): Promise<void> {
+  const [row] = await database.query(
+    `SELECT (to_regclass('vigie.changes') IS NOT NULL)::text AS has_feed, (to_regproc('vigie.look') IS NOT NULL)::text AS has_look`,
+  )
+  if (row?.['has_look'] === 'true') return
+  const names = sources.map(({ name }) => name).join(' and ')
+  const why =
+    row?.['has_feed'] === 'true' ? 'the schema `vigie` is of an older version' : 'there is no schema `vigie`'
+  throw new Error(
+    `Changes of the table ${names} are not told (${why}): run \`vigie migrate\` (\`vigie migrate --print\` prints it), ` +
+      'or turn the change feed off.',
+  )
+}
+
+/**
+ * The sources with the schema of each table in its name. A table of the same name that comes earlier in the search
+ * path of some connection, a temporary one say, would otherwise be read instead.
+ */
+async function locateSources(database: Database, sources: readonly Source[]): Promise<readonly Source[]> {
+  const rows = await database.query(
+    sources
+      .map(
+        ({ kind, table }) =>
+          `SELECT '${kind}' AS kind, format('%I.%I', n.nspname, c.relname) AS name, c.relpersistence::text AS persistence ` +
+          `FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass(${quoteLiteral(table)})`,
+      )
+      .join(' UNION ALL '),
+  )
+  return sources.map((source) => {
+    const row = rows.find(({ kind }) => kind === source.kind)
+    if (row?.['persistence'] === 't') {
       throw new Error(
-        `Changes of the table ${name} are not told: run \`vigie migrate\` (\`vigie migrate --print\` prints it), ` +
-          'or turn the change feed off.',
+        `The table ${source.name} is a temporary one of this connection and hides the real one: write its schema, as in public.${source.name}.`,
       )
     }
-  }
+    const table = row?.['name'] ?? source.table
+    return { ...source, table, relation: source.isPlain ? table : source.relation }
+  })
 }

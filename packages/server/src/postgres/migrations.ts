@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { silentLog } from '../core/ports.js'
-import { connect, operatorError, type SqlSource } from './database.js'
-import { quoteLiteral, resolveSources, type MembershipTables, type Source } from './tables.js'
+import { connect, operatorError, sqlState, type SqlSource } from './database.js'
+import { quoteLiteral, resolveSources, withoutKind, type MembershipTables, type Source } from './tables.js'
 
 /** What {@link migrate} does. */
 export interface MigrationOptions extends MembershipTables {
@@ -32,10 +32,23 @@ export async function migrate(sql: SqlSource, options: MigrationOptions = {}): P
     // Several statements in one message are one transaction; BEGIN would be left open in a pool when one fails.
     await database.query(statements(options).join('\n'))
   } catch (error) {
-    throw operatorError(error)
+    throw withHint(operatorError(error), error, options)
   } finally {
     await database.close()
   }
+}
+
+/** SQLSTATE of a table that does not exist. */
+const NO_TABLE = '42P01'
+
+/** Whoever has only one kind of rooms meets the table of the other first here. */
+function withHint(sentence: Error, cause: unknown, options: MigrationOptions): Error {
+  const sources = resolveSources(options)
+  if (sqlState(cause) !== NO_TABLE || sources.length < 2) return sentence
+  const missing = sources.find(({ name }) => sentence.message.includes(`"${name}"`)) ?? sources[0]
+  if (!missing) return sentence
+  const hint = `name yours in the options, or say ${withoutKind(missing.kind)} if you have none.`
+  return new Error(`${sentence.message.replace(/\.$/, '')}; ${hint}`, { cause })
 }
 
 /** What {@link migrate} runs, as text for `psql` or for a team's own migration tool. */
@@ -61,7 +74,7 @@ function statements({ createTables = false, ...tables }: MigrationOptions): stri
         `${text}\nINSERT INTO vigie.migrations (name) VALUES (${quoteLiteral(name)});`,
       ),
     ),
-    ...sources.map(watching),
+    ...sources.map(watchStatement),
   ]
 }
 
@@ -87,7 +100,8 @@ function creation({ table, room, user }: Source): string {
   )
 }
 
-function watching({ kind, table, watched }: Source): string {
+/** Attaches what is missing of the triggers of a table. */
+export function watchStatement({ kind, table, watched }: Source): string {
   const further = watched.further.map(quoteLiteral).join(', ')
   const names = [
     quoteLiteral(table),

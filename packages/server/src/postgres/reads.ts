@@ -1,10 +1,10 @@
 import { isId, PresenceError, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
 import type { Log, Memberships, RoomRows, UserMemberships } from '../core/ports.js'
 import { sqlState, type Database, type Row } from './database.js'
-import type { Source } from './tables.js'
+import { quoteLiteral, withoutKind, type Source } from './tables.js'
 
-/** The two reads of {@link Memberships}, and the look at the tables that they need first. */
-export interface Reads extends Pick<Memberships, 'readUsers' | 'readRooms'> {
+/** The two reads of {@link Memberships}, how ids are spelled, and the look at the tables that both need first. */
+export interface Reads extends Required<Pick<Memberships, 'readUsers' | 'readRooms' | 'spelling'>> {
   /** @throws Error with one sentence when the tables cannot be read. */
   check(): Promise<void>
 }
@@ -14,19 +14,30 @@ interface Column {
   readonly expression: string
   readonly type: string
   holds(id: string): boolean
+  /** The id as the column gives it back. */
+  spell?(id: string): string
 }
 interface TypedSource extends Source {
   readonly roomColumn: Column
   readonly userColumn: Column
 }
 
-/** Reads from `sources`; the column types are looked up before the first. */
-export function membershipReads(database: Database, sources: readonly [Source, Source], log: Log): Reads {
+interface ReadsOptions {
+  readonly database: Database
+  /** Finds the tables, and the schemas that they are in. */
+  readonly locate: () => Promise<readonly Source[]>
+  readonly log: Log
+}
+
+/** Reads from the tables; where they are and the types of their columns are looked up before the first. */
+export function membershipReads({ database, locate, log }: ReadsOptions): Reads {
   let typed: Promise<readonly TypedSource[]> | undefined
+  /** The last that were found: how ids are spelled is asked without waiting. */
+  let latest: readonly TypedSource[] = []
 
   async function lookUp(): Promise<readonly TypedSource[]> {
     const found: TypedSource[] = []
-    for (const source of sources) {
+    for (const source of await locate()) {
       const [row] = await database.query(typesOf(source))
       found.push({
         ...source,
@@ -34,6 +45,7 @@ export function membershipReads(database: Database, sources: readonly [Source, S
         userColumn: column(source, 'user', row?.['member']),
       })
     }
+    latest = found
     return found
   }
 
@@ -80,7 +92,14 @@ export function membershipReads(database: Database, sources: readonly [Source, S
       const asked = `ARRAY(SELECT json_array_elements_text(CAST($${values.length} AS text)::json)::${type})`
       queries.push(select(source, `${expression} = ANY (${asked})`))
     }
-    return queries.length === 0 ? [] : database.query(queries.join('\nUNION ALL\n'), values)
+    if (queries.length === 0) return []
+    const rows = await database.query(
+      [...queries, ...(await types()).flatMap(filtering)].join('\nUNION ALL\n'),
+      values,
+    )
+    const hidden = rows.find(({ kind }) => kind === FILTERED)
+    if (hidden) throw filteredBy(hidden)
+    return rows
   }
 
   /**
@@ -117,8 +136,17 @@ export function membershipReads(database: Database, sources: readonly [Source, S
       try {
         await types()
       } catch (error) {
-        throw sqlState(error)?.startsWith('42') ? unreadableTables(sources, error) : error
+        throw sqlState(error)?.startsWith('42') ? unreadableTables(await locate(), error) : error
       }
+    },
+
+    spelling(kind, id) {
+      const columns = latest.flatMap((source) =>
+        kind === 'user' ? [source.userColumn] : source.kind === kind ? [source.roomColumn] : [],
+      )
+      // One id has one spelling: where the two tables do not agree, it stays as it came.
+      const [first, ...others] = columns.map(({ spell }) => spell)
+      return first && others.every((spell) => spell === first) ? first(id) : id
     },
 
     async readUsers(ids) {
@@ -210,6 +238,20 @@ function idsIn<Id extends string>(list: unknown): Id[] {
 
 const ofKind = (kind: Source['kind']) => (id: string) => ({ kind, id })
 
+/** What kind of row says that row level security hides some of the others. */
+const FILTERED = 'filtered'
+
+/** In the same statement as the rows, so that no policy can come between. A query or view is looked at otherwise. */
+function filtering({ name, table, isPlain }: Source): string[] {
+  if (!isPlain) return []
+  return [`SELECT '${FILTERED}', ${quoteLiteral(name)} WHERE row_security_active(${quoteLiteral(table)})`]
+}
+
+function filteredBy({ items }: Row): PresenceError {
+  const cause = new Error(`Row level security hides rows of ${items ?? ''} from the role of this connection.`)
+  return new PresenceError('unavailable', undefined, { cause })
+}
+
 /** Errors about values: data exceptions, and what a host's own function raises. */
 const VALUE_STATES = /^(?:22|P0)/
 
@@ -231,11 +273,17 @@ const COLUMN_TYPES: ReadonlyMap<string, Omit<Column, 'expression'>> = new Map<
 >([
   ['text', { type: 'text', holds: () => true }],
   ['character varying', { type: 'text', holds: () => true }],
-  ['uuid', { type: 'uuid', holds: (id) => UUID.test(id) }],
+  ['uuid', { type: 'uuid', holds: (id) => UUID.test(id), spell: spellUuid }],
   ['smallint', { type: 'smallint', holds: (id) => isInteger(id, 16) }],
   ['integer', { type: 'integer', holds: (id) => isInteger(id, 32) }],
   ['bigint', { type: 'bigint', holds: (id) => isInteger(id, 64) }],
 ])
+
+/** Swift and .NET write them in capitals; PostgreSQL gives them back in small letters. */
+function spellUuid(id: string): string {
+  const small = id.toLowerCase()
+  return UUID.test(small) ? small : id
+}
 
 function isInteger(id: string, bits: number): boolean {
   return INTEGER.test(id) && BigInt.asIntN(bits, BigInt(id)) === BigInt(id)
@@ -244,8 +292,11 @@ function isInteger(id: string, bits: number): boolean {
 function unreadableTables(sources: readonly Source[], cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause)
   const names = sources.map(({ name }) => name).join(' and ')
+  const [first] = sources
+  const missing = sources.find(({ name }) => reason.includes(`"${name}"`)) ?? first
+  const orNone = sources.length < 2 || !missing ? '' : `, say ${withoutKind(missing.kind)} if you have none`
   return new Error(
-    `The membership tables ${names} cannot be read (${reason}): name yours in the options, or run \`vigie migrate\`.`,
+    `The membership tables ${names} cannot be read (${reason}): name yours in the options${orNone}, or run \`vigie migrate\`.`,
     { cause },
   )
 }

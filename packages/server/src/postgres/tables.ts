@@ -29,10 +29,10 @@ export interface ConversationTable extends Omit<GroupTable, 'groupColumn'> {
   readonly conversationColumn?: string
 }
 
-/** Both tables. */
+/** Both tables; `false` for a kind that the host does not have. */
 export interface MembershipTables {
-  readonly groups?: GroupTable
-  readonly conversations?: ConversationTable
+  readonly groups?: GroupTable | false
+  readonly conversations?: ConversationTable | false
 }
 
 /** One of the two tables, with every name quoted for SQL. */
@@ -40,7 +40,10 @@ export interface Source {
   readonly kind: 'group' | 'conversation'
   /** As the host wrote it, for sentences. */
   readonly name: string
+  /** The table that the triggers are on. */
   readonly table: string
+  /** Whether rows are read from `table`, and not by a query of the host's. */
+  readonly isPlain: boolean
   /** What stands after FROM. */
   readonly relation: string
   readonly room: string
@@ -50,20 +53,31 @@ export interface Source {
 }
 
 /**
- * The groups' source, then the conversations'.
- * @throws Error with one sentence when a name cannot be one.
+ * The groups' source, then the conversations'; without those that the host does not have.
+ * @throws Error with one sentence when a name cannot be one, or when nothing is left.
  */
-export function resolveSources(tables: MembershipTables): readonly [Source, Source] {
-  const { groups = {}, conversations = {} } = tables
-  return [
-    resolve('group', groups, groups.table ?? 'group_users', groups.groupColumn ?? 'group_id'),
-    resolve(
-      'conversation',
-      conversations,
-      conversations.table ?? 'conversation_users',
-      conversations.conversationColumn ?? 'conversation_id',
-    ),
-  ]
+export function resolveSources({ groups = {}, conversations = {} }: MembershipTables): readonly Source[] {
+  const sources: Source[] = []
+  if (groups !== false) {
+    sources.push(resolve('group', groups, groups.table ?? 'group_users', groups.groupColumn ?? 'group_id'))
+  }
+  if (conversations !== false) {
+    const { table = 'conversation_users', conversationColumn = 'conversation_id' } = conversations
+    sources.push(resolve('conversation', conversations, table, conversationColumn))
+  }
+  if (sources.length === 0) {
+    throw new Error(
+      '`groups` and `conversations` are both false: nobody would see anybody; keep one of them.',
+    )
+  }
+  return sources
+}
+
+/** How a host says that it does not have such a table. */
+export function withoutKind(kind: Source['kind']): string {
+  return kind === 'group'
+    ? '`groups: false` (VIGIE_GROUPS=0)'
+    : '`conversations: false` (VIGIE_CONVERSATIONS=0)'
 }
 
 function resolve(kind: Source['kind'], options: ConversationTable, name: string, room: string): Source {
@@ -73,6 +87,7 @@ function resolve(kind: Source['kind'], options: ConversationTable, name: string,
     kind,
     name,
     table,
+    isPlain: options.query === undefined,
     relation: options.query === undefined ? table : `(${options.query.trim().replace(/;$/, '')}\n)`,
     room: quoteName(room),
     user: quoteName(user),
@@ -89,7 +104,8 @@ function quoteTable(name: string): string {
   return parts.map((part) => (part.startsWith('"') ? part : quoteName(part))).join('.')
 }
 
-function quoteName(name: string): string {
+/** A name as SQL takes it, its case kept. */
+export function quoteName(name: string): string {
   if (name === '' || name.includes('\0'))
     throw new Error(`${JSON.stringify(name)} is not the name of a column.`)
   return `"${name.replaceAll('"', '""')}"`

@@ -20,8 +20,10 @@ import type {
 } from '../core/index.js'
 import { createFreshQueue } from './fresh.js'
 import { createHoldings, type RoomEntry, type RoomQueue, type UserEntry, type UserQueue } from './holdings.js'
-import { pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
+import { createRecovery, pauseAfter, roomsPerRead, usersPerRead } from './pace.js'
+import { createReread } from './reread.js'
 import { createTurns } from './turns.js'
+import { hasSameMembers, roomsThatDiffer, usersThatDiffer } from './differences.js'
 
 export interface Directory {
   /**
@@ -39,6 +41,11 @@ export interface Directory {
   rooms(userId: UserId): KnownRooms | undefined
   /** Read again. */
   invalidate(stale: Stale): void
+  /**
+   * The host says that these rows have changed. Of a user whose rows are not held it is read, once, which rooms they are
+   * in now: some of those may be held, and their rosters lack the user.
+   */
+  changed(stale: Exclude<Stale, 'all'>): void
   /** How many users and rooms it holds the rows of. */
   sizes(): Readonly<Record<'heldUsers' | 'heldRooms', number>>
   close(): void
@@ -69,11 +76,12 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const { memberships, settings, log, onUser, onRoom } = options
   const fullTurn = Math.ceil(FULL_SHARE * settings.admittingMax)
   const turns = createTurns({
-    hasWork: () => userQueue.size > 0 || roomQueue.size > 0,
+    hasWork: () => userQueue.size + roomQueue.size + userQueue.refreshes + roomQueue.refreshes > 0,
     isFull: () =>
-      (unsettled.size > 0 && roomQueue.size > 0) ||
-      userQueue.size >= Math.min(userPace.most, fullTurn) ||
-      roomQueue.size >= roomPace.most,
+      !recovery.isOn &&
+      ((unsettled.size > 0 && roomQueue.size > 0) ||
+        userQueue.size >= Math.min(userPace.most, fullTurn) ||
+        roomQueue.size >= roomPace.most),
     take: takeTurn,
     waitMs: settings.readBatchMs,
   })
@@ -86,6 +94,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const unsettled = new Map<UserEntry, readonly RoomEntry[]>()
   const userPace = usersPerRead()
   const roomPace = roomsPerRead()
+  const recovery = createRecovery(settings.readRetryMs)
+  const reread = createReread<UserEntry | RoomEntry>({
+    periodMs: settings.rereadMs,
+    entries: held,
+    refresh(entry) {
+      if ('kind' in entry) roomQueue.refresh(entry)
+      else userQueue.refresh(entry)
+    },
+  })
 
   /** What went wrong in this turn. */
   let failure: { readonly error: unknown } | undefined
@@ -95,14 +112,30 @@ export function createDirectory(options: DirectoryOptions): Directory {
   let isAway = false
   let isClosed = false
 
+  function* held(): Iterable<UserEntry | RoomEntry> {
+    yield* users.values()
+    yield* groups.values()
+    yield* conversations.values()
+  }
+
   async function takeTurn(): Promise<number> {
     failure = undefined
+    const startedAt = performance.now()
     const wanted = userQueue.take(userPace.most)
     await readUsers(wanted)
     await readRooms(roomQueue.take(roomPace.most))
     settleNext(failure)
     report()
-    return pauseAfter(wanted.length, settings.readBatchMs)
+    return pauseAfterTurn(wanted.length, performance.now() - startedAt)
+  }
+
+  function pauseAfterTurn(userCount: number, tookMs: number): number {
+    return recovery.pauseAfter({
+      pauseMs: pauseAfter(userCount, settings.readBatchMs),
+      tookMs,
+      hasFailed: failure !== undefined,
+      left: userQueue.size + roomQueue.size,
+    })
   }
 
   function report(): void {
@@ -124,7 +157,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
       let count = 0
       for (const user of wanted) {
         if (user.state === 'dropped' || userQueue.repeats(user)) continue
-        const rooms = holdings.holdRooms(bounded(user.id, found.get(user.id) ?? NONE))
+        const rows = bounded(user.id, found.get(user.id) ?? NONE)
+        if (isAsKnown(user, rows)) continue
+        const rooms = holdings.holdRooms(rows)
         count += rooms.length
         unsettled.set(user, rooms)
       }
@@ -134,6 +169,25 @@ export function createDirectory(options: DirectoryOptions): Directory {
       userQueue.fail(wanted, error)
       failure = { error }
     }
+  }
+
+  /**
+   * Nearly always the slow re-read finds what was known, and then nobody hears of it. A user whose rows differ was added
+   * to rooms, or removed: what is known of those rooms is as old, and they say who is in them, so they are read again.
+   */
+  function isAsKnown(user: UserEntry, rows: UserMemberships): boolean {
+    const { state, value } = user
+    if (!value) return false
+    const differ = roomsThatDiffer(value, rows)
+    for (const { kind, id } of differ)
+      roomQueue.invalidate((kind === 'group' ? groups : conversations).get(id))
+    if (state !== 'refreshing') return false
+    if (differ.length > 0) {
+      log.debug('The slow re-read found rows of a user that had changed unheard.', { userId: user.id })
+      return false
+    }
+    userQueue.settle(user, value)
+    return true
   }
 
   async function readRooms(wanted: readonly RoomEntry[]): Promise<void> {
@@ -197,8 +251,17 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   function settleRoom(room: RoomEntry, facts: RosterOrSize): void {
     const before = room.value
-    roomQueue.settle(room, facts)
-    if (before === undefined) return
+    const isRefresh = room.state === 'refreshing'
+    const isSame = isRefresh && before !== undefined && hasSameMembers(before, facts)
+    roomQueue.settle(room, isSame ? before : facts)
+    if (before === undefined || isSame) return
+    if (isRefresh) {
+      log.debug('The slow re-read found rows of a room that had changed unheard.', {
+        kind: room.kind,
+        id: room.id,
+      })
+      for (const id of usersThatDiffer(before, facts)) userQueue.invalidate(users.get(id))
+    }
     try {
       onRoom([room])
     } catch (error) {
@@ -219,6 +282,28 @@ export function createDirectory(options: DirectoryOptions): Directory {
     return { groups: kept, conversations: rows.conversations.slice(0, membershipsPerUserMax - kept.length) }
   }
 
+  function invalidate(stale: Exclude<Stale, 'all'>): void {
+    for (const id of stale.users) userQueue.invalidate(users.get(id))
+    for (const id of stale.groups) roomQueue.invalidate(groups.get(id))
+    for (const id of stale.conversations) roomQueue.invalidate(conversations.get(id))
+  }
+
+  async function lookUp(userId: UserId): Promise<void> {
+    const id = holdings.holdUser(userId)
+    const user = users.get(id)
+    try {
+      if (user) await userQueue.load(user)
+      for (const room of user?.value ?? []) roomQueue.invalidate(room)
+    } catch (error) {
+      log.warn('The rows of a user that the host named could not be read; the slow re-read will find them.', {
+        userId,
+        error,
+      })
+    } finally {
+      holdings.releaseUser(id)
+    }
+  }
+
   return {
     pin: holdings.holdUser,
     unpin: holdings.releaseUser,
@@ -230,18 +315,21 @@ export function createDirectory(options: DirectoryOptions): Directory {
     rooms: (userId) => users.get(userId)?.value,
     invalidate(stale) {
       if (stale === 'all') {
-        for (const user of users.values()) userQueue.invalidate(user)
+        for (const user of users.values()) userQueue.invalidateLater(user)
         for (const rooms of [groups, conversations])
-          for (const room of rooms.values()) roomQueue.invalidate(room)
+          for (const room of rooms.values()) roomQueue.invalidateLater(room)
         return
       }
-      for (const id of stale.users) userQueue.invalidate(users.get(id))
-      for (const id of stale.groups) roomQueue.invalidate(groups.get(id))
-      for (const id of stale.conversations) roomQueue.invalidate(conversations.get(id))
+      invalidate(stale)
+    },
+    changed(stale) {
+      invalidate(stale)
+      for (const userId of stale.users) if (!users.has(userId)) void lookUp(userId)
     },
     sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
     close() {
       isClosed = true
+      reread.close()
       turns.close()
       userQueue.close()
       roomQueue.close()

@@ -19,7 +19,9 @@ type FreshState =
   | 'asked'
   /** It is part of the read under way. */
   | 'reading'
-  /** It is, and was declared stale meanwhile. */
+  /** It is part of the slow re-read: the value stands meanwhile, and nobody waits for it. */
+  | 'refreshing'
+  /** It is being read, and was declared stale meanwhile. */
   | 'overtaken'
   /** It could not be read, and is asked for again after `retryMs`; what is known stands. */
   | 'failed'
@@ -28,8 +30,10 @@ type FreshState =
 
 /** The states of the entries of one kind, moved by whoever reads them: `take`, then `settle`, `repeats` or `fail`. */
 export interface FreshQueue<Value, Entry extends Fresh<Value>> {
-  /** How many wait to be taken. */
+  /** How many wait to be taken because they are not known, or stale. */
   readonly size: number
+  /** How many wait for the slow re-read. */
+  readonly refreshes: number
   /** It will be read, unless it is known. */
   ask(entry: Entry): void
   /**
@@ -39,7 +43,14 @@ export interface FreshQueue<Value, Entry extends Fresh<Value>> {
   load(entry: Entry): Promise<void>
   /** What is known of it, if it is needed, may be wrong: read again. A read under way is repeated before it counts. */
   invalidate(entry: Entry | undefined): void
-  /** The entries of the next read, those that have waited longest first. */
+  /** The same, after those that somebody waits for and those that a change has named: it is one of very many. */
+  invalidateLater(entry: Entry): void
+  /** What is known stands, and is read again when nothing else is to be read. */
+  refresh(entry: Entry): void
+  /**
+   * The entries of the next read, those that have waited longest first. While somebody waits, only so many of the others
+   * come along that the read is hardly longer for them.
+   */
   take(most: number): Entry[]
   /** Whether the result of its read does not count, because it was declared stale meanwhile: it is asked for again. */
   repeats(entry: Entry): boolean
@@ -63,6 +74,13 @@ interface FreshQueueOptions {
  */
 const REPEATS_MAX = 3
 
+/** While somebody waits for a read, this share of it may be for entries that can wait. */
+const LATER_SHARE = 0.5
+/** And so many entries of the slow re-read. */
+const REFRESHES_ALONG = 50
+/** Most entries of the slow re-read in a read that is only for them: after an outage all of them may be due. */
+const REFRESHES_AT_ONCE = 500
+
 interface Waiter {
   resolve(): void
   reject(error: unknown): void
@@ -78,6 +96,8 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
   retryMs,
 }: FreshQueueOptions): FreshQueue<Value, Entry> {
   const asked = new Set<Entry>()
+  const later = new Set<Entry>()
+  const refreshes = new Set<Entry>()
   const repeated = new Map<Entry, number>()
   const waiting = new Map<Entry, Waiter[]>()
   const retries = new Set<ReturnType<typeof setTimeout>>()
@@ -89,8 +109,37 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
 
   function enqueue(entry: Entry): void {
     entry.state = 'asked'
+    later.delete(entry)
     asked.add(entry)
     onAsked()
+  }
+
+  /** Somebody who has come meanwhile may wait for it. */
+  function enqueueLater(entry: Entry): void {
+    if (entry.value === undefined || waiting.has(entry)) return enqueue(entry)
+    entry.state = 'asked'
+    later.add(entry)
+    onAsked()
+  }
+
+  function takeFrom(entries: Set<Entry>, taken: Entry[], most: number): void {
+    for (const entry of entries) {
+      if (taken.length >= most) return
+      entries.delete(entry)
+      entry.state = 'reading'
+      taken.push(entry)
+    }
+  }
+
+  function takeRefreshes(taken: Entry[], most: number): void {
+    for (const entry of refreshes) {
+      if (taken.length >= most) return
+      refreshes.delete(entry)
+      // Read since it was due, or about to be.
+      if (entry.state !== 'known') continue
+      entry.state = 'refreshing'
+      taken.push(entry)
+    }
   }
 
   function release(entry: Entry, tell: (waiter: Waiter) => void): void {
@@ -103,6 +152,8 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
   function drop(entry: Entry): void {
     entry.state = 'dropped'
     asked.delete(entry)
+    later.delete(entry)
+    refreshes.delete(entry)
     repeated.delete(entry)
     release(entry, (waiter) => {
       waiter.reject(new PresenceError('unavailable'))
@@ -113,7 +164,7 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
   function retryLater(entries: readonly Entry[]): void {
     const timer = setTimeout(() => {
       retries.delete(timer)
-      for (const entry of entries) if (entry.state === 'failed') enqueue(entry)
+      for (const entry of entries) if (entry.state === 'failed') enqueueLater(entry)
     }, retryMs)
     timer.unref()
     retries.add(timer)
@@ -121,13 +172,17 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
 
   return {
     get size() {
-      return asked.size
+      return asked.size + later.size
+    },
+    get refreshes() {
+      return refreshes.size
     },
     ask,
     async load(entry) {
-      if (entry.state === 'known') return
+      if (entry.state === 'known' || entry.state === 'refreshing') return
       if (entry.state === 'dropped') throw new PresenceError('unavailable')
-      ask(entry)
+      if (later.has(entry)) enqueue(entry)
+      else ask(entry)
       await new Promise<void>((resolve, reject) => {
         const waiters = waiting.get(entry)
         if (waiters) waiters.push({ resolve, reject })
@@ -135,17 +190,27 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
       })
     },
     invalidate(entry) {
-      if (entry?.state === 'reading') entry.state = 'overtaken'
-      else if (entry?.state === 'known' || entry?.state === 'failed') enqueue(entry)
+      if (!entry) return
+      if (entry.state === 'reading' || entry.state === 'refreshing') entry.state = 'overtaken'
+      else if (entry.state === 'known' || entry.state === 'failed' || later.has(entry)) enqueue(entry)
+    },
+    invalidateLater(entry) {
+      if (entry.state === 'reading' || entry.state === 'refreshing') entry.state = 'overtaken'
+      else if (entry.state === 'known' || entry.state === 'failed') enqueueLater(entry)
+    },
+    refresh(entry) {
+      if (entry.state !== 'known') return
+      refreshes.add(entry)
+      onAsked()
     },
     take(most) {
       const taken: Entry[] = []
-      for (const entry of asked) {
-        if (taken.length >= most) break
-        asked.delete(entry)
-        entry.state = 'reading'
-        taken.push(entry)
-      }
+      takeFrom(asked, taken, most)
+      const awaited = taken.length
+      const share = awaited === 0 ? most : Math.floor(most * LATER_SHARE)
+      takeFrom(later, taken, Math.min(most, awaited + share))
+      const along = taken.length === 0 ? REFRESHES_AT_ONCE : REFRESHES_ALONG
+      takeRefreshes(taken, Math.min(most, taken.length + along))
       return taken
     },
     repeats(entry) {
@@ -166,8 +231,17 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
       if (isStale) enqueue(entry)
     },
     fail(entries, error) {
-      // One that is asked for again already has its next read.
-      const failed = entries.filter(({ state }) => state !== 'dropped' && state !== 'asked')
+      const failed: Entry[] = []
+      for (const entry of entries) {
+        if (entry.state === 'refreshing') {
+          // What is known stands, and it is still due.
+          entry.state = 'known'
+          refreshes.add(entry)
+        } else if (entry.state !== 'dropped' && entry.state !== 'asked') {
+          // One that is asked for again already has its next read.
+          failed.push(entry)
+        }
+      }
       for (const entry of failed) {
         entry.state = 'failed'
         repeated.delete(entry)
@@ -182,7 +256,8 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
       isClosed = true
       for (const timer of retries) clearTimeout(timer)
       retries.clear()
-      for (const entry of [...waiting.keys(), ...asked]) drop(entry)
+      for (const entry of [...waiting.keys(), ...asked, ...later]) drop(entry)
+      refreshes.clear()
     },
   }
 }

@@ -6,16 +6,19 @@ import type { UserId } from '@vigie/protocol'
 import type { RosterOrSize, RoomName, RoomRows, UserMemberships } from '../core/index.js'
 import type { Fresh, FreshQueue } from './fresh.js'
 import { createInterner } from './interner.js'
+import { SLOTS } from './reread.js'
 
 /** A user whose rows are needed; the value: the rooms that they name, held for this user. */
 export interface UserEntry extends Fresh<readonly RoomEntry[]> {
   readonly id: UserId
   /** How many need it; dropped at 0. */
   pins: number
+  /** When its turn of the slow re-read is. */
+  readonly slot: number
 }
 
 /** A room that somebody's rows name. */
-export type RoomEntry = RoomName & Fresh<RosterOrSize> & { pins: number }
+export type RoomEntry = RoomName & Fresh<RosterOrSize> & { pins: number; readonly slot: number }
 
 export interface Holdings {
   readonly users: ReadonlyMap<string, UserEntry>
@@ -41,6 +44,8 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   const conversations = new Map<string, RoomEntry>()
   /** Rows come with strings of their own, one for each roster that a user is in. */
   const names = createInterner(namesInUse)
+  /** One after the other: each slot has about as many. */
+  let made = 0
 
   function* namesInUse(): Iterable<string> {
     yield* users.keys()
@@ -51,7 +56,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   function holdRoom(rooms: Map<string, RoomEntry>, { kind, id }: RoomName): RoomEntry {
     let room = rooms.get(id)
     if (!room) {
-      room = { kind, id, pins: 0, state: 'new', value: undefined } as RoomEntry
+      room = { kind, id, pins: 0, slot: made++ % SLOTS, state: 'new', value: undefined } as RoomEntry
       rooms.set(id, room)
     }
     room.pins++
@@ -75,7 +80,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
     holdUser(userId) {
       let user = users.get(userId)
       if (!user) {
-        user = { id: names.intern(userId), pins: 0, state: 'new', value: undefined }
+        user = { id: names.intern(userId), pins: 0, slot: made++ % SLOTS, state: 'new', value: undefined }
         users.set(user.id, user)
       }
       user.pins++

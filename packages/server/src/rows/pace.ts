@@ -53,3 +53,48 @@ const PAUSE_MAX_MS = 150
 export function pauseAfter(users: number, waitMs: number): number {
   return Math.max(waitMs, Math.min((waitMs * users) / ORDINARY_TURN, PAUSE_MAX_MS))
 }
+
+/** The first pause after a read that has failed; it doubles with each that follows, up to `readRetryMs`. */
+const FIRST_PAUSE_MS = 100
+
+/** What a turn was like. */
+interface Turn {
+  /** The pause after it while all is well. */
+  readonly pauseMs: number
+  readonly tookMs: number
+  readonly hasFailed: boolean
+  /** How many still wait to be read. */
+  readonly left: number
+}
+
+/** Spares a store that has failed: it may have failed because it is overloaded. */
+export interface Recovery {
+  /** From a failure until all that had to be read again was read. */
+  readonly isOn: boolean
+  /** How long to wait before the next turn, in milliseconds. */
+  pauseAfter(turn: Turn): number
+}
+
+/**
+ * While reads fail, they are tried less and less often. Afterwards everything has to be read again: the store has as long
+ * a rest after each read as the read took, so that half of its time at most goes into catching up.
+ */
+export function createRecovery(pauseMaxMs: number): Recovery {
+  let failures = 0
+  let isOn = false
+  return {
+    get isOn() {
+      return isOn
+    },
+    pauseAfter({ pauseMs, tookMs, hasFailed, left }) {
+      if (hasFailed) {
+        isOn = true
+        return Math.max(pauseMs, Math.min(FIRST_PAUSE_MS * 2 ** failures++, pauseMaxMs))
+      }
+      failures = 0
+      if (!isOn) return pauseMs
+      isOn = left > 0
+      return Math.max(pauseMs, tookMs)
+    },
+  }
+}

@@ -11,7 +11,10 @@ import type { Settings } from '../core/index.js'
 export interface Turn {
   /** Whether it still waits, its checks may run, or it was sent away; `over`: through, or gone. */
   readonly state: 'waits' | 'admitted' | 'sentAway' | 'over'
-  /** Called once when it waits no longer and has not left by itself: it is admitted now, or sent away. */
+  /**
+   * Called once when it waits no longer and has not left by itself: it is admitted now, or sent away. The gate lets go of
+   * it then, and of the connection that it knows.
+   */
   decided: (() => void) | undefined
 }
 
@@ -41,7 +44,7 @@ interface GateOptions {
 
 type Entry = { -readonly [Name in keyof Turn]: Turn[Name] } & { readonly cameAt: number }
 
-/** What was taken from the front of the line is let go of in pieces of at least this many. */
+/** Entries taken from the front of the queue are removed in pieces of at least this many: each removal copies the rest. */
 const SWEEP_MIN = 1_024
 
 export function createGate({ settings, now, lateMs }: GateOptions): Gate {
@@ -70,7 +73,9 @@ export function createGate({ settings, now, lateMs }: GateOptions): Gate {
       admitting++
       held.add(entry)
     }
-    entry.decided?.()
+    const { decided } = entry
+    entry.decided = undefined
+    decided?.()
   }
 
   function hasRoom(): boolean {
@@ -101,6 +106,7 @@ export function createGate({ settings, now, lateMs }: GateOptions): Gate {
         held.delete(entry)
       }
       entry.state = 'over'
+      entry.decided = undefined
       admitWhileRoom()
     },
     look() {

@@ -7,15 +7,16 @@ import { randomUUID } from 'node:crypto'
 import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect, type Stale } from '../core/index.js'
-import { markAttached } from './attached.js'
+import { markAttached, refuseAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createInbound } from './inbound.js'
-import { resolveOptions, type PresenceOptions } from './options.js'
+import { hasMethods, resolveOptions, type PresenceOptions } from './options.js'
 import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
@@ -28,7 +29,7 @@ interface Attachable {
 /**
  * Adds presence to a Socket.IO server, or to one of its namespaces. Attach it before listening.
  *
- * @throws RangeError or TypeError when an option, or a combination, cannot work, or when there is presence already.
+ * @throws RangeError or TypeError when an option, or a combination, cannot work, or presence is attached already.
  * @example
  * const presence = attachPresence(io, {
  *   auth: { secret: process.env.JWT_SECRET },
@@ -40,11 +41,15 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const namespace = asNamespace(io)
   const { server } = namespace
   const options = resolveOptions(input, server)
+  refuseAttached(namespace)
   const { settings, memberships, log } = options
+  // May refuse a key: nothing has been started by then.
+  const authenticate = createAuthenticate(options.identify, settings)
+  const spell = spellingOf(memberships)
   const engine = createEngine(settings, randomUUID())
   const outbound = createOutbound({
     server,
-    take: (session) => engine.take(session, runtime.now()),
+    take: (session) => runtime.take(session),
     emit: options.emit,
     stalledClientMs: settings.stalledClientMs,
     now: () => performance.now(),
@@ -58,11 +63,17 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   // In shadow mode the host has rooms of its own.
   const rooms =
     options.emit && options.rooms
-      ? provideRooms({ prefixes: options.rooms, engine, namespace, socket: (id) => inbound.socket(id), log })
+      ? provideRooms({
+          prefixes: options.rooms,
+          engine: spelledRooms(engine, spell),
+          namespace,
+          socket: (id) => inbound.socket(id),
+          log,
+        })
       : undefined
   // What can be refused was: from here on something is left behind.
   const unmark = markAttached(namespace)
-  const runtime = createRuntime(rooms?.watched(engine) ?? engine, perform)
+  const runtime = createRuntime(rooms?.watched(engine) ?? engine, perform, { log })
   const directory = createDirectory({
     memberships,
     settings,
@@ -73,7 +84,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const api = createServerApi({
     engine,
     accept: runtime.accept,
-    invalidate: directory.invalidate,
+    invalidate: directory.changed,
+    spell,
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },
@@ -88,7 +100,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const inbound = createInbound({
     namespace,
     settings,
-    authenticate: createAuthenticate(options.identify, settings),
+    authenticate: spelledUsers(authenticate, { spell, ready }),
+    spell,
     directory,
     runtime,
     outbound,
@@ -187,7 +200,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   return {
     ready,
     ...api.methods,
-    sizes: () => ({ ...engine.sizes(), ...directory.sizes(), connections: closing ? 0 : inbound.size }),
+    sizes: () => ({
+      ...engine.sizes(),
+      ...directory.sizes(),
+      connections: closing ? 0 : inbound.size,
+      pressure: runtime.pressure(),
+    }),
     close: () => (closing ??= closeAll()),
   }
 }
@@ -202,7 +220,11 @@ function staleOf({ userId, rooms }: Extract<Effect, { type: 'reread' }>): Stale 
   return { users: [userId], groups, conversations }
 }
 
-function asNamespace(io: Attachable): Namespace {
+function asNamespace(io: unknown): Namespace {
   // Not `engine`: a server that is attached to HTTP later has none yet.
-  return 'of' in io ? (io as unknown as Server).of('/') : (io as unknown as Namespace)
+  if (hasMethods(io, ['of', 'use']) && '_opts' in io) return (io as Server).of('/')
+  if (hasMethods(io, ['use', 'fetchSockets']) && 'adapter' in io && 'server' in io) return io as Namespace
+  throw new TypeError(
+    'attachPresence needs a Socket.IO server, or one of its namespaces: `attachPresence(new Server(http), options)`.',
+  )
 }

@@ -1,6 +1,6 @@
 import { createVerifier as createSecretVerifier, TOKEN_ERROR_CODES, type Algorithm } from 'fast-jwt'
 import { createRemoteJWKSet, jwksCache, jwtVerify, type JWKSCacheInput } from 'jose'
-import { isId, PresenceError, TOKEN_MAX_LENGTH, type UserId } from '@vigie/protocol'
+import { isId, PresenceError, type UserId } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
 import type { Settings } from '../core/index.js'
 import type { Identity, JwtOptions, Options } from './options.js'
@@ -9,13 +9,16 @@ import { withTokenCache } from './token-cache.js'
 /** Who a connection belongs to, once it is certain. */
 export interface Verified {
   readonly userId: UserId
-  /** Milliseconds since 1970, wall clock. */
+  /** When the session ends: the token's end and the clock tolerance after it, in milliseconds since 1970. */
   readonly expiresAt: number | undefined
 }
 
 export type Authenticate = (socket: Socket) => Promise<Verified>
 
-type AuthenticateSettings = Pick<Settings, 'authenticateMs' | 'tokenCacheMax'>
+export type AuthenticateSettings = Pick<
+  Settings,
+  'authenticateMs' | 'tokenCacheMax' | 'tokenClockToleranceMs' | 'tokenMaxLength'
+>
 
 /**
  * Tells who a connection belongs to, within `authenticateMs`. It rejects with a {@link PresenceError} whose code
@@ -23,24 +26,25 @@ type AuthenticateSettings = Pick<Settings, 'authenticateMs' | 'tokenCacheMax'>
  */
 export function createAuthenticate(
   identify: Options['identify'],
-  { authenticateMs, tokenCacheMax }: AuthenticateSettings,
+  settings: AuthenticateSettings,
 ): Authenticate {
+  const { authenticateMs, tokenClockToleranceMs } = settings
   const ask =
-    'jwt' in identify
-      ? createTokenCheck(identify.jwt, tokenCacheMax)
-      : withTranslatedErrors(identify.authenticate)
+    'jwt' in identify ? createTokenCheck(identify.jwt, settings) : withTranslatedErrors(identify.authenticate)
   return async (socket) => {
     const asked = ask(socket)
     // A secret is checked at once: a timer for it would be most of the work.
-    const { userId, expiresAt } =
+    const { userId, expiresAt: tokenEndsAt } =
       asked instanceof Promise ? await withinDeadline(asked, authenticateMs) : asked
     if (!isId(userId)) throw new PresenceError('token_without_user')
-    if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
+    if (tokenEndsAt === undefined) return { userId: userId as UserId, expiresAt: undefined }
+    if (!Number.isFinite(tokenEndsAt)) {
       throw new TypeError(
-        `The check of the token gave ${expiresAt} as expiresAt; it must be milliseconds since 1970.`,
+        `The check of the token gave ${tokenEndsAt} as expiresAt; it must be milliseconds since 1970.`,
       )
     }
-    if (expiresAt !== undefined && expiresAt <= Date.now()) throw new PresenceError('token_expired')
+    const expiresAt = tokenEndsAt + tokenClockToleranceMs
+    if (expiresAt <= Date.now()) throw new PresenceError('token_expired')
     return { userId: userId as UserId, expiresAt }
   }
 }
@@ -82,9 +86,9 @@ interface Verifier {
 
 function createTokenCheck(
   options: JwtOptions,
-  tokenCacheMax: number,
+  { tokenCacheMax, tokenClockToleranceMs: toleranceMs, tokenMaxLength }: AuthenticateSettings,
 ): (socket: Socket) => Identity | Promise<Identity> {
-  const { verify, keysInForce } = createVerifier(options)
+  const { verify, keysInForce } = createVerifier(options, toleranceMs)
   const claim = options.userClaim ?? 'sub'
   const checkOnce = (token: string): Identity | Promise<Identity> => {
     try {
@@ -99,9 +103,14 @@ function createTokenCheck(
     throw translate(error)
   }
   const check = keysInForce
-    ? withTokenCache({ check: async (token) => checkOnce(token), keysInForce, max: tokenCacheMax })
+    ? withTokenCache({
+        check: async (token) => checkOnce(token),
+        keysInForce,
+        max: tokenCacheMax,
+        toleranceMs,
+      })
     : checkOnce
-  return (socket) => check(tokenOf(socket))
+  return (socket) => check(tokenOf(socket, tokenMaxLength))
 }
 
 function identityOf(claims: Readonly<Record<string, unknown>>, claim: string): Identity {
@@ -117,21 +126,57 @@ function identityOf(claims: Readonly<Record<string, unknown>>, claim: string): I
 const SECRET_ALGORITHMS = ['HS256']
 const KEY_ALGORITHMS = ['RS256', 'ES256', 'EdDSA']
 
-/** The algorithms are always named: a token does not choose how it is checked. */
-function createVerifier(options: JwtOptions): Verifier {
-  const { secret, jwksUrl, algorithms = SECRET_ALGORITHMS, issuer, audience } = options
-  if (jwksUrl !== undefined) return createPublishedKeyVerifier(jwksUrl, options)
-  const verify = createSecretVerifier({
-    key: secret ?? '',
-    algorithms: algorithms as Algorithm[],
-    ...(issuer !== undefined && { allowedIss: issuer }),
-    ...(audience !== undefined && { allowedAud: audience }),
-    // A token that lacks the claim would pass the two above.
-    requiredClaims: [...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
-    cache: false,
-  })
+/**
+ * The algorithms are always named: a token does not choose how it is checked. `iat` says when a token was made, not
+ * when it is valid (RFC 7519, section 4.1.6): one that is ahead refuses nobody.
+ */
+function createVerifier(options: JwtOptions, toleranceMs: number): Verifier {
+  const { secret = '', jwksUrl, algorithms = SECRET_ALGORITHMS, issuer, audience } = options
+  if (jwksUrl !== undefined) return createPublishedKeyVerifier(jwksUrl, options, toleranceMs)
+  const verifierOf = (key: string) =>
+    createSecretVerifier({
+      key,
+      algorithms: algorithms as Algorithm[],
+      ...(issuer !== undefined && { allowedIss: issuer }),
+      ...(audience !== undefined && { allowedAud: audience }),
+      // A token that lacks the claim would pass the two above.
+      requiredClaims: [...(issuer === undefined ? [] : ['iss']), ...(audience === undefined ? [] : ['aud'])],
+      clockTolerance: toleranceMs,
+      cache: false,
+    })
+  let verifiers: ReturnType<typeof verifierOf>[]
+  try {
+    verifiers = (typeof secret === 'string' ? [secret] : secret).map(verifierOf)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new TypeError(`\`auth.secret\` is no key for ${algorithms.join(', ')}: ${why}`, { cause: error })
+  }
   const isPublicKey = algorithms.every((algorithm) => !algorithm.startsWith('HS'))
-  return { verify, ...(isPublicKey && { keysInForce: () => 'the only one' }) }
+  return {
+    verify: (token) => verifyInTurn(verifiers, token),
+    ...(isPublicKey && { keysInForce: () => 'those of the options' }),
+  }
+}
+
+/** What a token of one secret is refused with by another. All other claims are checked after the signature. */
+const OF_ANOTHER_SECRET: ReadonlySet<unknown> = new Set([
+  TOKEN_ERROR_CODES.invalidSignature,
+  TOKEN_ERROR_CODES.invalidKey,
+  TOKEN_ERROR_CODES.verifyError,
+])
+
+/** An ended token of the second secret is refused as ended, not as wrongly signed. */
+function verifyInTurn(verifiers: readonly ((token: string) => unknown)[], token: string): unknown {
+  let refusal: unknown
+  for (const verify of verifiers) {
+    try {
+      return verify(token)
+    } catch (error) {
+      if (!OF_ANOTHER_SECRET.has(codeOf(error))) throw error
+      refusal = error
+    }
+  }
+  throw refusal
 }
 
 /** Keys are fetched again for a name that is not known, but not more often: anybody can make up names. */
@@ -139,7 +184,11 @@ const KEYS_COOLDOWN_MS = 5_000
 /** Keys older than this are fetched again: a token of one that was withdrawn is taken for as long, at most. */
 const KEYS_MAX_AGE_MS = 600_000
 
-function createPublishedKeyVerifier(url: string, { algorithms, issuer, audience }: JwtOptions): Verifier {
+function createPublishedKeyVerifier(
+  url: string,
+  { algorithms, issuer, audience }: JwtOptions,
+  toleranceMs: number,
+): Verifier {
   /** `jose` puts here what it has fetched, and when. */
   const fetched: JWKSCacheInput = {}
   const keys = createRemoteJWKSet(new URL(url), {
@@ -149,6 +198,7 @@ function createPublishedKeyVerifier(url: string, { algorithms, issuer, audience 
   })
   const checks = {
     algorithms: [...(algorithms ?? KEY_ALGORITHMS)],
+    clockTolerance: toleranceMs / 1_000,
     ...(issuer !== undefined && { issuer }),
     ...(audience !== undefined && { audience }),
   }
@@ -164,14 +214,35 @@ function createPublishedKeyVerifier(url: string, { algorithms, issuer, audience 
   }
 }
 
-/** `auth.token`, or an `Authorization: Bearer` header; never the URL, which ends up in logs. */
-function tokenOf(socket: Socket): string {
+/** RFC 9110, section 11: the name of a scheme has no case, and one or more spaces follow it. */
+const BEARER = /^bearer(?: +(.*))?$/iu
+
+/**
+ * `auth.token`, or else an `Authorization: Bearer` header; never the URL, which ends up in logs. `auth.token` counts
+ * where both are given: the header cannot be changed on an open connection, and `presence:token` is newer. An empty
+ * `auth.token` is as good as none.
+ */
+function tokenOf(socket: Socket, maxLength: number): string {
   const auth: unknown = socket.handshake.auth
   const given: unknown = typeof auth === 'object' && auth !== null && 'token' in auth ? auth.token : undefined
+  const token = given === undefined || given === null || given === '' ? tokenInHeader(socket) : given
+  if (typeof token !== 'string') throw new PresenceError('token_invalid')
+  if (token.length > maxLength) throw new PresenceError('token_too_long')
+  return token
+}
+
+function tokenInHeader(socket: Socket): string {
   const header = socket.handshake.headers.authorization
-  const token = given ?? (header?.startsWith('Bearer ') ? header.slice('Bearer '.length) : undefined)
-  if (token === undefined || token === '') throw new PresenceError('token_missing')
-  if (typeof token !== 'string' || token.length > TOKEN_MAX_LENGTH) throw new PresenceError('token_invalid')
+  if (header === undefined) throw new PresenceError('token_missing')
+  const bearer = BEARER.exec(header)
+  if (!bearer) {
+    throw new PresenceError(
+      'token_missing',
+      'The connection has no `auth.token`, and its Authorization header has another scheme than Bearer.',
+    )
+  }
+  const token = bearer[1]?.trim() ?? ''
+  if (token === '') throw new PresenceError('token_missing', 'The Authorization header has no token.')
   return token
 }
 
@@ -180,8 +251,12 @@ const EXPIRED: ReadonlySet<unknown> = new Set([TOKEN_ERROR_CODES.expired, 'ERR_J
 /** What the token has to do with, in the library that fetches keys; anything else is the fetching. */
 const OF_THE_TOKEN = /^(FAST_JWT_|ERR_JW[ST]_|ERR_JOSE_|ERR_JWKS_(NO_MATCHING_KEY|MULTIPLE_MATCHING_KEYS))/
 
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
 function translate(error: unknown): PresenceError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   if (EXPIRED.has(code)) return new PresenceError('token_expired', undefined, { cause: error })
   const isOfToken = OF_THE_TOKEN.test(code) && code !== 'ERR_JOSE_GENERIC'
   // The issuer's keys could not be had: that is not the client's fault.

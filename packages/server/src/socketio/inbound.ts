@@ -8,7 +8,7 @@
 import type { IncomingMessage } from 'node:http'
 import { parseAuth, PresenceError, type ParsedAuth, type SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { Log, Settings } from '../core/index.js'
+import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
@@ -21,6 +21,7 @@ interface InboundOptions {
   readonly namespace: Namespace
   readonly settings: Settings
   readonly authenticate: Authenticate
+  readonly spell: Spell
   readonly directory: Directory
   readonly runtime: Runtime
   readonly outbound: Outbound
@@ -77,6 +78,7 @@ export function createInbound(options: InboundOptions): Inbound {
   const messages = createMessages({
     settings,
     authenticate,
+    spell: options.spell,
     runtime,
     wallClock,
     log,
@@ -244,7 +246,9 @@ export function createInbound(options: InboundOptions): Inbound {
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
     const isForGood = error.data.retry === 'never'
-    const hearsWhy = (socket.handshake.auth as { readonly protocol?: unknown }).protocol === 2
+    const { protocol } = socket.handshake.auth as { readonly protocol?: unknown }
+    // As `parseAuth` takes it; the refusal may be about another field.
+    const hearsWhy = protocol === 2 || protocol === '2'
     if (!isForGood && !hearsWhy) socket.conn.close()
     next(error)
     // Socket.IO answers in the next tick.

@@ -1,6 +1,7 @@
 export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
+  nearestName,
   resolveSettings,
   SETTINGS,
   silentLog,

@@ -13,12 +13,21 @@ import {
   type UserId,
 } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
-import type { Input, Log, Settings } from '../core/index.js'
+import type { Input, Log, Settings, Spell } from '../core/index.js'
 import type { Authenticate } from './authenticate.js'
 import type { Outlet } from './outbound.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
 import type { Runtime } from './runtime.js'
 import type { WallClock } from './wall-clock.js'
+
+/** Undefined: done. */
+type Outcome = ErrorCode | undefined
+
+/** The check of a session's new token. */
+interface Renewal {
+  /** The token that came last meanwhile: it is checked next. */
+  next: { readonly token: string; readonly answer: (outcome: Outcome | Promise<Outcome>) => void } | undefined
+}
 
 /** Who a message comes from. */
 export interface Sender {
@@ -43,6 +52,7 @@ interface Allowance {
 interface MessagesOptions {
   readonly settings: Settings
   readonly authenticate: Authenticate
+  readonly spell: Spell
   readonly runtime: Runtime
   readonly wallClock: WallClock
   readonly log: Log
@@ -63,11 +73,11 @@ export interface Messages {
 }
 
 export function createMessages(options: MessagesOptions): Messages {
-  const { settings, authenticate, runtime, wallClock, log, isShadow, onEnd } = options
+  const { settings, authenticate, spell, runtime, wallClock, log, isShadow, onEnd } = options
   const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
   const senders = new Map<SessionId, Sender>()
-  /** The renewal of the token that was asked for last, while it is under way. */
-  const renewals = new Map<Sender, Promise<undefined>>()
+  /** Of sessions whose new token is being checked; see {@link renewInTurn}. */
+  const renewals = new Map<Sender, Renewal>()
   /** Socket.IO calls a listener with its socket as `this`. */
   const handlers = CLIENT_EVENTS.map((name) => {
     const handler = function (this: Socket, ...args: unknown[]): void {
@@ -82,6 +92,7 @@ export function createMessages(options: MessagesOptions): Messages {
     // Brought back by `connectionStateRecovery`, a session has the name of an earlier one.
     if (sender?.socket !== this) return
     senders.delete(sessionOf(sender))
+    answerWaiting(sender, 'session_ended')
     onEnd(sender)
     runtime.accept(endOf(sender, reason))
   }
@@ -129,11 +140,7 @@ export function createMessages(options: MessagesOptions): Messages {
     }
   }
 
-  function perform(
-    sender: Sender,
-    name: ClientEventName,
-    payload: unknown,
-  ): ErrorCode | undefined | Promise<undefined> {
+  function perform(sender: Sender, name: ClientEventName, payload: unknown): Outcome | Promise<Outcome> {
     const sessionId = sessionOf(sender)
     switch (name) {
       case 'typing:start':
@@ -142,7 +149,7 @@ export function createMessages(options: MessagesOptions): Messages {
         return runtime.accept({
           type: 'typing',
           sessionId,
-          conversationId: convId,
+          conversationId: spell('conversation', convId),
           typing: name === 'typing:start',
         })
       }
@@ -155,7 +162,8 @@ export function createMessages(options: MessagesOptions): Messages {
         return runtime.accept({ type: 'foreground', sessionId })
       case 'presence:watch': {
         const { add = [], remove = [] } = parseClientEvent(name, payload)
-        return runtime.accept({ type: 'watch', sessionId, add, remove })
+        const spelled = (ids: readonly UserId[]) => ids.map((id) => spell('user', id))
+        return runtime.accept({ type: 'watch', sessionId, add: spelled(add), remove: spelled(remove) })
       }
       case 'presence:leave': {
         const { scope } = parseClientEvent(name, payload)
@@ -168,19 +176,41 @@ export function createMessages(options: MessagesOptions): Messages {
     }
   }
 
-  /** One after the other: of two that cross, the one that was sent last counts. */
-  function renewInTurn(sender: Sender, token: string): Promise<undefined> {
-    const renewal = (renewals.get(sender) ?? Promise.resolve(undefined)).then(() => renew(sender, token))
-    const settled = renewal.catch(() => undefined)
-    renewals.set(sender, settled)
-    void settled.then(() => {
-      if (renewals.get(sender) === settled) renewals.delete(sender)
+  /**
+   * One check runs and one waits, for the token that was sent last. A check may be slow (an issuer that does not answer):
+   * each token that came in between is answered at once, so that nothing piles up behind it.
+   */
+  function renewInTurn(sender: Sender, token: string): Outcome | Promise<Outcome> {
+    if (token.length > settings.tokenMaxLength) return 'token_too_long'
+    const running = renewals.get(sender)
+    if (!running) return renewNow(sender, token)
+    answerWaiting(sender, 'token_superseded')
+    return new Promise((answer) => {
+      running.next = { token, answer }
     })
-    return renewal
+  }
+
+  function answerWaiting(sender: Sender, outcome: ErrorCode): void {
+    const renewal = renewals.get(sender)
+    if (!renewal) return
+    renewal.next?.answer(outcome)
+    renewal.next = undefined
+  }
+
+  async function renewNow(sender: Sender, token: string): Promise<Outcome> {
+    const renewal: Renewal = { next: undefined }
+    renewals.set(sender, renewal)
+    try {
+      return await renew(sender, token)
+    } finally {
+      renewals.delete(sender)
+      const { next } = renewal
+      next?.answer(renewNow(sender, next.token))
+    }
   }
 
   /** The token moves to where every check looks for it, and back should it be refused. */
-  async function renew(sender: Sender, token: string): Promise<undefined> {
+  async function renew(sender: Sender, token: string): Promise<Outcome> {
     const { socket, userId } = sender
     const auth = socket.handshake.auth as { token?: unknown }
     const earlier = auth.token
@@ -188,8 +218,11 @@ export function createMessages(options: MessagesOptions): Messages {
     try {
       const renewed = await authenticate(socket)
       if (renewed.userId !== userId) throw new PresenceError('token_other_user')
+      // With `allowRecovery` its name may belong to another session by now, whose token's end is another.
+      if (senders.get(sessionOf(sender)) !== sender) return 'session_ended'
       sender.expiresAt = renewed.expiresAt
       tellTokenEnd(sender)
+      return undefined
     } catch (error) {
       auth.token = earlier
       throw error

@@ -1,10 +1,24 @@
 import type { Server, Socket } from 'socket.io'
-import { resolveSettings, silentLog, type Log, type Memberships, type Settings } from '../core/index.js'
+import {
+  nearestName,
+  resolveSettings,
+  SETTINGS,
+  type Log,
+  type Memberships,
+  type Settings,
+} from '../core/index.js'
+import { consoleLog } from './console-log.js'
+
+/** Most secrets that are tried for a token: the one in use, and the one that it is exchanged for. */
+export const SECRETS_MAX = 2
 
 /** How tokens are checked. Exactly one of `secret` and `jwksUrl`. */
 export interface JwtOptions {
-  /** The shared secret, or a public key in PEM. */
-  readonly secret?: string
+  /**
+   * The shared secret, or a public key in PEM. While one is exchanged for another: both, tried in this order; a token
+   * of either is good. At most {@link SECRETS_MAX}.
+   */
+  readonly secret?: string | readonly string[]
   /** Where the issuer publishes its public keys. */
   readonly jwksUrl?: string
   /** The `iss` that a token must have. */
@@ -20,7 +34,10 @@ export interface JwtOptions {
 /** Who a connection belongs to. */
 export interface Identity {
   readonly userId: string
-  /** When the right to be connected ends, in milliseconds since 1970; absent: never. */
+  /**
+   * When the right to be connected ends, in milliseconds since 1970; absent: never. As for a token's `exp`, the session
+   * ends `tokenClockToleranceMs` after it.
+   */
   readonly expiresAt?: number | undefined
 }
 
@@ -50,7 +67,7 @@ export interface PresenceOptions extends Partial<Settings> {
   readonly emit?: boolean
   /** Accept a server with `connectionStateRecovery`, which breaks promises; see `docs/protocol.md`. @default false */
   readonly allowRecovery?: boolean
-  /** Where sentences for operators go. @default nowhere */
+  /** Where sentences for operators go; `silentLog`: nowhere. @default warnings and errors to the console */
   readonly log?: Log
 }
 
@@ -73,21 +90,51 @@ export interface Options {
 
 const DEFAULT_ROOMS: RoomPrefixes = { user: 'user:', group: 'group:', conversation: 'conv:' }
 
+/** Every option that is no setting. The compiler asks for each. */
+const OWN_OPTIONS: Readonly<Record<Exclude<keyof PresenceOptions, keyof Settings>, true>> = {
+  memberships: true,
+  auth: true,
+  authenticate: true,
+  rooms: true,
+  emit: true,
+  allowRecovery: true,
+  log: true,
+}
+const OPTION_NAMES = [...Object.keys(OWN_OPTIONS), ...Object.keys(SETTINGS)]
+const AUTH_OPTIONS: Readonly<Record<keyof JwtOptions, true>> = {
+  secret: true,
+  jwksUrl: true,
+  issuer: true,
+  audience: true,
+  algorithms: true,
+  userClaim: true,
+}
+const MEMBERSHIPS_METHODS = ['open', 'readUsers', 'readRooms', 'close'] as const
+const LOG_METHODS = ['debug', 'info', 'warn', 'error'] as const
+
+/** Around a token in a `presence:token` or a CONNECT: names, brackets, the other fields of `auth`. */
+const TOKEN_FRAME_BYTES = 2_048
+/** What Socket.IO takes in by default. */
+const MESSAGE_BYTES = 1_000_000
+
 /**
- * Fills in defaults and refuses what cannot work.
+ * Fills in defaults and refuses what cannot work. JavaScript has no types, so the shapes are checked, too.
  * @throws RangeError or TypeError, one sentence that says what to change.
  */
 export function resolveOptions(input: PresenceOptions, server: Server): Options {
-  const { memberships, auth, authenticate, rooms, emit, allowRecovery, log, ...settings } = input
-  if ((auth === undefined) === (authenticate === undefined)) {
-    throw new TypeError('attachPresence needs exactly one of `auth` and `authenticate`.')
+  if (!isObject(input)) {
+    throw new TypeError('attachPresence needs options: `attachPresence(io, { auth, memberships })`.')
   }
-  if (auth && (auth.secret === undefined) === (auth.jwksUrl === undefined)) {
-    throw new TypeError('`auth` needs exactly one of `secret` and `jwksUrl`.')
-  }
-  if (auth?.secret === '') throw new TypeError('`auth.secret` is empty.')
-  if (auth?.algorithms?.some((algorithm) => algorithm.toLowerCase() === 'none')) {
-    throw new TypeError('`auth.algorithms` names "none", which accepts anybody.')
+  refuseUnknown(input, OPTION_NAMES, 'attachPresence')
+  const { memberships, auth, authenticate, rooms, emit, allowRecovery, log, ...given } = input
+  refuseWrongMemberships(memberships)
+  refuseWrongCheck(auth, authenticate)
+  if (auth) refuseWrongAuth(auth)
+  if (rooms !== undefined && rooms !== false) refuseWrongRooms(rooms)
+  refuseNonBoolean('emit', emit)
+  refuseNonBoolean('allowRecovery', allowRecovery)
+  if (log !== undefined && !hasMethods(log, LOG_METHODS)) {
+    throw new TypeError(`\`log\` is no log: it needs the functions ${LOG_METHODS.join(', ')}.`)
   }
   if (server._opts.connectionStateRecovery && allowRecovery !== true) {
     throw new TypeError(
@@ -95,24 +142,137 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
         'each event, which breaks clients in other languages. Remove it, or set `allowRecovery: true`.',
     )
   }
+  const settings = resolveSettings(given)
+  if (given.tokenMaxLength !== undefined) refuseTokensThatCannotCome(settings, server)
   return {
-    settings: resolveSettings(settings),
+    settings,
     memberships,
     identify: authenticate ? { authenticate } : { jwt: auth as JwtOptions },
-    rooms: rooms === false ? undefined : resolveRooms(rooms),
+    rooms: rooms === false ? undefined : { ...DEFAULT_ROOMS, ...rooms },
     emit: emit ?? true,
-    log: log ?? silentLog,
+    log: log ?? consoleLog,
   }
 }
 
-function resolveRooms(rooms: Partial<RoomPrefixes> = {}): RoomPrefixes {
-  for (const [kind, prefix] of Object.entries(rooms) as [string, unknown][]) {
-    if (!Object.hasOwn(DEFAULT_ROOMS, kind)) {
-      throw new TypeError(
-        `\`rooms\` has a key \`${kind}\`; the kinds of rooms are \`user\`, \`group\` and \`conversation\`.`,
-      )
-    }
-    if (typeof prefix !== 'string') throw new TypeError(`\`rooms.${kind}\` is not a prefix: give a string.`)
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Whether the value is an object that has functions of these names, its own or inherited. */
+export function hasMethods(value: unknown, names: readonly string[]): value is object {
+  return isObject(value) && names.every((name) => typeof Reflect.get(value, name) === 'function')
+}
+
+/** A misspelt option would be silently without effect. */
+function refuseUnknown(given: object, known: readonly string[], where: string): void {
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue
+    const nearest = nearestName(name, known)
+    throw new TypeError(
+      `\`${name}\` is no option of ${where}${nearest === undefined ? '' : `; the nearest is \`${nearest}\``}.`,
+    )
   }
-  return { ...DEFAULT_ROOMS, ...rooms }
+}
+
+function refuseWrongMemberships(memberships: unknown): void {
+  if (memberships === undefined || memberships === null) {
+    throw new TypeError(
+      'attachPresence needs `memberships`, which says who is in which group and conversation: ' +
+        '`postgresMemberships({ sql })` of @vigie/server/postgres, or your own.',
+    )
+  }
+  if (!hasMethods(memberships, MEMBERSHIPS_METHODS)) {
+    throw new TypeError(
+      `\`memberships\` is none: it needs the functions ${MEMBERSHIPS_METHODS.join(', ')}, ` +
+        'as `postgresMemberships({ sql })` has them.',
+    )
+  }
+}
+
+function refuseWrongCheck(auth: unknown, authenticate: unknown): void {
+  if ((auth === undefined) === (authenticate === undefined)) {
+    throw new TypeError('attachPresence needs exactly one of `auth` and `authenticate`.')
+  }
+  if (authenticate !== undefined && typeof authenticate !== 'function') {
+    throw new TypeError('`authenticate` is no function: it gets a socket and returns `{ userId }`.')
+  }
+  if (auth !== undefined && !isObject(auth)) {
+    throw new TypeError('`auth` is no object: it says how tokens are checked, such as `{ secret }`.')
+  }
+}
+
+function refuseWrongAuth(auth: JwtOptions): void {
+  refuseUnknown(auth, Object.keys(AUTH_OPTIONS), '`auth`')
+  if ((auth.secret === undefined) === (auth.jwksUrl === undefined)) {
+    throw new TypeError('`auth` needs exactly one of `secret` and `jwksUrl`.')
+  }
+  if (auth.secret !== undefined) refuseWrongSecrets(auth.secret)
+  if (auth.jwksUrl !== undefined && !URL.canParse(auth.jwksUrl)) {
+    throw new TypeError('`auth.jwksUrl` is no address, such as https://issuer.example.org/jwks.json.')
+  }
+  for (const name of ['issuer', 'audience', 'userClaim'] as const) {
+    const value: unknown = auth[name]
+    // An empty one would be taken for none, and every token would pass.
+    if (value !== undefined && (typeof value !== 'string' || value === '')) {
+      throw new TypeError(`\`auth.${name}\` must be a text that is not empty.`)
+    }
+  }
+  const algorithms: unknown = auth.algorithms
+  if (algorithms === undefined) return
+  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(isText)) {
+    throw new TypeError("`auth.algorithms` must be a list of names, such as ['HS256'].")
+  }
+  if (algorithms.some((algorithm) => algorithm.toLowerCase() === 'none')) {
+    throw new TypeError('`auth.algorithms` names "none", which accepts anybody.')
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function refuseWrongSecrets(secret: string | readonly string[]): void {
+  if (secret === '') throw new TypeError('`auth.secret` is empty.')
+  const secrets: unknown = isText(secret) ? [secret] : secret
+  if (!Array.isArray(secrets) || !secrets.every(isText)) {
+    throw new TypeError(`\`auth.secret\` must be a text, or a list of at most ${SECRETS_MAX} texts.`)
+  }
+  if (secrets.length === 0 || secrets.includes('')) {
+    throw new TypeError('`auth.secret` has an empty secret, or none at all.')
+  }
+  if (secrets.length > SECRETS_MAX) {
+    throw new RangeError(
+      `\`auth.secret\` has ${secrets.length} secrets; there may be ${SECRETS_MAX}: the one in use, ` +
+        'and the one that it is exchanged for.',
+    )
+  }
+}
+
+function refuseWrongRooms(rooms: Partial<RoomPrefixes>): void {
+  if (!isObject(rooms)) {
+    throw new TypeError(
+      '`rooms` must be false, or an object of prefixes such as `{ conversation: "chat:" }`.',
+    )
+  }
+  refuseUnknown(rooms, Object.keys(DEFAULT_ROOMS), '`rooms`')
+  for (const [name, prefix] of Object.entries(rooms)) {
+    if (!isText(prefix)) throw new TypeError(`\`rooms.${name}\` must be a text, such as "room:".`)
+  }
+}
+
+/** `emit: process.env.EMIT` is a text, and the text "false" is true. */
+function refuseNonBoolean(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new TypeError(`\`${name}\` must be true or false.`)
+  }
+}
+
+/** Socket.IO closes a connection that sends more than `maxHttpBufferSize`: the client would never hear why. */
+function refuseTokensThatCannotCome({ tokenMaxLength }: Settings, { _opts }: Server): void {
+  const { maxHttpBufferSize = MESSAGE_BYTES } = _opts
+  if (tokenMaxLength + TOKEN_FRAME_BYTES <= maxHttpBufferSize) return
+  throw new RangeError(
+    `tokenMaxLength is ${tokenMaxLength}, and Socket.IO's \`maxHttpBufferSize\` ${maxHttpBufferSize}; ` +
+      `it must be ${TOKEN_FRAME_BYTES} more, or longer tokens cut their connection off without a word.`,
+  )
 }

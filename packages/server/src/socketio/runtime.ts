@@ -2,7 +2,16 @@
  * The shell's whole loop: the only caller of the engine's `apply`, and the owner of the only timer that drives it.
  */
 import type { ErrorCode } from '@vigie/protocol'
-import type { Effect, Engine, Input } from '../core/index.js'
+import {
+  silentLog,
+  type DueSession,
+  type Effect,
+  type Engine,
+  type Input,
+  type Log,
+  type PresenceEvent,
+} from '../core/index.js'
+import { createPressure } from './pressure.js'
 
 export interface Runtime {
   /**
@@ -12,8 +21,12 @@ export interface Runtime {
   now(): number
   /** Lets the input happen and carries out what follows. The code of a refusal, if it was refused. */
   accept(input: Input): ErrorCode | undefined
+  /** Takes from the engine what the session is owed. */
+  take(session: DueSession): readonly PresenceEvent[]
   /** How late the loop is: it was so much at its last beat, or is overdue by so much already. Milliseconds. */
   lateMs(): number
+  /** How many steps all windows are widened, because presence has more to do than there is time for; 0: none. */
+  pressure(): number
   /** Calls `listener` at each beat of the loop, after the engine has heard of it. There is one listener. */
   onBeat(listener: () => void): void
   close(): void
@@ -24,38 +37,26 @@ const TIMER_MAX_MS = 2_147_483_647
 
 /** How often the loop shows that it runs. */
 const BEAT_MS = 50
-/** A loop that is this late has more to do than it can: it writes less often. */
-const LATE_MS = 20
-/** So has one that was busy for this share of the time since the last beat, however short each of its turns is … */
-const BUSY_SHARE = 0.9
-/** … and one that was busy for less than this has time to spare again. */
-const CALM_SHARE = 0.8
-/**
- * Windows under pressure, step by step, each with the beats under pressure, one after the other, that it takes to get
- * there: eight to the first, because a full collection of garbage is no pressure; twenty to the last, which is for what
- * goes on for long, as when everybody comes back.
- */
-const STEPS = [
-  { windowMs: 0, beats: 0 },
-  { windowMs: 50, beats: 8 },
-  { windowMs: 250, beats: 4 },
-  { windowMs: 2_000, beats: 4 },
-  { windowMs: 5_000, beats: 20 },
-] as const
-/** So many beats with time to spare, one after the other, take one step back. */
-const CALM_BEATS = 2
+/** From windows of this length on people notice that they hear late, and an operator should know. */
+const WARN_WINDOW_MS = 2_000
+const WIDENED =
+  'Presence has more to do than there is time for: sessions are written less often, and people hear of changes later.'
+
 /** A loop that is later than this stood still: a blocked process, a machine that slept. */
 const STALL_MS = 150
 
-/**
- * @param clock Milliseconds, monotonic.
- * @param busyShare For which share of the time since it was last asked the loop did not wait for something to do.
- */
+interface RuntimeOptions {
+  /** Milliseconds, monotonic. */
+  readonly clock?: () => number
+  /** For which share of the time since it was last asked the loop did not wait for something to do. */
+  readonly busyShare?: () => number
+  readonly log?: Log
+}
+
 export function createRuntime(
   engine: Engine,
   perform: (effect: Effect) => void,
-  clock: () => number = () => performance.now(),
-  busyShare: () => number = createBusyShare(),
+  { clock = () => performance.now(), busyShare = createBusyShare(), log = silentLog }: RuntimeOptions = {},
 ): Runtime {
   let timer: ReturnType<typeof setTimeout> | undefined
   let wakesAt = Infinity
@@ -67,9 +68,9 @@ export function createRuntime(
   let beatAt = clock()
   let stalledMs = 0
   let latest = 0
-  let pressure = 0
-  let pressedBeats = 0
-  let calmBeats = 0
+  const pressure = createPressure()
+  /** Of the time since the last beat: what the engine and what follows from it took. */
+  let ownMs = 0
   /** Unlike `beatAt` it is left alone by stalls: they are what lateness is about. */
   let lastBeatAt = beatAt
   let lateAtBeat = 0
@@ -78,25 +79,33 @@ export function createRuntime(
     const late = clock() - beatAt - BEAT_MS
     now()
     beatAt = clock()
-    lateAtBeat = beatAt - lastBeatAt - BEAT_MS
+    const elapsed = beatAt - lastBeatAt
+    lateAtBeat = elapsed - BEAT_MS
     lastBeatAt = beatAt
-    widen(late, busyShare())
+    widen(late, elapsed)
     beatListener?.()
   }, BEAT_MS)
   beat.unref()
 
   /** All windows widen together, so that under pressure the cost is bounded by the number of recipients. */
-  function widen(late: number, busy: number): void {
-    const isPressed = late > LATE_MS || busy > BUSY_SHARE
-    pressedBeats = isPressed ? pressedBeats + 1 : 0
-    calmBeats = !isPressed && busy < CALM_SHARE ? calmBeats + 1 : 0
-    const wider = STEPS[pressure + 1]
-    if (wider && pressedBeats >= wider.beats) pressure++
-    else if (pressure > 0 && calmBeats >= CALM_BEATS) pressure--
-    else return
-    pressedBeats = 0
-    calmBeats = 0
-    accept({ type: 'window', ms: STEPS[pressure]?.windowMs ?? 0 })
+  function widen(lateMs: number, elapsedMs: number): void {
+    const busy = busyShare()
+    const before = pressure.step
+    const hasChanged = pressure.look({ lateMs, elapsedMs, busyShare: busy, ownMs })
+    ownMs = 0
+    if (!hasChanged) return
+    const { step, windowMs, ownShare } = pressure
+    accept({ type: 'window', ms: windowMs })
+    const fields = {
+      step,
+      windowMs,
+      lateMs: Math.round(lateMs),
+      busyShare: percent(busy),
+      ownShare: percent(ownShare),
+    }
+    if (step < before) log.info('Presence has more time again: sessions are written more often.', fields)
+    else if (windowMs < WARN_WINDOW_MS) log.info(WIDENED, fields)
+    else log.warn(WIDENED, fields)
   }
 
   /**
@@ -122,6 +131,7 @@ export function createRuntime(
       return undefined
     }
     isBusy = true
+    const startedAt = clock()
     let refusal: ErrorCode | undefined
     try {
       for (let next: Input | undefined = input; next; next = waiting.shift()) {
@@ -132,6 +142,7 @@ export function createRuntime(
       }
     } finally {
       isBusy = false
+      ownMs += clock() - startedAt
     }
     wakeAt(engine.nextDeadline())
     return refusal
@@ -152,9 +163,22 @@ export function createRuntime(
     accept({ type: 'wake' })
   }
 
+  function take(session: DueSession): readonly PresenceEvent[] {
+    // Within an effect it is part of what is measured already.
+    if (isBusy) return engine.take(session, now())
+    const startedAt = clock()
+    try {
+      return engine.take(session, now())
+    } finally {
+      ownMs += clock() - startedAt
+    }
+  }
+
   return {
     now,
     accept,
+    take,
+    pressure: () => pressure.step,
     lateMs: () => Math.max(lateAtBeat, clock() - lastBeatAt - BEAT_MS),
     onBeat(listener) {
       beatListener = listener
@@ -165,6 +189,10 @@ export function createRuntime(
       clearInterval(beat)
     },
   }
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
 }
 
 function createBusyShare(): () => number {

@@ -11,6 +11,8 @@ interface TokenCacheOptions {
   readonly keysInForce: () => string | undefined
   /** Most tokens that are kept, the oldest go first; 0: none. */
   readonly max: number
+  /** A token counts until so long after its end; see `tokenClockToleranceMs`. */
+  readonly toleranceMs: number
 }
 
 interface Kept {
@@ -19,13 +21,14 @@ interface Kept {
 }
 
 /**
- * Checks a token once and remembers that it was good: until its own end, and not past the keys that it was checked
+ * Checks a token once and remembers that it was good: until it no longer counts, and not past the keys that it was checked
  * with. One that was refused is checked again each time. Tokens themselves are not kept, only what they hash to.
  */
 export function withTokenCache({
   check,
   keysInForce,
   max,
+  toleranceMs,
 }: TokenCacheOptions): (token: string) => Promise<Identity> {
   if (max === 0) return check
   const kept = new Map<string, Kept>()
@@ -34,8 +37,8 @@ export function withTokenCache({
     // Asked before the check: one that an outgoing key passed must not be taken for one of the new key's.
     const keys = keysInForce()
     const known = kept.get(name)
-    if (known && known.keys === keys && !hasEnded(known.identity)) return known.identity
-    // In any case: what is found anew goes to the end of the line.
+    if (known && known.keys === keys && !hasEnded(known.identity, toleranceMs)) return known.identity
+    // Also when it is refused now: an ended token is not kept. One that is found good again becomes the newest.
     kept.delete(name)
     const identity = await check(token)
     if (keys !== undefined) keep(name, { identity, keys })
@@ -52,6 +55,6 @@ export function withTokenCache({
   }
 }
 
-function hasEnded({ expiresAt }: Identity): boolean {
-  return expiresAt !== undefined && expiresAt <= Date.now()
+function hasEnded({ expiresAt }: Identity, toleranceMs: number): boolean {
+  return expiresAt !== undefined && expiresAt + toleranceMs <= Date.now()
 }

@@ -1,7 +1,44 @@
 import { describe, expect, it } from 'vitest'
+import { NO_ROOMS } from '../../src/core/index.js'
 import { story } from '../support/story.js'
 
 const friends = () => ({ ann: { conversations: ['c'] }, bob: { conversations: ['c'] } })
+
+/** What `connectionStateRecovery` does when the token is another user's by then. */
+function takeId(s: ReturnType<typeof story>, user: string, id: string): void {
+  s.apply({ type: 'connect', sessionId: id as never, userId: user as never, rooms: NO_ROOMS, since: 0 })
+}
+
+describe('a connection under the id of another user’s session', () => {
+  it('takes nothing from that session, whose grace goes on, and is not ended with it', () => {
+    const s = story(friends(), { graceMs: 5_000 })
+    const ann = s.connect('ann')
+    const bob = s.connect('bob')
+    s.wait(100)
+    s.lose(bob)
+    takeId(s, 'cid', bob)
+    s.wait(4_000)
+    s.hear(ann)
+    expect([s.get('bob').count, s.get('cid').count]).toEqual([1, 1])
+    s.wait(60_000)
+    expect(s.hear(ann)).toEqual(['bob 0 in c'])
+    expect([s.get('bob').count, s.get('cid').count]).toEqual([0, 1])
+    // It is still known under its id: its loss is heard, and it is not online for ever.
+    s.lose(bob)
+    s.wait(5_000)
+    expect(s.get('cid').count).toBe(0)
+    expect(s.closed()).toEqual([])
+  })
+
+  it('that is still live loses it, and closes nothing: the id is the new one’s', () => {
+    const s = story(friends(), { graceMs: 5_000 })
+    const bob = s.connect('bob')
+    takeId(s, 'cid', bob)
+    s.wait(5_000)
+    expect([s.get('bob').count, s.get('cid').count]).toEqual([0, 1])
+    expect(s.closed()).toEqual([])
+  })
+})
 
 describe('a lost connection', () => {
   it('in a tunnel keeps its owner online until the grace is over', () => {

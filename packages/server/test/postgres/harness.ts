@@ -66,6 +66,7 @@ export async function openHarness(driver: DriverName, type: IdType): Promise<Mem
     group: (n) => id(n + 10_000) as GroupId,
     conversation: (n) => id(n + 20_000) as ConversationId,
     foreignIds: IDS[type].foreign,
+    ...(type === 'uuid' && { otherSpelling: (n: number) => id(n).toUpperCase() }),
     rows: {
       addToGroup: (group, user) => add('"team members"', 'teams', group, user),
       addToConversation: (conversation, user) => add('room_members', 'rooms', conversation, user),

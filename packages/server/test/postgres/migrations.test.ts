@@ -2,21 +2,23 @@ import { migrate, migrationSql, postgresMemberships } from '@vigie/server/postgr
 import { describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
 
-const TRIGGERS = ['insert', 'update', 'delete', 'truncate']
+const TRIGGERS = ['insert', 'update', 'delete', 'truncate', 'row']
 
 async function triggers({ sql }: TestDatabase): Promise<string[]> {
-  const rows = await sql<
-    { name: string }[]
-  >`SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal ORDER BY oid`
-  return rows.map(({ name }) => name)
+  const rows = await sql<{ name: string }[]>`SELECT tgname AS name FROM pg_trigger WHERE NOT tgisinternal`
+  return rows.map(({ name }) => name).sort()
 }
 
-const ALL = ['group', 'conversation'].flatMap((kind) => TRIGGERS.map((event) => `vigie_${kind}_${event}`))
+const ALL = ['group', 'conversation']
+  .flatMap((kind) => TRIGGERS.map((event) => `vigie_${kind}_${event}`))
+  .sort()
 
 describe('migrate', () => {
   it('creates the default tables only when it is asked to', async () => {
     await using database = await freshDatabase()
-    await expect(migrate(database.url)).rejects.toThrow('relation "group_users" does not exist')
+    await expect(migrate(database.url)).rejects.toThrow(
+      'relation "group_users" does not exist; name yours in the options, or say `groups: false` (VIGIE_GROUPS=0) if you have none.',
+    )
     expect(await database.sql`SELECT to_regnamespace('vigie') AS schema`).toEqual([{ schema: null }])
     await migrate(database.url, { createTables: true })
     expect(await triggers(database)).toEqual(ALL)
@@ -40,7 +42,10 @@ describe('migrate', () => {
     await using database = await freshDatabase()
     await Promise.all(Array.from({ length: 5 }, () => migrate(database.url, { createTables: true })))
     expect(await triggers(database)).toEqual(ALL)
-    expect(await database.sql`SELECT name FROM vigie.migrations`).toEqual([{ name: '001-change-feed' }])
+    expect(await database.sql`SELECT name FROM vigie.migrations`).toEqual([
+      { name: '001-change-feed' },
+      { name: '002-every-way' },
+    ])
   })
 
   it('attaches its triggers anew when other columns are to be watched', async () => {
@@ -109,8 +114,11 @@ describe('open', () => {
     await using database = await freshDatabase()
     expect(await refusal(database)).toBe(
       'The membership tables group_users and conversation_users cannot be read (relation "group_users" does not exist): ' +
-        'name yours in the options, or run `vigie migrate`.',
+        'name yours in the options, say `groups: false` (VIGIE_GROUPS=0) if you have none, or run `vigie migrate`.',
     )
+    await database.sql`CREATE TABLE group_users (group_id int, user_id int)`
+    expect(await refusal(database)).toContain('`conversations: false` (VIGIE_CONVERSATIONS=0)')
+    expect(await refusal(database, { conversations: false })).toContain('there is no schema `vigie`')
   })
 
   it('says that the triggers are missing, unless the change feed is off', async () => {
@@ -118,7 +126,8 @@ describe('open', () => {
     await migrate(database.sql, { createTables: true })
     await database.sql`DROP TRIGGER vigie_conversation_delete ON conversation_users`
     expect(await refusal(database)).toContain(
-      'Changes of the table conversation_users are not told: run `vigie migrate`',
+      'Changes of the table conversation_users are not told ' +
+        '(trigger vigie_conversation_delete of public.conversation_users is missing): run `vigie migrate`',
     )
     expect(await refusal(database, { changeFeed: false })).toBeUndefined()
   })

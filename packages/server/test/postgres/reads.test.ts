@@ -1,5 +1,6 @@
-import { PresenceError, type GroupId, type UserId } from '@vigie/protocol'
+import { PresenceError, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
 import { migrate, postgresMemberships } from '@vigie/server/postgres'
+import { staleRecorder } from '@vigie/server/testing'
 import { expect, it } from 'vitest'
 import { freshDatabase } from '../../../../test/database.js'
 
@@ -122,6 +123,76 @@ it('fails as unavailable when the server does not answer in time, and works agai
   await holder`ROLLBACK`
   expect((await memberships.readUsers(users('ada'))).size).toBe(1)
   await memberships.close()
+})
+
+it('a read that is too late ends only itself: the feed and other reads go on', async () => {
+  await using database = await freshDatabase()
+  const conversations = { query: 'SELECT * FROM conversation_users UNION ALL SELECT * FROM slow_rows' }
+  await migrate(database.sql, { createTables: true, conversations })
+  await database.sql`CREATE TABLE slow_rows (conversation_id text, user_id text)`
+  const warnings: string[] = []
+  const log = { debug() {}, info() {}, warn: (message: string) => warnings.push(message), error() {} }
+  const memberships = postgresMemberships({
+    sql: database.url,
+    readTimeoutMs: 400,
+    feedPollMs: 10,
+    conversations,
+    log,
+  })
+  const told = staleRecorder()
+  await memberships.open(told.onStale)
+  await memberships.readRooms([], ['c' as ConversationId], 10)
+  const pids = async () =>
+    (
+      await database.sql<{ pid: number }[]>`SELECT pid FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'vigie'`
+    ).map(({ pid }) => pid)
+  const before = await pids()
+  const holder = database.session()
+  await holder`BEGIN`
+  await holder`LOCK TABLE slow_rows`
+  const late = Promise.all(
+    [1, 2].map((n) =>
+      expect(memberships.readRooms([], [`c${n}` as ConversationId], 10)).rejects.toMatchObject({
+        code: 'unavailable',
+      }),
+    ),
+  )
+  const changed = database.sql`INSERT INTO group_users VALUES ('crew', 'ada')`
+  await changed
+  await told.named({ users: ['ada'] })
+  await late
+  await database.sql`INSERT INTO group_users VALUES ('crew', 'ben')`
+  await told.named({ users: ['ben'] })
+  expect(told.calls).not.toContain('all')
+  expect(warnings).toEqual([])
+  // The connection that the feed uses is one of those that were there before.
+  expect((await pids()).some((pid) => before.includes(pid))).toBe(true)
+  await holder`ROLLBACK`
+  expect((await memberships.readRooms([], ['c' as ConversationId], 10)).conversations.size).toBe(0)
+  await memberships.close()
+})
+
+it('reads one kind of rooms only when there is no other', async () => {
+  await using database = await freshDatabase()
+  await migrate(database.sql, { createTables: true, groups: false })
+  expect(await database.sql`SELECT to_regclass('group_users') AS found`).toEqual([{ found: null }])
+  await database.sql`INSERT INTO conversation_users VALUES ('lunch', 'ada')`
+  const memberships = postgresMemberships({ sql: database.sql, groups: false })
+  const told = staleRecorder()
+  await memberships.open(told.onStale)
+  expect((await memberships.readUsers(users('ada'))).get('ada' as UserId)).toEqual({
+    groups: [],
+    conversations: ['lunch'],
+  })
+  const rooms = await memberships.readRooms(['lunch' as GroupId], ['lunch' as ConversationId], 10)
+  expect([rooms.groups.size, rooms.conversations.size]).toEqual([0, 1])
+  await database.sql`DELETE FROM conversation_users`
+  await told.named({ users: ['ada'], conversations: ['lunch'] })
+  await memberships.close()
+  expect(() => postgresMemberships({ sql: database.sql, groups: false, conversations: false })).toThrow(
+    'keep one of them',
+  )
 })
 
 it('leaves a pool that was handed in open', async () => {

@@ -26,7 +26,7 @@ describe('a connection is refused for good', () => {
     ['with an empty token', 'token_missing', { token: '' }],
     ['with a token that is none', 'token_invalid', { token: 'none' }],
     ['with a token that is no string', 'token_invalid', { token: { sub: 'ann' } }],
-    ['with a token that is too long', 'token_invalid', { token: token('ann', { pad: 'x'.repeat(10_000) }) }],
+    ['with a token that is too long', 'token_too_long', { token: token('ann', { pad: 'x'.repeat(10_000) }) }],
     ['with a token of another secret', 'token_invalid', { token: token('ann', {}, 'another') }],
     ['with a token that asks for no signature', 'token_invalid', { token: unsignedToken('ann') }],
     ['with a token that is not valid yet', 'token_invalid', { token: token('ann', { nbf: inSeconds(60) }) }],
@@ -40,7 +40,7 @@ describe('a connection is refused for good', () => {
     ['with a deviceId that is too long', 'auth_invalid', { deviceId: 'x'.repeat(65) }],
     ['with an empty clientId', 'auth_invalid', { clientId: '' }],
     ['with a label that is too long', 'auth_invalid', { label: 'x'.repeat(65) }],
-    ['with a protocol that is no number', 'auth_invalid', { protocol: '1' }],
+    ['with a protocol that is no number', 'auth_invalid', { protocol: 'two' }],
   ])('%s: %s', async (_name, code, auth) => {
     await using wire = await startWire()
     expect(await refusalOf(wire, { auth })).toMatchObject({ code, retry: 'never' })
@@ -77,6 +77,7 @@ describe('a connection is let in', () => {
   it.each<[string, string, ClientOptions]>([
     ['with a number for a user', '42', { auth: { token: token(42) } }],
     ['with protocol 1', 'ann', { auth: { protocol: 1 } }],
+    ['with protocol 1 as a string', 'ann', { auth: { protocol: '1' } }],
     ['with fields that are the host’s', 'ann', { auth: { theme: 'dark', __proto__: null } }],
     [
       'with a token in the Authorization header',
@@ -319,6 +320,32 @@ describe('a host', () => {
     ])
     expect(wire.presence.get('bob')).toEqual({ online: true, count: 1 })
     expect(wire.presence.sizes()).toMatchObject({ connections: wire.io.of('/').sockets.size })
+  })
+
+  it('whose connectionStateRecovery brings a socket back as another user keeps both users right', async () => {
+    await using wire = await startWire({
+      rows: { conversations: [['c', ['ann', 'bob', 'eve']]] },
+      server: { connectionStateRecovery: {} },
+      presence: { allowRecovery: true, graceMs: 100, reattachGraceMs: 100 },
+    })
+    const eve = await wire.connect('eve')
+    const ann = await wire.connect('ann', { reconnection: true })
+    wire.io.emit('message', 'hello')
+    await ann.until('message "hello"')
+    const id = ann.socket.id
+    Object.assign(ann.socket.auth, { token: token('bob') })
+    ann.server().conn.close()
+    await eve.until('bob 1 in c')
+    await eve.until('ann 0 in c')
+    expect([ann.socket.recovered, ann.socket.id]).toEqual([true, id])
+    expect([wire.presence.get('ann').count, wire.presence.get('bob').count]).toEqual([0, 1])
+    // Bob's session outlived Ann's, and is heard and ended under its id.
+    expect(await ann.ask('typing:start', { convId: 'c' })).toEqual({ ok: true })
+    await eve.until('bob types in c')
+    ann.socket.io.reconnection(false)
+    await ann.drop()
+    await eve.until('bob 0 in c')
+    expect(wire.presence.sizes()).toMatchObject({ sessions: 1, connections: 1 })
   })
 
   it('has presence on a namespace of its choice, and its other namespaces without', async () => {

@@ -33,6 +33,8 @@ function gateWith(settings: Partial<typeof SETTINGS> = {}) {
     states: () => Object.fromEntries([...turns].map(([name, { state }]) => [name, state])),
     /** Who was called since it was last asked, in order. */
     called: () => decided.splice(0),
+    /** Those whom the gate could still call: each knows its connection. */
+    callbacks: () => [...turns].filter(([, turn]) => turn.decided !== undefined).map(([name]) => name),
     beat(lateMs = 0) {
       world.lateMs = lateMs
       gate.look()
@@ -164,6 +166,22 @@ describe('the gate', () => {
     door.late(60_000)
     door.gate.open()
     expect(door.called()).toEqual(['b', 'c'])
+  })
+
+  it('keeps no connection in memory once its turn is decided or it has gone', () => {
+    const door = gateWith({ admittingMax: 1, pendingMax: 1_000 })
+    const names = Array.from({ length: 300 }, (_, i) => `p${i}`)
+    door.enter('first', ...names)
+    // A third goes away while it waits, a third is admitted and leaves, a third is sent away.
+    for (const [i, name] of names.entries()) if (i % 3 === 1) door.leave(name)
+    door.leave('first')
+    for (let i = 0; i < 100; i++) for (const name of door.called()) door.leave(name)
+    door.enter('last')
+    door.wait(10_000)
+    door.beat(60_000)
+    const states = Object.values(door.states())
+    expect([new Set(states), states.length]).toEqual([new Set(['over', 'sentAway', 'admitted']), 302])
+    expect(door.callbacks()).toEqual([])
   })
 
   it('keeps its order over a long line of which many have gone', () => {

@@ -45,3 +45,79 @@ describe('the end of a token', () => {
     expect(ann.socket.connected).toBe(true)
   })
 })
+
+describe('new tokens behind a check that does not answer', () => {
+  /** Checks named `slow…` wait until they are let go. */
+  async function start() {
+    const checked: string[] = []
+    const held: (() => void)[] = []
+    const wire = await startWire({
+      presence: {
+        authenticate: async ({ handshake }) => {
+          const { token: given } = handshake.auth as { token: string }
+          checked.push(given)
+          if (given.startsWith('slow')) await new Promise<void>((go) => held.push(go))
+          if (given.endsWith('bad')) throw new Error('bad')
+          return { userId: 'ann' }
+        },
+      },
+    })
+    const ann = await wire.connect('ann', { auth: { token: 'ann' } })
+    checked.splice(0)
+    return { wire, ann, checked, letGo: () => held.shift()?.() }
+  }
+  const superseded = { ok: false, error: { code: 'token_superseded' } }
+
+  it('do not pile up: one is checked, the last one waits, and the others are answered at once', async () => {
+    const { wire, ann, checked, letGo } = await start()
+    await using _ = wire
+    const first = ann.ask('presence:token', { token: 'slow' })
+    const between = Array.from({ length: 500 }, (__, i) => ann.ask('presence:token', { token: `t${i}` }))
+    const last = ann.ask('presence:token', { token: 'last' })
+    // Answered while the first check is still under way.
+    for (const answer of await Promise.all(between)) expect(answer).toMatchObject(superseded)
+    expect(checked).toEqual(['slow'])
+    letGo()
+    expect([await first, await last]).toEqual([{ ok: true }, { ok: true }])
+    expect(checked).toEqual(['slow', 'last'])
+    expect((ann.server().handshake.auth as { token: string }).token).toBe('last')
+  })
+
+  it('go on with the one that waits when the one before it is refused, and are free again afterwards', async () => {
+    const { wire, ann, checked, letGo } = await start()
+    await using _ = wire
+    const answers = ['slow bad', 'slow good'].map((token) => ann.ask('presence:token', { token }))
+    await wire.until('the first check', () => checked.length === 1)
+    letGo()
+    expect(await answers[0]).toMatchObject({ error: { code: 'token_invalid' } })
+    const waiting = ann.ask('presence:token', { token: 'third' })
+    await ann.ask('presence:foreground')
+    letGo()
+    expect([await answers[1], await waiting]).toEqual([{ ok: true }, { ok: true }])
+    expect(await ann.ask('presence:token', { token: 'fourth' })).toEqual({ ok: true })
+    expect(checked).toEqual(['slow bad', 'slow good', 'third', 'fourth'])
+  })
+
+  it('are not checked any more once the session has ended', async () => {
+    const { wire, ann, checked, letGo } = await start()
+    await using _ = wire
+    ann.socket.emit('presence:token', { token: 'slow' })
+    ann.socket.emit('presence:token', { token: 'waits' })
+    await ann.ask('presence:foreground')
+    await ann.drop()
+    letGo()
+    const other = await wire.connect('ann', { auth: { token: 'other' } })
+    expect(await other.ask('presence:token', { token: 'new' })).toEqual({ ok: true })
+    expect(checked).toEqual(['slow', 'other', 'new'])
+  })
+
+  it('and those of one session do not wait for those of another', async () => {
+    const { wire, ann, letGo } = await start()
+    await using _ = wire
+    const other = await wire.connect('ann', { auth: { token: 'other' } })
+    const first = ann.ask('presence:token', { token: 'slow' })
+    expect(await other.ask('presence:token', { token: 'new' })).toEqual({ ok: true })
+    letGo()
+    expect(await first).toEqual({ ok: true })
+  })
+})

@@ -9,12 +9,10 @@ afterEach(() => {
 
 it('the clock of the engine never goes back, wherever in a stall it is read', () => {
   let time = 1_000
-  runtime = createRuntime(
-    createEngine(resolveSettings()),
-    () => {},
-    () => time,
-    () => 0,
-  )
+  runtime = createRuntime(createEngine(resolveSettings()), () => {}, {
+    clock: () => time,
+    busyShare: () => 0,
+  })
   const read: number[] = []
   // Late, but not late enough to count; then late enough: what was told already must stand.
   for (const step of [10, 40, 140, 20, 5_000, 1, 190, 30, 60_000, 199, 2]) {
@@ -34,12 +32,10 @@ describe('how late the loop is', () => {
     vi.useFakeTimers()
     let time = 1_000
     let beats = 0
-    runtime = createRuntime(
-      createEngine(resolveSettings()),
-      () => {},
-      () => time,
-      () => 0,
-    )
+    runtime = createRuntime(createEngine(resolveSettings()), () => {}, {
+      clock: () => time,
+      busyShare: () => 0,
+    })
     runtime.onBeat(() => {
       beats++
     })

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { resolveSettings } from '../../src/core/index.js'
 import { createAuthenticate } from '../../src/socketio/authenticate.js'
 import { withTokenCache } from '../../src/socketio/token-cache.js'
 import { bearing, startIssuer } from '../support/issuer.js'
 
-const limits = { authenticateMs: 5_000, tokenCacheMax: 100 }
+const limits = resolveSettings({ tokenCacheMax: 100, tokenClockToleranceMs: 0 })
 
 describe('tokens that were found good', () => {
   beforeEach(() => {
@@ -14,11 +15,12 @@ describe('tokens that were found good', () => {
   })
 
   /** Tokens are `user` or `user until <end>`; `bad` is none. */
-  function cacheOf(max: number) {
+  function cacheOf(max: number, toleranceMs = 0) {
     const world: { keys: string | undefined } = { keys: 'old' }
     const asked: string[] = []
     const check = withTokenCache({
       max,
+      toleranceMs,
       keysInForce: () => world.keys,
       check(token) {
         asked.push(token)
@@ -56,6 +58,17 @@ describe('tokens that were found good', () => {
     expect(cache.asked()).toHaveLength(1)
   })
 
+  it('count until the clock tolerance after their end is over, too', async () => {
+    const cache = cacheOf(10, 5_000)
+    await cache.check('ann until 1005000')
+    vi.setSystemTime(1_009_999)
+    await cache.check('ann until 1005000')
+    expect(cache.asked()).toHaveLength(1)
+    vi.setSystemTime(1_010_000)
+    await cache.check('ann until 1005000')
+    expect(cache.asked()).toHaveLength(1)
+  })
+
   it('are checked again when other keys are in force, or it is not certain which', async () => {
     const cache = cacheOf(10)
     await cache.check('ann', 'ann')
@@ -72,6 +85,7 @@ describe('tokens that were found good', () => {
     let asked = 0
     const check = withTokenCache({
       max: 10,
+      toleranceMs: 0,
       keysInForce: () => keys,
       check() {
         asked++

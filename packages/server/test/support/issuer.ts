@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import type { Socket } from 'socket.io'
 
 /** What the check of a token needs of a socket. */
-export function bearing(token: string): Socket {
-  return { handshake: { auth: { token }, headers: {} } } as unknown as Socket
+export function bearing(token: unknown, authorization?: string): Socket {
+  return { handshake: { auth: { token }, headers: { authorization } } } as unknown as Socket
 }
 
 export interface Issuer extends AsyncDisposable {

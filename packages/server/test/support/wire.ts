@@ -139,6 +139,7 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     readBatchMs: 0,
     readRetryMs: 20,
     occupancyWindowMs: 50,
+    tokenClockToleranceMs: 0,
     eventsPerSecond: 10_000,
     eventsBurst: 10_000,
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
@@ -250,6 +251,7 @@ function observed(memberships: Memberships, look: () => void): Memberships {
     open: (onStale) => memberships.open(onStale),
     readUsers: (ids) => seen(memberships.readUsers(ids)),
     readRooms: (groups, conversations, most) => seen(memberships.readRooms(groups, conversations, most)),
+    ...(memberships.spelling && { spelling: memberships.spelling.bind(memberships) }),
     close: () => memberships.close(),
   }
 }

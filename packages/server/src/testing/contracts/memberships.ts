@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { PresenceError, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
-import { READ_ROOMS_MAX, READ_USERS_MAX, type Memberships } from '../../core/ports.js'
+import { READ_ROOMS_MAX, READ_USERS_MAX, type IdKind, type Memberships } from '../../core/ports.js'
 import { staleRecorder, type StaleRecorder } from '../stale-recorder.js'
 
 /** More than any case has members. */
@@ -22,6 +22,8 @@ export interface MembershipsHarness {
   conversation(n: number): ConversationId
   /** Ids that the store cannot hold; none where it holds any. */
   readonly foreignIds: readonly string[]
+  /** The n-th user's id as a client may write it as well; absent where an id has one spelling. */
+  otherSpelling?(n: number): string
   /** Changes of rows; when one has resolved, it is committed. */
   readonly rows: MembershipRows
   /** The store cannot be reached until `comeBack`; rows still change, as they do when only the way is cut. */
@@ -148,6 +150,19 @@ const PROMISES: Readonly<Record<string, Show>> = {
     const counted = await memberships.readRooms([group(1)], [], 2)
     assert.equal(counted.groups.get(group(1))?.members, 3)
     assert.equal(counted.groups.get(group(1))?.roster, undefined)
+  },
+
+  async 'an id has one spelling, which is the one that reads give it'(harness) {
+    const { memberships, rows, user, group } = harness
+    await memberships.open(() => {})
+    const spell = memberships.spelling?.bind(memberships) ?? ((_kind: IdKind, id: string) => id)
+    for (const id of [user(1), harness.otherSpelling?.(1) ?? user(1)])
+      assert.equal(spell('user', id), user(1))
+    assert.equal(spell('group', group(1)), group(1))
+    for (const id of harness.foreignIds) assert.equal(spell('user', spell('user', id)), spell('user', id))
+    await rows.addToGroup(group(1), user(1))
+    const found = await memberships.readRooms([group(1)], [], ROSTER_MAX)
+    assert.deepEqual(found.groups.get(group(1))?.roster, [user(1)])
   },
 
   async 'nothing asked is nothing found'({ memberships }) {

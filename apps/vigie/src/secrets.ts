@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises'
+import type { Config } from './config.js'
+import { demoSecret } from './demo/secret.js'
+import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { variableOf, type ServerValues } from './options.js'
+
+type SecretName = 'jwtSecret' | 'jwtPreviousSecret'
+type SecretConfig = Pick<Config, SecretName | 'jwtSecretFile' | 'jwtPreviousSecretFile' | 'demo' | 'dataDir'>
+
+/** A secret, and the variable that it came from. */
+export interface Secret {
+  readonly value: string
+  readonly source: string
+}
+
+/**
+ * The secrets that tokens may be signed with: first the one that `vigie token` signs with, then the one that it is
+ * exchanged for. None where tokens are checked by published keys.
+ * @throws OperatorError when a file cannot be read, or holds no secret.
+ */
+export async function readSecrets(config: SecretConfig): Promise<readonly Secret[]> {
+  const current = await readSecret(config, 'jwtSecret')
+  const previous = await readSecret(config, 'jwtPreviousSecret')
+  const first =
+    current ??
+    (config.demo ? { value: await demoSecret(config.dataDir), source: 'the secret of the demo' } : undefined)
+  return [first, previous].filter((secret) => secret !== undefined)
+}
+
+async function readSecret(config: SecretConfig, name: SecretName): Promise<Secret | undefined> {
+  const value = config[name]
+  if (value !== undefined) return { value, source: variableOf(name) }
+  const fileOption = `${name}File` as const satisfies keyof ServerValues
+  const path = config[fileOption]
+  const source = variableOf(fileOption)
+  return path === undefined ? undefined : { value: await readSecretFile(path, source), source }
+}
+
+const FILE_REASONS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EACCES', 'this user may not read it'],
+  ['EISDIR', 'it is a folder'],
+])
+
+/** Editors and `echo` end a file with a line break, which is no part of the secret. */
+async function readSecretFile(path: string, source: string): Promise<string> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    const reason = FILE_REASONS.get(errorCode(error)) ?? errorMessage(error)
+    throw new OperatorError(`${source} is ${path}, which cannot be read: ${reason}.`, { cause: error })
+  }
+  const text = decode(bytes)?.replace(/\r?\n$/u, '')
+  if (text === '') throw new OperatorError(`${source} is ${path}, which is empty.`)
+  // eslint-disable-next-line no-control-regex -- a second line, or bytes that are no text
+  if (text === undefined || /[\u0000-\u001f\u007f]/u.test(text)) {
+    throw new OperatorError(
+      `${source} is ${path}, which must hold the secret alone, as one line of text; random bytes in base64, say.`,
+    )
+  }
+  return text
+}
+
+/** Undefined: bytes that are no UTF-8, which would be replaced, and no token would ever fit. */
+function decode(bytes: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
