@@ -16,7 +16,7 @@ import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
-import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
+import { spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
@@ -65,7 +65,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     options.emit && options.rooms
       ? provideRooms({
           prefixes: options.rooms,
-          engine: spelledRooms(engine, spell),
+          engine,
+          spell,
           namespace,
           socket: (id) => inbound.socket(id),
           log,
