@@ -29,6 +29,7 @@ async function findingsIn(files: Readonly<Record<string, string>>): Promise<read
 const ROUND = [
   'packages/protocol/src',
   'packages/client/src/react',
+  'packages/server/src/core',
   'packages/server/src/rows',
   'packages/server/src/socketio',
   'packages/server/src/testing/contracts',

@@ -105,6 +105,9 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
     )
     expect([rooms.has('cafe'), rooms.has('team-sales')]).toEqual([true, false])
     expect((await fetch(`${url}/demo/messages`)).status).toBe(401)
+    for (const right of [`bearer ${token}`, `Bearer  ${token}`]) {
+      expect((await fetch(`${url}/demo/world`, { headers: { Authorization: right } })).status).toBe(200)
+    }
     for (const wrong of ['', 'Bearer ', `Bearer ${token}x`, token]) {
       expect((await fetch(`${url}/demo/world`, { headers: { Authorization: wrong } })).status).toBe(401)
     }

@@ -31,7 +31,7 @@ app.decorateRequest('userId', '')
 app.addHook('onRequest', async (request, reply) => {
   if (request.url === '/login') return
   try {
-    const claims = verify(request.headers.authorization?.replace(/^Bearer /, '') ?? '') as { sub: string }
+    const claims = verify(request.headers.authorization?.replace(/^Bearer +/i, '') ?? '') as { sub: string }
     request.setDecorator('userId', claims.sub)
   } catch (error) {
     request.log.info(error, 'a request without a valid token')

@@ -27,7 +27,7 @@ export function demoRoutes({ world, tokens, messages, pages }: DemoParts): Hono 
   const routes = new Hono()
   const people = new Map(world.people.map((person) => [person.userId, person]))
   const personOf = (context: Context) => {
-    const [, token = ''] = /^Bearer (.+)$/u.exec(context.req.header('authorization') ?? '') ?? []
+    const [, token = ''] = /^bearer +(.+)$/iu.exec(context.req.header('authorization') ?? '') ?? []
     return people.get(tokens.userOf(token) ?? '')
   }
   routes.get('/demo/users', (context) =>

@@ -153,6 +153,8 @@ export type Effect =
   /** The user's memberships are needed, and have to be kept up to date, until `forget`. */
   | { readonly type: 'want'; readonly userId: UserId }
   | { readonly type: 'forget'; readonly userId: UserId }
+  /** A room is held no longer that these sessions were in: its roster named users whose own rows do not say so. */
+  | { readonly type: 'unplaced'; readonly sessionIds: readonly SessionId[] }
   /** The user's own rows and those of these rooms disagree, and have for a while: both are to be read again. */
   | { readonly type: 'reread'; readonly userId: UserId; readonly rooms: readonly RoomName[] }
 

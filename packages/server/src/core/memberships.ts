@@ -7,7 +7,7 @@
  * In names mode the rows of the room decide who is in it. A person's own rows decide which rooms are held, and who is in
  * a room in count mode. Every change first notes what sessions were told, then changes the edges (rooms.ts).
  */
-import type { UserId } from '@vigie/protocol'
+import type { SessionId, UserId } from '@vigie/protocol'
 import { roomChanged } from './event-cache.js'
 import type { KnownRooms, Presence, RosterOrSize } from './inputs.js'
 import {
@@ -134,6 +134,9 @@ function noteNumber(world: World, { room }: CountedRoom, person: Person): void {
 
 /** Nobody's own rows name the room any more. Sessions that a roster had in it lose it. */
 function letGo(world: World, room: Room): void {
+  const sessionIds: SessionId[] = []
+  forEachViewer(room, ({ id }) => sessionIds.push(id))
+  if (sessionIds.length > 0) world.effects.push({ type: 'unplaced', sessionIds })
   setRows(world, room, NO_ROWS)
   dropRoom(world, room)
 }

@@ -151,6 +151,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'reread':
         directory.invalidate(staleOf(effect))
         return
+      // Rooms hear of it where adapters must: see rooms.ts.
+      case 'unplaced':
       case 'refused':
     }
   }

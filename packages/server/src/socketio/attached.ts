@@ -8,7 +8,8 @@ const marks = new WeakSet<object>()
 export function refuseAttached(namespace: Namespace): void {
   if (!namespace.listeners('connect').some((listener) => marks.has(listener))) return
   throw new TypeError(
-    `The namespace ${namespace.name} has presence already; close that first, or attach to another namespace.`,
+    `The namespace \`${namespace.name}\` has presence already. Call \`attachPresence\` once, ` +
+      'or `await presence.close()` before the next call.',
   )
 }
 

@@ -74,15 +74,15 @@ export function createPressure(): Pressure {
   let elapsedMs = 0
 
   const ownShare = () => (elapsedMs === 0 ? 0 : ownMs / elapsedMs)
+  const isReason = () => ownShare() >= OWN_SHARE
 
   function measure(beat: Beat): void {
     ownMs = ownMs * OWN_DECAY + beat.ownMs
     elapsedMs = elapsedMs * OWN_DECAY + beat.elapsedMs
     beatsSinceTrial++
     const isPressed = beat.lateMs > LATE_MS || beat.busyShare > BUSY_SHARE
-    const isOurs = isPressed && ownShare() >= OWN_SHARE
-    pressedBeats = isOurs ? pressedBeats + 1 : 0
-    beatsWithoutPressure = isOurs ? 0 : beatsWithoutPressure + 1
+    pressedBeats = isPressed ? pressedBeats + 1 : 0
+    beatsWithoutPressure = isPressed && isReason() ? 0 : beatsWithoutPressure + 1
     calmBeats = !isPressed && beat.busyShare < CALM_SHARE ? calmBeats + 1 : 0
   }
 
@@ -123,7 +123,7 @@ export function createPressure(): Pressure {
       measure(beat)
       const before = step
       const wider = STEPS[step + 1]
-      if (wider && pressedBeats >= wider.beats) widen()
+      if (wider && pressedBeats >= wider.beats && isReason()) widen()
       else if (calmBeats >= CALM_BEATS) {
         trust()
         if (step > 0) moveTo(step - 1)

@@ -98,6 +98,9 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
         changed.forEach((room, place) => {
           for (const id of different(before[place] ?? NOBODY, engine.sessionsIn(room))) moved.add(id)
         })
+        for (const effect of effects) {
+          if (effect.type === 'unplaced') for (const id of effect.sessionIds) moved.add(id)
+        }
         for (const id of moved) update(id)
         return effects
       },

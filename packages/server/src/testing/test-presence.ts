@@ -131,6 +131,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       // here users and rooms are read together, the moment they change.
       case 'due':
       case 'reread':
+      case 'unplaced':
       case 'want':
       case 'forget':
       case 'refused':
@@ -226,7 +227,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   return {
     ...api.methods,
     ready: Promise.resolve(),
-    sizes: () => ({ ...engine.sizes(), connections: connections.size }),
+    sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0 }),
     async close() {
       isClosed = true
       connections.clear()

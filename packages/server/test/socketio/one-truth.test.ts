@@ -8,7 +8,12 @@ import type { MemoryMemberships } from '../../src/memory/index.js'
 import type { Memberships } from '../../src/socketio/index.js'
 import { startWire, type Wire } from '../support/wire.js'
 
-const rows = { conversations: [['c', ['ann', 'bob']]] } as const
+const rows = {
+  conversations: [
+    ['c', ['ann', 'bob']],
+    ['d', ['ann', 'cid']],
+  ],
+} as const
 const fast = { graceMs: 0, reattachGraceMs: 0 } as const
 
 /** Rows that nobody is told of, and reads of rooms that fail while `broken` says so. */
@@ -59,8 +64,11 @@ describe.each(Object.entries(says))('a host that names the %s', (_what, changed)
     ann.hear()
     expect(wire.presence.online('c')).toEqual(['ann'])
     expect((await rosterFor(wire, 'ann')).map(([id]) => id)).toEqual(['ann'])
+    const cid = await wire.connect('cid')
     await bob.drop()
-    await ann.fence()
+    // What was said of Bob would come before this.
+    await cid.ask('typing:start', { convId: 'd' })
+    await ann.until('cid types in d')
     expect(ann.hear().filter((line) => line.startsWith('bob'))).toEqual([])
   })
 

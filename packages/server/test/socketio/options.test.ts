@@ -168,7 +168,8 @@ describe('attachPresence refuses in a sentence', () => {
     const first = attach(io, good())
     for (const same of [io, io.of('/')]) {
       expect(refusal(good(), same)).toBe(
-        'The namespace / has presence already; close that first, or attach to another namespace.',
+        'The namespace `/` has presence already. Call `attachPresence` once, ' +
+          'or `await presence.close()` before the next call.',
       )
     }
     expect(refusal({ ...good(), emit: false }, io)).toContain('has presence already')

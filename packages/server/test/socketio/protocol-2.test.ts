@@ -151,7 +151,7 @@ describe('a client of protocol 2', () => {
     expect(names(second)).toEqual(['presence:state'])
   })
 
-  it('with rows that changed meanwhile is told everything', async () => {
+  it('who was added to a conversation meanwhile is told that one', async () => {
     await using wire = await startWire({ rows })
     const before = sdk(wire, 'ann', { clientId: 'page' })
     await before.until(isSynced)
@@ -160,8 +160,25 @@ describe('a client of protocol 2', () => {
     wire.rows.addToConversation('new', 'ann')
     const after = sdk(wire, 'ann', { clientId: 'page', since: at })
     await after.until((client) => client.told.length > 0)
+    expect(names(after)).toEqual(['presence:diff'])
+    const { conversations = [], groups = [] } = after.told[0]?.[1] as PresenceDiff
+    expect([groups, conversations]).toEqual([
+      [],
+      [expect.objectContaining({ id: 'new', mode: 'names', roster: ['ann'] })],
+    ])
+  })
+
+  it('who was removed from a conversation meanwhile is told everything', async () => {
+    await using wire = await startWire({ rows: { conversations: [...rows.conversations, ['old', ['ann']]] } })
+    const before = sdk(wire, 'ann', { clientId: 'page' })
+    await before.until(isSynced)
+    const { at } = syncedOf(before)
+    await before.drop()
+    wire.rows.removeFromConversation('old', 'ann')
+    const after = sdk(wire, 'ann', { clientId: 'page', since: at })
+    await after.until((client) => client.told.length > 0)
     expect(names(after)).toEqual(['presence:state'])
-    expect(syncedOf(after).rooms.has('conversation new')).toBe(true)
+    expect(syncedOf(after).rooms.has('conversation old')).toBe(false)
   })
 
   it('gets a picture that is too large for one frame in several, of which the last has the position', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { startIssuer } from '../support/issuer.js'
 import { startWire, token } from '../support/wire.js'
 
 describe('the end of a token', () => {
@@ -47,6 +48,10 @@ describe('the end of a token', () => {
 })
 
 describe('new tokens behind a check that does not answer', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
   /** Checks named `slow…` wait until they are let go. */
   async function start() {
     const checked: string[] = []
@@ -109,6 +114,30 @@ describe('new tokens behind a check that does not answer', () => {
     const other = await wire.connect('ann', { auth: { token: 'other' } })
     expect(await other.ask('presence:token', { token: 'new' })).toEqual({ ok: true })
     expect(checked).toEqual(['slow', 'other', 'new'])
+  })
+
+  it('do not pile up behind an issuer of keys that hangs, nor do requests to it', async () => {
+    await using issuer = await startIssuer()
+    issuer.publish('1')
+    const jwt = { jwksUrl: issuer.url }
+    await using wire = await startWire({
+      presence: { auth: jwt, authenticateMs: 100, eventsBurst: 1_000 },
+    })
+    const ann = await wire.connect('ann', { auth: { token: issuer.token('1', 'ann') } })
+    // Keys are not fetched again sooner for a name that is not known.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 6_000 })
+    issuer.hang()
+    const asked = Array.from({ length: 300 }, () =>
+      ann.ask('presence:token', { token: issuer.token('2', 'ann') }),
+    )
+    const codes = (await Promise.all(asked)).map((answer) => (answer.ok ? 'ok' : answer.error.code))
+    expect([codes[0], codes.at(-1), new Set(codes.slice(1, -1))]).toEqual([
+      ...['unavailable', 'unavailable'],
+      new Set(['token_superseded']),
+    ])
+    expect(issuer.requests()).toBe(2)
+    expect(ann.socket.connected).toBe(true)
+    expect(wire.presence.get('ann').online).toBe(true)
   })
 
   it('and those of one session do not wait for those of another', async () => {

@@ -506,7 +506,8 @@ describe('presence that is attached twice', () => {
   const options = () => ({ memberships: memoryMemberships(), auth: { secret: SECRET } })
   const sentence = (namespace: string) =>
     new TypeError(
-      `The namespace ${namespace} has presence already; close that first, or attach to another namespace.`,
+      `The namespace \`${namespace}\` has presence already. Call \`attachPresence\` once, ` +
+        'or `await presence.close()` before the next call.',
     )
 
   it('is refused, and what there is goes on', async () => {

@@ -16,6 +16,8 @@ export interface Issuer extends AsyncDisposable {
   requests(): number
   /** From now on these keys are the ones that it stands by. */
   publish(...kids: string[]): void
+  /** From now on it takes requests and never answers. */
+  hang(): void
   /** A token signed with the key of this name, published or not. */
   token(kid: string, userId: string, claims?: object): string
 }
@@ -30,8 +32,10 @@ export async function startIssuer(): Promise<Issuer> {
   }
   let published: string[] = []
   let requests = 0
+  let isHanging = false
   const server = createServer((_request, response) => {
     requests++
+    if (isHanging) return
     const jwks = published.map((kid) => ({
       ...pairOf(kid).publicKey.export({ format: 'jwk' }),
       kid,
@@ -45,6 +49,9 @@ export async function startIssuer(): Promise<Issuer> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`,
     requests: () => requests,
+    hang() {
+      isHanging = true
+    },
     publish(...kids: string[]) {
       published = kids
     },

@@ -138,6 +138,7 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     windowMs: 0,
     readBatchMs: 0,
     readRetryMs: 20,
+    rereadMs: 0,
     occupancyWindowMs: 50,
     tokenClockToleranceMs: 0,
     eventsPerSecond: 10_000,

@@ -209,7 +209,13 @@ async function play({ presence, ...stage }: Stage): Promise<unknown[]> {
     presence.on(event, (payload: unknown) => log.push([event, payload]))
   const look = (what: string) => {
     // What sessions are owed depends on when their connections can take it.
-    const { owed: _owed, heldUsers: _users, heldRooms: _rooms, ...sizes } = presence.sizes()
+    const {
+      owed: _owed,
+      heldUsers: _users,
+      heldRooms: _rooms,
+      pressure: _pressure,
+      ...sizes
+    } = presence.sizes()
     const online = ['plan', 'lunch', 'none'].map((id) => presence.online(id).sort())
     log.push([what, [...presence.getMany(users)], online, sizes])
   }
