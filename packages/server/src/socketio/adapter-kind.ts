@@ -9,7 +9,21 @@ export type Adapter = Namespace['adapter']
 /** An adapter emits these when sockets join and leave. Socket.IO's sharded Redis adapter subscribes to channels by them. */
 const ROOM_EVENTS = ['create-room', 'delete-room', 'join-room', 'leave-room'] as const
 const JOINING_METHODS = ['addAll', 'del', 'delAll'] as const
-const METHODS = [...JOINING_METHODS, 'socketRooms', 'persistSession'] as const
+/** What Socket.IO asks an adapter to do with the sockets of rooms, with the place of the target among the arguments. */
+export const TARGETED = [
+  ['broadcast', 1],
+  ['broadcastWithAck', 1],
+  ['fetchSockets', 0],
+  ['addSockets', 0],
+  ['delSockets', 0],
+  ['disconnectSockets', 0],
+] as const
+const METHODS = [
+  ...JOINING_METHODS,
+  'socketRooms',
+  'persistSession',
+  ...TARGETED.map(([name]) => name),
+] as const
 const MAPS = ['rooms', 'sids'] as const
 
 export function adapterName(adapter: Adapter): string {

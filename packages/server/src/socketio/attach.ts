@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
 import type { Namespace, Server } from 'socket.io'
 import { createEngine, type CloseReason, type Effect, type Stale } from '../core/index.js'
-import { markAttached } from './attached.js'
+import { markAttached, refuseAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createInbound } from './inbound.js'
@@ -16,7 +16,7 @@ import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
-import { spelledRooms, spelledUsers, spellingOf } from './spelling.js'
+import { spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
 
@@ -29,7 +29,7 @@ interface Attachable {
 /**
  * Adds presence to a Socket.IO server, or to one of its namespaces. Attach it before listening.
  *
- * @throws RangeError or TypeError when an option, or a combination, cannot work, or when there is presence already.
+ * @throws RangeError or TypeError when an option, or a combination, cannot work, or presence is attached already.
  * @example
  * const presence = attachPresence(io, {
  *   auth: { secret: process.env.JWT_SECRET },
@@ -41,6 +41,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const namespace = asNamespace(io)
   const { server } = namespace
   const options = resolveOptions(input, server)
+  refuseAttached(namespace)
   const { settings, memberships, log } = options
   // May refuse a key: nothing has been started by then.
   const authenticate = createAuthenticate(options.identify, settings)
@@ -64,7 +65,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     options.emit && options.rooms
       ? provideRooms({
           prefixes: options.rooms,
-          engine: spelledRooms(engine, spell),
+          engine,
+          spell,
           namespace,
           socket: (id) => inbound.socket(id),
           log,

@@ -1,20 +1,20 @@
-/** Which namespaces have presence: two at once would both let people in, and each would take the other's rooms for joins. */
+/** Which namespaces have presence. A second one would let people in beside the first, and take its rooms for joined ones. */
 import type { Namespace } from 'socket.io'
 
-/** Handlers for `connect` that do nothing: a namespace that a pattern stands for has those of the pattern, and so this one. */
+/** Handlers for `connect` that do nothing. A namespace that comes from a pattern has those of the pattern, and so this one. */
 const marks = new WeakSet<object>()
 
-/**
- * Says that the namespace has presence, until the function that is returned is called.
- * @throws TypeError when it has presence already, of its own or from a pattern that it came from.
- */
+/** @throws TypeError when the namespace has presence, of its own or from a pattern that it came from. */
+export function refuseAttached(namespace: Namespace): void {
+  if (!namespace.listeners('connect').some((listener) => marks.has(listener))) return
+  throw new TypeError(
+    `The namespace \`${namespace.name}\` has presence already. Call \`attachPresence\` once, ` +
+      'or `await presence.close()` before the next call.',
+  )
+}
+
+/** The namespace has presence until the function that is returned is called. */
 export function markAttached(namespace: Namespace): () => void {
-  if (namespace.listeners('connect').some((listener) => marks.has(listener))) {
-    throw new TypeError(
-      `The namespace \`${namespace.name}\` has presence already. Call \`attachPresence\` once, ` +
-        'or `await presence.close()` before the next call.',
-    )
-  }
   const mark = () => {}
   marks.add(mark)
   namespace.on('connect', mark)

@@ -4,8 +4,13 @@
  * these joins, and always derives them from the engine; what the host joins itself under the same names is kept apart.
  */
 import type { Namespace } from 'socket.io'
-import { exchange } from './adapter-kind.js'
+import { exchange, TARGETED } from './adapter-kind.js'
 import type { RowRooms } from './row-rooms.js'
+
+interface Target {
+  readonly rooms: ReadonlySet<string>
+  readonly except?: ReadonlySet<string> | undefined
+}
 
 export interface JoinedRows {
   /** The rows of the socket's user may be others than before, or it has just become a session. */
@@ -35,6 +40,18 @@ export function joinRows(
       const own = ofHost.get(id) ?? new Set()
       ofHost.set(id, own.add(name))
     }
+  }
+
+  /** A room is found by the name that it is joined under: one of another spelling has its members as well. */
+  function spelled(target: Target): Target {
+    if (isOver) return target
+    const [rooms, except] = [withSpellings(target.rooms), withSpellings(target.except)]
+    return rooms === target.rooms && except === target.except ? target : { ...target, rooms, except }
+  }
+
+  function withSpellings<Names extends ReadonlySet<string> | undefined>(names: Names): Names {
+    const more = [...(names ?? [])].flatMap((name) => rows.respelled(name) ?? [])
+    return more.length === 0 ? names : (new Set([...(names ?? []), ...more]) as unknown as Names)
   }
 
   function isNamed(id: string, room: string): boolean {
@@ -91,6 +108,12 @@ export function joinRows(
       persistSession({ ...session, rooms: kept })
     }),
   ]
+  for (const [method, place] of TARGETED) {
+    const original = adapter[method].bind(adapter) as (...args: unknown[]) => unknown
+    const inEitherSpelling = (...args: unknown[]) =>
+      original(...args.with(place, spelled(args[place] as Target)))
+    back.push(exchange(adapter, method, inEitherSpelling as never))
+  }
   // Of an adapter that the host has exchanged for this one they were members already.
   for (const id of namespace.sockets.keys()) update(id)
 

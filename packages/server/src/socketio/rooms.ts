@@ -10,7 +10,7 @@
  */
 import type { SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
-import type { Engine, Input, KnownRooms, Log } from '../core/index.js'
+import type { Engine, Input, KnownRooms, Log, Spell } from '../core/index.js'
 import { adapterName, whatIsMissing, whyItJoins, type Adapter } from './adapter-kind.js'
 import type { RoomPrefixes } from './options.js'
 import { showRows } from './rooms-from-rows.js'
@@ -29,6 +29,7 @@ export interface MemberRooms {
 interface RoomsOptions {
   readonly prefixes: RoomPrefixes
   readonly engine: RowQuestions
+  readonly spell: Spell
   readonly namespace: Namespace
   /** The connection of a session, until it has ended. */
   readonly socket: (sessionId: SessionId) => Socket | undefined
@@ -49,11 +50,11 @@ const NO_ROOMS: KnownRooms = []
  * Rooms for each user, group and conversation with a session here.
  * @throws TypeError when the namespace's adapter cannot have them.
  */
-export function provideRooms({ prefixes, engine, namespace, socket, log }: RoomsOptions): MemberRooms {
+export function provideRooms({ prefixes, engine, spell, namespace, socket, log }: RoomsOptions): MemberRooms {
   const missingAtStart = whatIsMissing(namespace.adapter)
   if (missingAtStart !== undefined) throw new TypeError(missingAtStart)
   const followed = new WeakMap<Adapter, Followed>()
-  const rows = createRowRooms(prefixes, engine)
+  const rows = createRowRooms(prefixes, engine, spell)
   /** Adapters that only look are not to pay for those that must be told. */
   let isToldOfChanges = false
   let isClosed = false

@@ -134,6 +134,28 @@ describe.each(WAYS)('a room of an adapter %s', (_, before) => {
     expect(await whoHears()).toEqual([['x'], [], []])
   })
 
+  it('is found by another spelling of its id, where the store has one of its own', async () => {
+    await using wire = await start({
+      wrap: (memory) => ({ ...memory, spelling: (_, id) => id.toLowerCase() }),
+    })
+    const ann = await wire.connect('ann')
+    const bob = await wire.connect('bob')
+    await ann.server().join('conv:C')
+    const both = () => {
+      wire.io.to('conv:C').emit('news', 'x')
+      wire.io.to(['conv:C', 'conv:c', 'user:BOB']).emit('news', 'y')
+      wire.io.to('group:G').except('user:ANN').emit('news', 'z')
+    }
+    expect(await heard(ann, both)).toEqual(['x', 'y'])
+    expect(await heard(bob, both)).toEqual(['x', 'y', 'z'])
+    expect(await wire.io.in('conv:C').fetchSockets()).toHaveLength(2)
+    wire.io.in('user:BOB').socketsJoin('lobby')
+    expect(roomsOf(bob.server())).toEqual(['conv:c', 'group:g', 'lobby', 'user:bob'])
+    wire.io.in('user:BOB').disconnectSockets()
+    await wire.until('his end', () => wire.io.of('/').sockets.size === 2)
+    expect(ann.socket.connected).toBe(true)
+  })
+
   it('has nobody who has gone', async () => {
     await using wire = await start()
     const ann = await wire.connect('ann')
