@@ -17,7 +17,7 @@ interface Mutant {
   readonly isCounted?: keyof Tally
 }
 
-/** Each is a mistake that somebody could make in the engine; 1,200 random histories must notice it. */
+/** Each is a mistake that somebody could make in the engine; 2,000 random histories must notice it. */
 const MUTANTS: readonly Mutant[] = [
   {
     name: 'grace ignored',
@@ -272,12 +272,12 @@ function isCaught(create: typeof createEngine, counted?: keyof Tally): boolean {
       const tally = play(history, create, worldSettings)
       if (counted) count += tally[counted]
     }),
-    { numRuns: 1_200, endOnFailure: true },
+    { numRuns: 2_000, endOnFailure: true },
   )
   return failed || (counted !== undefined && count === 0)
 }
 
-describe('1,200 random histories notice', () => {
+describe('2,000 random histories notice', () => {
   afterAll(() => rm(cache, { recursive: true, force: true }))
 
   it.each(MUTANTS)('$name', async (mutant) => {
