@@ -88,6 +88,14 @@ export const SETTINGS = {
     unit: 'ms',
     meaning: 'A session is written at most once in this time; 0: as often as something changes.',
   },
+  idleWindowMs: {
+    default: 5,
+    min: 0,
+    max: 10_000,
+    unit: 'ms',
+    meaning:
+      'A session that had nothing to be told for `windowMs` is written a second time this soon; the longer `windowMs` holds from then on.',
+  },
   occupancyWindowMs: {
     default: 1_000,
     min: 0,

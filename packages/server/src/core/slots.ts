@@ -2,7 +2,7 @@
  * When a session is written: at once if it has had nothing for a window, else in a slot of its own. Slots are coarse:
  * sessions that are due within one are written together.
  */
-import { DUE, NOT_DUE, type Session, type Slot, type World } from './model.js'
+import { DUE, isUnderPressure, NOT_DUE, type Session, type Slot, type World } from './model.js'
 
 const SLOT_MS = 5
 
@@ -22,10 +22,17 @@ export function schedule(world: World, session: Session, notBefore = 0): void {
   else waitIn(slotAt(world, at), session)
 }
 
-/** The session was written, or had nothing left to be told. */
+/**
+ * The session was written, or had nothing left to be told. One that had nothing to be told for a window may be written
+ * again soon: what comes alone need not wait for company. One that is written in its slot has the whole window: what
+ * comes in numbers is written together.
+ */
 export function wasTaken(world: World, session: Session, wasWritten: boolean): void {
   session.dueAt = NOT_DUE
-  if (wasWritten) session.nextAt = world.now + world.windowMs
+  if (!wasWritten) return
+  const { now, windowMs, settings } = world
+  const wasIdle = now - session.nextAt >= windowMs && !isUnderPressure(world)
+  session.nextAt = now + (wasIdle ? Math.min(settings.idleWindowMs, windowMs) : windowMs)
 }
 
 function handOut(world: World, session: Session): void {

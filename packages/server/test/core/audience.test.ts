@@ -290,21 +290,48 @@ describe('somebody who reads slowly', () => {
 })
 
 describe('the slots of a session', () => {
-  it('write at once after a quiet window, and then at most once per window', () => {
-    const people = Object.fromEntries(['ann', 'b', 'c', 'd', 'e'].map((name) => [name, { groups: ['g'] }]))
-    const s = story(people, { windowMs: 20 })
+  it('write at once after a quiet window, a second time soon, and then at most once per window', () => {
+    const names = ['ann', 'b', 'c', 'd', 'e', 'f']
+    const people = Object.fromEntries(names.map((name) => [name, { groups: ['g'] }]))
+    const s = story(people, { windowMs: 20, idleWindowMs: 5 })
     const ann = s.connect('ann')
     s.wait(100)
     s.hear(ann)
     s.connect('b')
     expect(s.hear(ann)).toEqual(['b 1'])
-    for (const name of ['c', 'd', 'e']) {
+    for (const name of ['c', 'd']) {
       s.wait(2)
       s.connect(name)
       expect(s.hear(ann)).toEqual([])
     }
-    s.wait(20)
-    expect(s.hear(ann)).toEqual(['c 1', 'd 1', 'e 1'])
+    s.wait(1)
+    expect(s.hear(ann)).toEqual(['c 1', 'd 1'])
+    for (const name of ['e', 'f']) {
+      s.wait(9)
+      s.connect(name)
+      expect(s.hear(ann)).toEqual([])
+    }
+    s.wait(2)
+    expect(s.hear(ann)).toEqual(['e 1', 'f 1'])
+    // Two windows without news: what comes alone is not kept waiting.
+    s.wait(40)
+    s.connect('b', { device: 'second' })
+    expect(s.hear(ann)).toEqual(['b 2'])
+  })
+
+  it('are all of one length when idleWindowMs is not shorter', () => {
+    const people = Object.fromEntries(['ann', 'b', 'c'].map((name) => [name, { groups: ['g'] }]))
+    const s = story(people, { windowMs: 20, idleWindowMs: 20 })
+    const ann = s.connect('ann')
+    s.wait(100)
+    s.hear(ann)
+    s.connect('b')
+    s.wait(2)
+    s.connect('c')
+    s.wait(17)
+    expect(s.hear(ann)).toEqual(['b 1'])
+    s.wait(1)
+    expect(s.hear(ann)).toEqual(['c 1'])
   })
 })
 
