@@ -114,6 +114,9 @@ export function play(history: History, create: typeof createEngine, settings: Se
           known.delete(effect.userId)
           truth.tellOwn(effect.userId, undefined)
           break
+        // Of Socket.IO's rooms, which are not played here.
+        case 'unplaced':
+          break
         case 'reread':
           tally.reread++
           reads.push(effect.userId)
