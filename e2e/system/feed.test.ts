@@ -11,6 +11,7 @@ import {
   type AddressInfo,
   type Socket,
 } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { Server } from 'socket.io'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -180,6 +181,8 @@ describe.each(clusterKinds())('on $name', ({ name, hasStandby, start }) => {
       await using host = await startHost(url, way)
       const { limitMs } = FOUND[way.found]
       expect(host.warnings).toEqual(way.atStart ? [expect.stringMatching(way.atStart)] : [])
+      // The few who are here are due at the beginning of each period: this change just misses them.
+      if (way.found === 'reread') await sleep(FOUND.reread.rereadMs / 6)
       const tookMs = await host.lose(() => host.sql.unsafe(way.change))
       took.push(`  ${way.found.padEnd(6)} ${String(tookMs).padStart(5)} ms  ${way.title}`)
       expect(tookMs).toBeLessThan(limitMs)
