@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, chmod, chown, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,12 +14,16 @@ const run = promisify(execFile)
 export interface Cluster extends AsyncDisposable {
   /** A superuser's URL of the database `postgres`. */
   readonly url: string
+  /** A server that follows this one, where the kind `hasStandby`. It ends with this one. */
+  startStandby?(): Promise<{ readonly url: string }>
 }
 
 /** A version that tests can run on. */
 export interface ClusterKind {
   /** For titles. */
   readonly name: string
+  /** Whether `startStandby` is there. */
+  readonly hasStandby: boolean
   start(): Promise<Cluster>
 }
 
@@ -28,9 +32,9 @@ const DEBIAN_BIN = '/usr/lib/postgresql/15/bin'
 
 /** The PostgreSQL that npm brings, and Debian's where it is installed. */
 export function clusterKinds(): readonly ClusterKind[] {
-  const embedded = { name: 'PostgreSQL 18 from npm', start: startEmbedded }
+  const embedded = { name: 'PostgreSQL 18 from npm', hasStandby: false, start: startEmbedded }
   if (existsSync(join(DEBIAN_BIN, 'initdb'))) {
-    return [embedded, { name: 'PostgreSQL 15 of Debian', start: startDebian }]
+    return [embedded, { name: 'PostgreSQL 15 of Debian', hasStandby: true, start: startDebian }]
   }
   console.info(`There is no PostgreSQL in ${DEBIAN_BIN}: these tests run on the one from npm only.`)
   return [embedded]
@@ -62,14 +66,34 @@ async function startDebian(): Promise<Cluster> {
   if (as.uid !== undefined) await chown(folder, as.uid, as.gid ?? as.uid)
   const options = { ...as, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' } }
   await run(join(DEBIAN_BIN, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8'], options)
-  const port = await freePort()
-  const settings = `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 -c fsync=off -c wal_level=logical`
-  const log = join(folder, 'log')
-  await run(join(DEBIAN_BIN, 'pg_ctl'), ['-D', data, '-o', settings, '-l', log, '-w', 'start'], options)
+  const program = (name: string, args: readonly string[]) =>
+    run(name.startsWith('pg_') ? join(DEBIAN_BIN, name) : name, args, options)
+  // A copy of the cluster before its first start, which catches up from the log of the running one.
+  const standby = join(folder, 'standby')
+  await program('cp', ['-a', data, standby])
+  const startOn = async (place: string): Promise<number> => {
+    const port = await freePort()
+    const settings = `-p ${port} -k ${folder} -c listen_addresses=127.0.0.1 -c fsync=off -c wal_level=logical -c wal_keep_size=1GB`
+    await program('pg_ctl', ['-D', place, '-o', settings, '-l', `${place}.log`, '-w', 'start'])
+    return port
+  }
+  const urlOf = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`
+  const running = [data]
+  const port = await startOn(data)
   return {
-    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    url: urlOf(port),
+    async startStandby() {
+      await appendFile(
+        join(standby, 'postgresql.auto.conf'),
+        `primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres'\n`,
+      )
+      await program('cp', ['/dev/null', join(standby, 'standby.signal')])
+      const url = urlOf(await startOn(standby))
+      running.unshift(standby)
+      return { url }
+    },
     async [Symbol.asyncDispose]() {
-      await run(join(DEBIAN_BIN, 'pg_ctl'), ['-D', data, '-m', 'immediate', '-w', 'stop'], options)
+      for (const place of running) await program('pg_ctl', ['-D', place, '-m', 'immediate', '-w', 'stop'])
       await rm(folder, { recursive: true, force: true })
     },
   }

@@ -5,7 +5,13 @@
  */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import {
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type Socket,
+} from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import postgres from 'postgres'
 import { Server } from 'socket.io'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -147,7 +153,7 @@ const WAYS: readonly Way[] = [
 
 const took: string[] = []
 
-describe.each(clusterKinds())('on $name', ({ name, start }) => {
+describe.each(clusterKinds())('on $name', ({ name, hasStandby, start }) => {
   let cluster: Cluster
   let admin: postgres.Sql
   let databases = 0
@@ -175,6 +181,8 @@ describe.each(clusterKinds())('on $name', ({ name, start }) => {
       await using host = await startHost(url, way)
       const { limitMs } = FOUND[way.found]
       expect(host.warnings).toEqual(way.atStart ? [expect.stringMatching(way.atStart)] : [])
+      // The few who are here are due at the beginning of each period: this change just misses them.
+      if (way.found === 'reread') await sleep(FOUND.reread.rereadMs / 6)
       const tookMs = await host.lose(() => host.sql.unsafe(way.change))
       took.push(`  ${way.found.padEnd(6)} ${String(tookMs).padStart(5)} ms  ${way.title}`)
       expect(tookMs).toBeLessThan(limitMs)
@@ -255,6 +263,47 @@ describe.each(clusterKinds())('on $name', ({ name, start }) => {
       /^vigie: Row level security hides rows of conversation_users from the role reader_\d+ .*BYPASSRLS/m,
     )
   })
+
+  if (hasStandby) {
+    test('a standby is refused at the start, and one that a pooler puts in its place later is named by a warning', async () => {
+      const url = await newDatabase()
+      await using owner = connect(url)
+      await owner.unsafe(PLAIN)
+      await migrate(owner, TABLES)
+      const standby = await cluster.startStandby?.()
+      const standbyUrl = new URL(standby?.url ?? '')
+      standbyUrl.pathname = new URL(url).pathname
+      const follower = connect(standby?.url ?? '')
+      await expect
+        .poll(() => follower`SELECT FROM pg_database WHERE datname = ${new URL(url).pathname.slice(1)}`, {
+          timeout: 30_000,
+        })
+        .toHaveLength(1)
+      await follower.end()
+      const refused = postgresMemberships({ sql: standbyUrl.href, ...TABLES })
+      await expect(refused.open(() => {})).rejects.toThrow(
+        'This PostgreSQL is a standby; the change feed must be read from the primary.',
+      )
+      await refused.close()
+
+      await using pooler = await startPooler(url)
+      const lines: string[] = []
+      const write = (message: string) => lines.push(message)
+      const log = { debug() {}, info: write, warn: write, error: write }
+      const memberships = postgresMemberships({ sql: pooler.url, feedCheckMs: 100, log, ...TABLES })
+      await memberships.open(() => {})
+      pooler.switchTo(standbyUrl.href)
+      await expect
+        .poll(() => lines, { timeout: 10_000 })
+        .toContainEqual(expect.stringMatching(/^A standby of PostgreSQL answers/))
+      pooler.switchTo(url)
+      await expect
+        .poll(() => lines, { timeout: 10_000 })
+        .toContain('The primary server of PostgreSQL answers again.')
+      expect(lines.filter((line) => line.startsWith('A standby'))).toHaveLength(1)
+      await memberships.close()
+    })
+  }
 
   test('a URL as hosters write it starts `vigie serve` in the schema that it names, and one with an unknown parameter is refused by its name', async () => {
     const url = await newDatabase()
@@ -356,6 +405,46 @@ async function startHost(url: string, { found, schema = PLAIN, tables = TABLES, 
       await presence.close()
       await io.close()
       await sql.end({ timeout: 1 })
+    },
+  }
+}
+
+/** Where a pooler listens that sends everybody to one server, and to another one when it is told. */
+async function startPooler(url: string) {
+  let target = new URL(url)
+  const sockets = new Set<Socket>()
+  const pooler = createTcpServer((near) => {
+    const far = connectTcp(Number(target.port), target.hostname)
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(one)
+      one.pipe(other)
+      one.on('error', () => other.destroy())
+      one.on('close', () => {
+        sockets.delete(one)
+        other.destroy()
+      })
+    }
+  })
+  pooler.listen(0, '127.0.0.1')
+  await once(pooler, 'listening')
+  const own = new URL(url)
+  own.port = String((pooler.address() as AddressInfo).port)
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    url: own.href,
+    switchTo(other: string) {
+      target = new URL(other)
+      cut()
+    },
+    async [Symbol.asyncDispose]() {
+      pooler.close()
+      cut()
+      await once(pooler, 'close')
     },
   }
 }

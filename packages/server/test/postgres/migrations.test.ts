@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { migrate, migrationSql, postgresMemberships } from '@vigie/server/postgres'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
@@ -36,6 +37,50 @@ describe('migrate', () => {
     await migrate(connection, { createTables: true })
     await connection.unsafe(`RESET ROLE; DROP OWNED BY ${role}; DROP ROLE ${role}`)
     expect(await database.sql`SELECT oid, xmin::text FROM pg_trigger ORDER BY oid`).toEqual(before)
+  })
+
+  it('brings a database of the first version up to date, which is refused until then', async () => {
+    await using database = await freshDatabase()
+    const first = await readFile(new URL('../../migrations/001-change-feed.sql', import.meta.url), 'utf8')
+    await database.sql.unsafe(`CREATE TABLE group_users (group_id text, user_id text); CREATE SCHEMA vigie;
+      CREATE TABLE vigie.migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+      ${first}
+      INSERT INTO vigie.migrations (name) VALUES ('001-change-feed');
+      SELECT vigie.watch_memberships('group_users', 'group', 'group_id', 'user_id')`)
+    const memberships = postgresMemberships({ sql: database.sql, conversations: false })
+    await expect(memberships.open(() => {})).rejects.toThrow(
+      'Changes of the table group_users are not told (the schema `vigie` is of an older version): run `vigie migrate`',
+    )
+    await migrate(database.sql, { conversations: false })
+    await memberships.open(() => {})
+    await memberships.close()
+    const rows = await database.sql<{ name: string; enabled: string }[]>`
+      SELECT tgname AS name, tgenabled AS enabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY tgname`
+    expect(rows.map(({ name, enabled }) => `${name} ${enabled}`)).toEqual([
+      'vigie_group_delete A',
+      'vigie_group_insert A',
+      'vigie_group_row R',
+      'vigie_group_truncate A',
+      'vigie_group_update A',
+    ])
+  })
+
+  it('serves a role that may create triggers and does not own the table, but for rows that are replicated', async () => {
+    await using database = await freshDatabase()
+    await migrate(database.sql, { createTables: true, groups: false })
+    await database.sql`CREATE TABLE group_users (group_id text, user_id text)`
+    const role = `maker_${new URL(database.url).pathname.slice(1)}`
+    const connection = database.session()
+    await connection.unsafe(`CREATE ROLE ${role}; GRANT ALL ON SCHEMA vigie TO ${role}; GRANT ALL ON ALL TABLES IN SCHEMA vigie TO ${role};
+      GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA vigie TO ${role}; GRANT SELECT, TRIGGER ON group_users TO ${role}; SET ROLE ${role}`)
+    const warnings: string[] = []
+    const log = { debug() {}, info() {}, warn: (message: string) => warnings.push(message), error() {} }
+    await migrate(connection, { conversations: false })
+    const memberships = postgresMemberships({ sql: connection, conversations: false, log })
+    await memberships.open(() => {})
+    await memberships.close()
+    expect(warnings).toEqual([expect.stringContaining('does not fire for replicated rows')])
+    await connection.unsafe(`RESET ROLE; DROP OWNED BY ${role}; DROP ROLE ${role}`)
   })
 
   it('may be run by many nodes at once', async () => {
