@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import type { SessionId } from '@vigie/protocol'
 import type {
   createEngine,
   Input,
@@ -138,7 +139,8 @@ function play(
   inputs: readonly Timed[],
   receive: (sessionId: string, event: PresenceEvent) => void,
 ) {
-  const engine = createEngine(resolveSettings())
+  // Windows are compared by windows.ts; here both builds have the same.
+  const engine = createEngine(resolveSettings({ windowMs: 20, idleWindowMs: 20 }))
   const apply = (input: Input, now: number) => {
     for (const effect of engine.apply(input, now)) {
       if (effect.type !== 'due') continue
@@ -183,7 +185,7 @@ async function replay(folder: string, users: number): Promise<Figures> {
 function whatWasTold(core: Core, inputs: readonly Timed[]): Pick<Figures, 'bytes' | 'pictures'> {
   const pictures = new Map<string, Map<string, number>>()
   let bytes = 0
-  play(core, inputs, (sessionId, event) => {
+  const engine = play(core, inputs, (sessionId, event) => {
     bytes += JSON.stringify(event.payload).length
     if (event.name !== 'presence:state' && event.name !== 'presence:diff') return
     const picture =
@@ -195,6 +197,8 @@ function whatWasTold(core: Core, inputs: readonly Timed[]): Pick<Figures, 'bytes
   })
   const hash = createHash('sha256')
   for (const [id, picture] of [...pictures].sort()) {
+    // One that has ended was told no more.
+    if (engine.placesOf(id as SessionId).length === 0) continue
     const online = [...picture].filter(([, count]) => count > 0)
     hash.update(`${id} ${online.sort().join(' ')}\n`)
   }

@@ -4,7 +4,7 @@
  *   sessions → presence → announce → pending
  *
  * and has no clock, timer, promise, log, socket or chance of its own: the same history of inputs always has the
- * same effects. Whoever runs it (the shell) is the only caller, and calls again at `nextDeadline()`.
+ * same effects. Its only caller is the shell, which calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import { dropCache } from './event-cache.js'
@@ -77,7 +77,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       return world.effects
     },
     take(due, now) {
-      // Whatever is handed out as due is one.
+      // Only sessions are handed out as due.
       const session = due as Session
       if (session.state !== 'live') return NOTHING
       world.now = Math.max(world.now, now)

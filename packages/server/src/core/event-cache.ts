@@ -25,7 +25,7 @@ export function dropCache(world: World): void {
   } else for (const room of rooms) room.snapshot = undefined
 }
 
-/** An event that many are told, by its content. Ids have no control characters: a line break keeps two apart in a key. */
+/** An event with many recipients, by its content. Ids have no control characters: a line break keeps two apart in a key. */
 export function cachedEvent({ cache }: World, key: string, make: () => PresenceEvent): PresenceEvent {
   let event = cache.others.get(key)
   if (!event) {

@@ -24,7 +24,7 @@ export type KnownRoom = RoomName & {
 /** Each room once. Not a map: there is a list for each user who is read, and it is passed on as it is. */
 export type KnownRooms = readonly KnownRoom[]
 
-/** Who its members are, each once; above `namesMax`, where nobody is told, only how many. */
+/** The members' ids, each once; above `namesMax`, where names are not read, only how many there are. */
 export type RosterOrSize = readonly UserId[] | number
 
 export type Input =
@@ -103,8 +103,8 @@ export type Input =
   /** The loop is late, or no longer: sessions are written at most once in this time, but not more often than `windowMs`. */
   | { readonly type: 'window'; readonly ms: number }
   /**
-   * How long people have been held back at the door, in milliseconds; 0: nobody is. While somebody is, graces that
-   * end are put off by that long, each by at most `admissionWaitMs` in all: whoever waits at the door does not blink.
+   * How long people have been held back at admission, in milliseconds; 0: nobody is. While somebody is, graces that
+   * end are put off by that long, each by at most `admissionWaitMs` in all: a client that waits for its admission is not shown as offline.
    */
   | { readonly type: 'admission'; readonly delayMs: number }
   /** A deadline has come. */
@@ -130,7 +130,7 @@ export interface DueSession {
 
 export type Effect =
   /**
-   * The last effect: these sessions, each once, are owed something and their slots have come. Call `take` for each when
+   * The last effect: these sessions, each once, have something pending and their slots have come. Call `take` for each when
    * its transport can be written.
    */
   | { readonly type: 'due'; readonly sessions: readonly DueSession[] }
@@ -166,7 +166,7 @@ export type RoomName =
 export type Place = RoomName | { readonly kind: 'user'; readonly id: UserId }
 
 type EventNames = keyof PresenceServerEvents
-/** One event for a client. The same fact for many recipients is the same object: whoever encodes may do it once. */
+/** One event for a client. The same fact for many recipients is the same object: it need be encoded only once. */
 export type PresenceEvent = {
   [Name in Exclude<EventNames, 'presence:closed'>]: {
     readonly name: Name

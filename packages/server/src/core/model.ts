@@ -260,7 +260,7 @@ export interface EventCache {
       conversations: Map<ConversationId, PresenceEvent> | undefined
     }
   >
-  /** Other events that many are told, by their content. */
+  /** Other events with many recipients, by their content. */
   readonly others: Map<string, PresenceEvent>
   /** Rooms whose `snapshot` was made: it is dropped with the rest. */
   rooms: Set<Room>

@@ -1,5 +1,5 @@
 /**
- * Beside stations 2 and 3 · what the members of a room in count mode are told: how many are online, and a few typists.
+ * Beside stations 2 and 3 · what the members of a room in count mode hear: how many are online, and a few typists.
  * In:   somebody of the room comes online, goes, or types (from presence.ts, typing.ts, memberships.ts); its window is over
  * Out:  the sessions that are to be told
  * Next: pending.ts
@@ -31,7 +31,7 @@ export function tellCounted(world: World, counted: CountedRoom): void {
   if (hasTold || hasShown) counted.nextAt = nextTelling(world)
 }
 
-/** Under pressure the members of such a room, who may be everybody, are told this seldom … */
+/** Under pressure a room tells its members, who may be everybody, only this often … */
 const PRESSED_WINDOW_MS = 4_000
 
 /** … and of all such rooms at the same time: a session that is in several is written once. */

@@ -44,7 +44,7 @@ function pendingOf(session: Session): Pending {
 /** A shorter list is not looked through for repetitions. */
 const PRESENCE_MAX = 128
 
-/** That somebody is no longer what they were told to be. All who are told share it. */
+/** News of a presence that is about to change. All recipients of one change share one object. */
 export function newsOf(world: World, subject: Person, allSee = false): News {
   return {
     userId: subject.id,
@@ -120,7 +120,7 @@ export function noteQuestion(world: World, session: Session, userId: UserId): vo
   if (news && !news.mustAnswer) replaceNews(session, { ...news, mustAnswer: true })
 }
 
-/** Call before the members of a room in names mode change, or its mode. `before` is shared by all who are told. */
+/** Call before the members of a room in names mode change, or its mode. All recipients share `before`. */
 export function noteRoster(world: World, session: Session, room: Room, before: RosterBefore): void {
   if (session.pending?.snapshot) return
   const pending = pendingOf(session)

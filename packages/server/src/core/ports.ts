@@ -42,7 +42,7 @@ export type Stale =
  * has a connection; the caller decides when to ask again. Ids that the store cannot hold (a word where it
  * has integers) have no memberships; they are no error and do not harm the rest of a batch. The caller
  * batches: at most {@link READ_USERS_MAX} users or {@link READ_ROOMS_MAX} rooms a call, and one call at a time.
- * Whoever asks meanwhile waits for its end, so a store that may never answer needs a time limit of its own.
+ * Further reads wait for its end, so a store that may never answer needs a time limit of its own.
  *
  * **Changes.** After `open` resolved, every committed change is followed by a call of `onStale` that names at
  * least the users and rooms whose rows it touched, within a second while the store answers. The call may name

@@ -141,7 +141,7 @@ export function loseNode(world: World, name: string, epoch: string): void {
   world.deadlines.set(node, world.now + world.settings.reattachGraceMs)
 }
 
-/** The re-attach grace of a lost node is over: whoever has not come back is gone. */
+/** The re-attach grace of a lost node is over: people who have not come back elsewhere are gone. */
 export function expireNode(world: World, node: RemoteNode): void {
   if (putOff(world, node)) return
   const epochs = world.nodes.get(node.node)

@@ -172,7 +172,7 @@ function diffOf(world: World, { users, groups, conversations }: Told, ofDevices?
 /** What is pending; nothing, if it is back to what the session was told. */
 export function writeChanges(world: World, session: Session): readonly PresenceEvent[] {
   const { firstPending, pending } = session
-  // Nearly always: somebody has come or gone, and all who see them are told the same.
+  // Nearly always: somebody has come or gone, and all recipients get the same event.
   if (firstPending && !pending) {
     const count = newCount(world, session, firstPending.userId, firstPending)
     return count ? (cachedDiff(world, count) ?? cacheDiff(world, count, { users: [count] })) : NOTHING

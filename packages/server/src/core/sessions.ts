@@ -128,7 +128,7 @@ function removeOldestLost(world: World, user: Person): boolean {
   return oldest !== undefined
 }
 
-/** The token's end makes a session lost, not left: whoever comes back with a new one did not blink. */
+/** The token's end makes a session lost, not left: a client that comes back with a new one in time is never shown as offline. */
 export function setTokenEnd(world: World, session: Session, at: number | undefined): void {
   if (session.state !== 'live') return
   if (at === undefined) world.deadlines.delete(session)

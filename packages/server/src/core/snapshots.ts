@@ -21,7 +21,7 @@ import { countedRoomsOf, isMember, localSizeOf, namedRoomsOf, namesIn, typistsOf
 const NO_NAMES: readonly UserId[] = []
 
 /**
- * What the session may know of the room, its own typing included; undefined: it is not in it.
+ * What the session may be told of the room, the user's own typing included; undefined: the user is not in it.
  * @param isKept Cache it for others who are going to ask, too. A snapshot that nobody else reads would be promoted by V8
  * out of the young garbage for nothing.
  */

@@ -40,8 +40,8 @@ function isNamed(person: Person, room: Room): boolean {
 }
 
 /**
- * The presence that `viewer` is told of `subject`, whom it sees: one of a few variants, each shared by all who are told
- * it. Today everybody is told the same.
+ * The presence that `viewer` is told of `subject`, whom it sees: one of a few variants, each shared by its
+ * recipients. Today there is one for everybody.
  */
 export function presenceFor(_viewer: Person, subject: Person): Presence {
   return subject.presence
@@ -240,7 +240,7 @@ export function localSizeOf({ locals }: Room): number {
   return sizeOf(locals)
 }
 
-/** Whether `viewer` may know that `typist` types in `room`. Nobody hears their own typing. */
+/** Whether `viewer` may be told that `typist` types in `room`. A user's own typing is never told to that user. */
 export function seesTyping(viewer: Person, room: Room, typist: Person): boolean {
   if (viewer === typist || !isMember(viewer, room)) return false
   return room.counted ? room.counted.shown.has(typist) : room.typing?.has(typist) === true

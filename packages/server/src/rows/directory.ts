@@ -3,7 +3,7 @@
  * they change, dropped when nobody needs them.
  *
  * In a turn first users are read, then the rooms that their rows name and that are not known yet, and no turn
- * begins before the one before it has read. So a storm makes few, full reads: whoever comes during a turn waits for
+ * begins before the one before it has read. So a storm makes few, full reads: a connection that comes during a turn waits for
  * its end, and then shares the next. Those who were read go on a few at a time, while the next turn reads. A read that
  * fails, because the store did not answer in time say, fails for those who were part of it, and only for them.
  */

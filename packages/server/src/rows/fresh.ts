@@ -28,7 +28,7 @@ type FreshState =
   /** Nobody needs it any more. */
   | 'dropped'
 
-/** The states of the entries of one kind, moved by whoever reads them: `take`, then `settle`, `repeats` or `fail`. */
+/** The states of the entries of one kind, moved by the reader: `take`, then `settle`, `repeats` or `fail`. */
 export interface FreshQueue<Value, Entry extends Fresh<Value>> {
   /** How many wait to be taken because they are not known, or stale. */
   readonly size: number
@@ -160,7 +160,7 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
     })
   }
 
-  /** Only those that have not been asked for since: whoever did so has had an answer already. */
+  /** Only entries that have not been asked for since: the others have been read already. */
   function retryLater(entries: readonly Entry[]): void {
     const timer = setTimeout(() => {
       retries.delete(timer)

@@ -1,5 +1,5 @@
 /**
- * The slow re-read: whatever is held is read again once in a period, also when nobody said that it changed. So rows that
+ * The slow re-read: every entry that is held is read again once in a period, also when no change was told. So rows that
  * change with time alone, and changes that no store has told, are found within that period.
  */
 

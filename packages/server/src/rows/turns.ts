@@ -33,7 +33,7 @@ export function createTurns({ hasWork, isFull, take, waitMs }: TurnsOptions): Tu
     )
   }
 
-  /** The pause after a turn is waited for even if nothing is asked yet: whoever comes within it shares the next. */
+  /** The pause after a turn is kept even if nothing is asked yet: requests that come within it share the next turn. */
   async function run(): Promise<void> {
     if (!hasWork()) return
     isBusy = true

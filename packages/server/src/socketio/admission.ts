@@ -1,6 +1,6 @@
 /**
  * The gate before the checks of a connection. A storm is let in as fast as the event loop keeps up: so many at a
- * time, and while the loop is late only one by one. The others wait in order of coming, and whoever has waited too
+ * time, and while the loop is late only one by one. The others wait in order of coming, and a connection that has waited too
  * long is sent away, to come back at a time of its own.
  *
  * It has no clock and no timer: time and lateness are asked for, and `look` is called at each beat of the loop.

@@ -1,7 +1,7 @@
 /**
  * The door: `attachPresence(io, options)` wires the data path
  *
- *   socket event → inbound → engine (sessions → presence → audience → outbox) → outbound → socket
+ *   socket event → inbound → engine (sessions → presence → announce → pending) → outbound → socket
  */
 import { randomUUID } from 'node:crypto'
 import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
@@ -94,7 +94,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const ready = memberships.open((stale) => {
     directory.invalidate(stale)
   })
-  // Whoever awaits `ready` hears of it; whoever does not must not lose the process to it.
+  // A host that awaits `ready` gets the error; one that does not must not lose its process to it.
   ready.catch((error: unknown) => {
     log.error('Memberships cannot be followed; nobody is let in.', { error })
   })

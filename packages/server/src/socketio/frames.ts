@@ -61,7 +61,7 @@ function cutDiff({ at, devices, ...entries }: PresenceDiff, maxBytes: number): P
   return parts
 }
 
-/** Rooms first: whoever is in no roster yet would be forgotten again after the frame. */
+/** Rooms first: after each frame the client forgets people who are in no roster. */
 function* entriesOf({ users = [], groups = [], conversations = [] }: PresenceDiff): Iterable<Entry> {
   for (const room of groups) for (const value of piecesOf(room)) yield { in: 'groups', value }
   for (const room of conversations) for (const value of piecesOf(room)) yield { in: 'conversations', value }

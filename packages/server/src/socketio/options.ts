@@ -56,7 +56,7 @@ export interface PresenceOptions extends Partial<Settings> {
    */
   readonly authenticate?: (socket: Socket) => Identity | Promise<Identity>
   /**
-   * The rooms of Socket.IO that are the rows, as prefixes: `io.to('conv:7')` reaches whoever is a member at that moment.
+   * The rooms of Socket.IO that are the rows, as prefixes: `io.to('conv:7')` reaches the members of that moment.
    * Nobody joins or leaves them, unless the adapter learns of rooms only when sockets join; see
    * docs/rooms.md. `false`: none.
    * @default { user: 'user:', group: 'group:', conversation: 'conv:' }

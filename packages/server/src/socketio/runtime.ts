@@ -21,7 +21,7 @@ export interface Runtime {
   now(): number
   /** Lets the input happen and carries out what follows. The code of a refusal, if it was refused. */
   accept(input: Input): ErrorCode | undefined
-  /** Takes from the engine what the session is owed. */
+  /** Takes from the engine what is pending for the session. */
   take(session: DueSession): readonly PresenceEvent[]
   /** How late the loop is: it was so much at its last beat, or is overdue by so much already. Milliseconds. */
   lateMs(): number
@@ -109,7 +109,7 @@ export function createRuntime(
   }
 
   /**
-   * Time in which the process stood still does not count: whoever came back meanwhile waits in the sockets, and
+   * Time in which the process stood still does not count: clients that came back meanwhile wait in the sockets, and
    * timers come before them. Their graces would be over before they are seen.
    */
   function now(): number {
