@@ -9,10 +9,11 @@ const PONG = '3'
  *
  * - `stopsReading`: it answers, and waits for the end of the line without reading, as OkHttp (Java, Kotlin, Android)
  *   does. It would notice that end some 20 s later; here it never does.
+ * - `saysNothing`: as OkHttp where its library does not answer, which socket.io-client-java does not.
  * - `staysAway`: a close frame is a wish to stay away, as for the C++ client.
  * - `comesBack`: it comes back at once, as for Rust's asynchronous client, which has no back-off.
  */
-export type AtCloseFrame = 'stopsReading' | 'staysAway' | 'comesBack'
+export type AtCloseFrame = 'stopsReading' | 'saysNothing' | 'staysAway' | 'comesBack'
 
 export interface RawClientOptions {
   readonly url: string
@@ -89,6 +90,9 @@ export function startRawClient({ url, token, atCloseFrame, returnMs }: RawClient
     switch (atCloseFrame) {
       case 'stopsReading':
         tcp.write(clientFrame('', 0x80 | CLOSE))
+        tcp.pause()
+        return
+      case 'saysNothing':
         tcp.pause()
         return
       case 'staysAway':
