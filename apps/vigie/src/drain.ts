@@ -19,20 +19,25 @@ const NO_BYTES = Buffer.alloc(0)
 export function createDrain(io: Server, server: HttpServer): () => Promise<void> {
   const lines = new Set<Duplex>()
   const webSockets = new Set<Duplex>()
+  /** Lines on which no request has come yet: Node does not take them for idle. */
+  const silent = new Set<Duplex>()
   server.on('connection', (line: Duplex) => {
     lines.add(line)
+    silent.add(line)
     line.once('close', () => {
-      lines.delete(line)
-      webSockets.delete(line)
+      for (const set of [lines, webSockets, silent]) set.delete(line)
     })
   })
+  server.on('request', ({ socket: line }) => silent.delete(line))
   server.on('upgrade', (_request, line) => {
+    silent.delete(line)
     if (lines.has(line)) webSockets.add(line)
   })
   return async () => {
     const bound = setTimeout(() => {
       for (const line of lines) line.destroy()
     }, DRAIN_MS)
+    for (const line of silent) line.destroy()
     await Promise.all([...webSockets].map(cutWhenWritten))
     const idle = setInterval(() => {
       server.closeIdleConnections()
