@@ -1,7 +1,5 @@
 import { createServer, type Server as HttpServer } from 'node:http'
-import type { Socket as NetSocket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import type { Server } from 'socket.io'
 import { attachPresence, type Log } from '@vigie/server'
 import { requireTokenCheck, type Config } from './config.js'
 import { migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
@@ -12,6 +10,7 @@ import { readPageFiles } from './demo/page-files.js'
 import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
+import { createDrain } from './drain.js'
 import { createHttp } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { readSecrets, type Secret } from './secrets.js'
@@ -70,7 +69,7 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
   const answer = getRequestListener(http.fetch)
   const server = createServer((request, response) => void answer(request, response))
   const io = createIo(server, config, log)
-  ending.add('connections', drain(io, server))
+  ending.add('connections', createDrain(io, server))
   const presence = attachPresence(io, {
     ...config.settings,
     memberships: openMemberships(database, config, log),
@@ -176,27 +175,6 @@ async function listen(server: HttpServer, { host, port, acceptBacklog }: Config)
 /** 0.0.0.0 is a place to listen, not one to go to. */
 function reachable(url: string): string {
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
-}
-
-/** How long a client has for the closing handshake before its line is cut. */
-const DRAIN_MS = 2_000
-
-/** Closes transports without the packet that would tell clients to stay away: they come back to the next server. */
-function drain(io: Server, server: HttpServer): () => Promise<void> {
-  const lines = new Set<NetSocket>()
-  server.on('connection', (line: NetSocket) => {
-    lines.add(line)
-    line.once('close', () => lines.delete(line))
-  })
-  return async () => {
-    const cut = setTimeout(() => {
-      for (const line of lines) line.destroy()
-    }, DRAIN_MS)
-    const isClosed = io.close()
-    server.closeIdleConnections()
-    await isClosed
-    clearTimeout(cut)
-  }
 }
 
 interface Ending {

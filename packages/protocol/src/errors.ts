@@ -65,13 +65,13 @@ export const ERRORS = {
   unavailable: {
     retry: 'backoff',
     meaning: 'Memberships cannot be read now: the database is away.',
-    next: 'Nothing: the connection is closed so that the client tries again by itself.',
+    next: 'Nothing: the connection is cut, about a second later, so that the client tries again by itself.',
   },
   overloaded: {
     retry: 'backoff',
     meaning:
       'As many connections wait to be let in as may wait (`pendingMax`), or this one has waited `admissionWaitMs`.',
-    next: 'Nothing: the connection is closed so that the client tries again by itself.',
+    next: 'Nothing: the connection is cut, about a second later, so that the client tries again by itself.',
   },
   kicked: {
     retry: 'never',

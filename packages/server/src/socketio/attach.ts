@@ -10,6 +10,7 @@ import { createEngine, type CloseReason, type Effect, type Stale } from '../core
 import { markAttached, refuseAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
+import { createEnds } from './ends.js'
 import { createInbound } from './inbound.js'
 import { hasMethods, resolveOptions, type PresenceOptions } from './options.js'
 import { createOutbound } from './outbound.js'
@@ -98,8 +99,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   ready.catch((error: unknown) => {
     log.error('Memberships cannot be followed; nobody is let in.', { error })
   })
+  const ends = createEnds((error) => {
+    log.error('A handler of the host failed when it heard that a connection ended.', { error })
+  })
   const inbound = createInbound({
     namespace,
+    ends,
     settings,
     authenticate: spelledUsers(authenticate, { spell, ready }),
     spell,
@@ -157,24 +162,24 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     }
   }
 
-  /** How a connection is ended decides whether a stock client comes back. */
+  /** How a connection is ended decides whether its client comes back. */
   function closeSocket(sessionId: SessionId, why: CloseReason): void {
     const socket = inbound.socket(sessionId)
     // In shadow mode the connection is not ours to end; but a kick is the host's own word.
     if (!socket || (!options.emit && why !== 'kicked')) return
     switch (why) {
       case 'token_expired':
-        socket.conn.close()
+        ends.endForNow(socket)
         return
       case 'replaced':
       case 'left':
-        socket.disconnect(true)
+        ends.endForGood(socket)
         return
       case 'kicked':
       case 'logged_out':
       case 'too_many_sessions':
         if (options.emit) socket.emit('presence:closed', new PresenceError(why).data)
-        socket.disconnect(true)
+        ends.endForGood(socket)
     }
   }
 

@@ -12,6 +12,7 @@ import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
+import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
@@ -19,6 +20,7 @@ import { createWallClock } from './wall-clock.js'
 
 interface InboundOptions {
   readonly namespace: Namespace
+  readonly ends: Ends
   readonly settings: Settings
   readonly authenticate: Authenticate
   readonly spell: Spell
@@ -63,8 +65,9 @@ interface Admission {
 const DELAY_STEP_MS = 500
 
 export function createInbound(options: InboundOptions): Inbound {
-  const { namespace, settings, authenticate, directory, runtime, outbound, onArrival, log, isShadow, ready } =
+  const { namespace, ends, settings, authenticate, directory, runtime, outbound, onArrival, log, isShadow } =
     options
+  const { ready } = options
   /** From the moment when their rows are held until they are sessions, or their connection has gone. */
   const admissions = new Map<Socket, Admission>()
   /** Engine connections with a socket of this namespace, let in or on the way. */
@@ -83,9 +86,11 @@ export function createInbound(options: InboundOptions): Inbound {
     wallClock,
     log,
     isShadow,
-    onEnd({ socket, outlet }) {
+    onEnd({ socket, outlet }, isDrain) {
       outbound.end(outlet)
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
+      // Whoever closed presence, or has it beside another, ends connections as they like.
+      if (isDrain && !isClosed && !isShadow) ends.cutInDrain(socket)
     },
   })
   let toldDelayMs = 0
@@ -143,7 +148,7 @@ export function createInbound(options: InboundOptions): Inbound {
       },
       (error: unknown) => {
         log.debug('A connection was refused after it was connected.', { error })
-        if (!isShadow) socket.conn.close()
+        if (!isShadow) ends.cutWhenWritten(socket)
       },
     )
   }
@@ -240,19 +245,36 @@ export function createInbound(options: InboundOptions): Inbound {
   }
 
   /**
-   * A stock client tries again by itself only when its connection is closed under it, and then hears no reason. Who
-   * speaks protocol 2 comes back by the reason, and can show it: they are closed once it is out.
+   * A stock client tries again by itself only when its connection ends under it, and then hears no reason. Who speaks
+   * protocol 2 comes back by the reason, and can show it: they are cut once it is out.
    */
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
-    const isForGood = error.data.retry === 'never'
     const { protocol } = socket.handshake.auth as { readonly protocol?: unknown }
     // As `parseAuth` takes it; the refusal may be about another field.
     const hearsWhy = protocol === 2 || protocol === '2'
-    if (!isForGood && !hearsWhy) socket.conn.close()
-    next(error)
-    // Socket.IO answers in the next tick.
-    if (!isForGood && hearsWhy) setImmediate(() => socket.conn.close())
+    if (error.data.retry === 'never') next(error)
+    else if (hearsWhy) {
+      next(error)
+      // Socket.IO answers in the next tick.
+      setImmediate(ends.cutWhenWritten, socket, LAST_WORD_PAUSE_MS)
+    } else {
+      // Without a back-off of its own, a client that is cut at once would be back at once, again and again.
+      ends.hold(socket, () => {
+        sendAway(socket, error, next)
+      })
+    }
+  }
+
+  function sendAway({ conn }: Socket, error: PresenceError, next: (error: Error) => void): void {
+    if (conn.readyState !== 'open') next(error)
+    else {
+      // While the connection is open, Socket.IO would tell the reason.
+      conn.once('close', () => {
+        next(error)
+      })
+      ends.cutWhenWritten({ conn })
+    }
   }
 
   function asPresenceError(error: unknown): PresenceError {
@@ -309,6 +331,7 @@ export function createInbound(options: InboundOptions): Inbound {
     },
     close() {
       isClosed = true
+      ends.close()
       admissions.clear()
       for (const engine of engines) engine.off('headers', holdUpgrade)
       // The loop's beats end with the runtime: nobody would look at who waits.

@@ -4,6 +4,7 @@
  * that are installed.
  */
 import type { Duplex } from 'node:stream'
+import type { Socket } from 'socket.io'
 
 /** An engine.io connection: `socket.conn`. */
 export interface Connection {
@@ -11,8 +12,10 @@ export interface Connection {
   /** Packets that engine.io keeps until the transport is writable. */
   readonly writeBuffer: readonly unknown[]
   readonly transport: Transport
-  once(event: 'upgrade', listener: () => void): void
-  off(event: 'upgrade', listener: () => void): void
+  once(event: 'upgrade' | 'close', listener: () => void): void
+  off(event: 'upgrade' | 'close', listener: () => void): void
+  /** Socket.IO hears by `data` what comes. */
+  removeAllListeners(event: 'data'): void
   write(data: string | Buffer, options: { readonly compress: boolean }): void
   /** @param discard Do not wait for what is in `writeBuffer`. */
   close(discard?: boolean): void
@@ -31,6 +34,7 @@ interface Transport {
     readonly getBufferedAmount?: unknown
   }
   prependOnceListener(event: 'ready', listener: () => void): void
+  once(event: 'ready', listener: () => void): void
   off(event: 'ready', listener: () => void): void
 }
 
@@ -101,4 +105,112 @@ export function cutLine(connection: Connection): void {
 
 function uwsSocketOf({ transport: { socket } }: Connection): UwsWebSocket | undefined {
   return typeof socket?.getBufferedAmount === 'function' ? (socket as UwsWebSocket) : undefined
+}
+
+/** The connection of a Socket.IO socket. */
+export function connectionOf({ conn }: Pick<Socket, 'conn'>): Connection {
+  return conn as unknown as Connection
+}
+
+interface WrittenOptions {
+  /** How long to wait for it at most. Milliseconds. */
+  readonly withinMs: number
+  /** How much longer to wait once it is written. Milliseconds. */
+  readonly pauseMs?: number
+}
+
+/**
+ * Calls back once everything that was given to the connection has been handed to the operating system, and `pauseMs`
+ * have passed since; with `false` if that took longer than `withinMs`. At once, if there is nothing to wait for. If the
+ * connection closes first, it is never called.
+ */
+export function whenWritten(
+  connection: Connection,
+  { withinMs, pauseMs = 0 }: WrittenOptions,
+  then: (isWritten: boolean) => void,
+): void {
+  if (connection.readyState !== 'open') return
+  let { transport } = connection
+  let isOver = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  function wait(ms: number, next: () => void): void {
+    clearTimeout(timer)
+    timer = setTimeout(next, ms)
+    // The socket keeps the process alive; this must not.
+    timer.unref()
+  }
+
+  function stop(): void {
+    isOver = true
+    clearTimeout(timer)
+    transport.off('ready', look)
+    connection.off('upgrade', look)
+    connection.off('close', stop)
+  }
+
+  function finish(isWritten: boolean): void {
+    if (isOver) return
+    stop()
+    then(isWritten)
+  }
+
+  /** Asked again whenever something was written: what engine.io kept is given to the stream only then. */
+  function look(): void {
+    if (isOver) return
+    transport.off('ready', look)
+    transport = connection.transport
+    const stream = streamOf(connection)
+    if (!isIdle(connection)) transport.once('ready', look)
+    else if (bytesKept(connection) > 0) whenNothingIsKept(connection, look)
+    else if (stream && stream.writableLength > 0) {
+      stream.write(NO_BYTES, (error) => {
+        // It was ended or destroyed with bytes pending: nothing will be written any more.
+        if (error) finish(false)
+        else look()
+      })
+    } else if (pauseMs > 0) {
+      connection.off('upgrade', look)
+      wait(pauseMs, () => {
+        finish(true)
+      })
+    } else finish(true)
+  }
+
+  connection.once('close', stop)
+  connection.once('upgrade', look)
+  wait(withinMs, () => {
+    finish(false)
+  })
+  look()
+}
+
+const NO_BYTES = Buffer.alloc(0)
+
+/** engine.io keeps nothing and has nothing under way. A polling transport is not writable between two polls. */
+function isIdle({ writeBuffer, transport }: Connection): boolean {
+  return writeBuffer.length === 0 && (transport.writable || transport.name === 'polling')
+}
+
+/** From now on nothing that comes on the connection reaches Socket.IO; engine.io goes on answering for it. */
+export function ignoreIncoming(connection: Connection): void {
+  connection.removeAllListeners('data')
+}
+
+/**
+ * Ends every socket of the connection, in whatever namespace, with Socket.IO's DISCONNECT packet. The public
+ * `disconnect(true)` does so and closes the connection in the same turn.
+ *
+ * @param guard Called with each end: it runs handlers of the host, which may throw.
+ */
+export function disconnectAll(socket: Socket, guard: (end: () => void) => void): void {
+  const { sockets } = socket.client as unknown as { readonly sockets?: unknown }
+  // Should another version of Socket.IO keep them elsewhere.
+  const all: readonly Socket[] =
+    sockets instanceof Map ? [...(sockets as Map<string, Socket>).values()] : [socket]
+  for (const each of all) {
+    guard(() => {
+      each.disconnect()
+    })
+  }
 }

@@ -58,8 +58,8 @@ interface MessagesOptions {
   readonly log: Log
   /** Shadow mode: nobody is answered. */
   readonly isShadow: boolean
-  /** The connection of a session has ended; the engine hears of it afterwards. */
-  readonly onEnd: (sender: Sender) => void
+  /** The connection of a session has ended, or Socket.IO is about to close all; the engine hears of it afterwards. */
+  readonly onEnd: (sender: Sender, isDrain: boolean) => void
 }
 
 export interface Messages {
@@ -93,7 +93,7 @@ export function createMessages(options: MessagesOptions): Messages {
     if (sender?.socket !== this) return
     senders.delete(sessionOf(sender))
     answerWaiting(sender, 'session_ended')
-    onEnd(sender)
+    onEnd(sender, reason === DRAIN)
     runtime.accept(endOf(sender, reason))
   }
 
@@ -267,6 +267,9 @@ function hasRoom(socket: Socket): boolean {
   return (socket.conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length < ANSWER_BUFFER_MAX
 }
 
+/** The reason that Socket.IO names when the host closes the whole server. */
+const DRAIN = 'server shutting down'
+
 /** What the server sees of the end of a connection, and what it means. */
 function endOf(sender: Sender, reason: string): Input {
   const { userId } = sender
@@ -276,7 +279,7 @@ function endOf(sender: Sender, reason: string): Input {
       return { type: 'disconnected', sessionId }
     case 'server namespace disconnect':
       return { type: 'kick', userId, sessionId }
-    case 'server shutting down':
+    case DRAIN:
       return { type: 'lost', sessionId, isDrain: true }
     default:
       return { type: 'lost', sessionId }

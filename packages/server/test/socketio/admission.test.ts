@@ -434,6 +434,9 @@ describe('a host', () => {
     wire.presence.kick('bob')
     await ann.until('bob 0 in c')
     await ann.fence()
+    // Bob's connection ends a moment after he is seen leaving.
+    await wire.until('the failure is logged', () => wire.log.some(({ level }) => level === 'error'))
+    await wire.until('his connection ends', () => wire.presence.sizes().connections === 2)
     expect(wire.log.filter(({ level }) => level === 'error')).toHaveLength(1)
   })
 })

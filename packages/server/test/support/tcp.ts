@@ -82,3 +82,32 @@ export async function openTcpSession(port: number, userId: string): Promise<TcpC
   await client.until('presence:devices')
   return client
 }
+
+/** One frame that the server sent: opcode 1 is text, 8 is close. */
+export interface ServerFrame {
+  readonly opcode: number
+  readonly text: string
+}
+
+/** Opcode of a close frame (RFC 6455, section 5.5.1). */
+export const CLOSE = 8
+
+/** The whole frames among everything that came, as {@link TcpClient.text} has it. */
+export function serverFrames(text: string): ServerFrame[] {
+  const bytes = Buffer.from(text, 'latin1')
+  const frames: ServerFrame[] = []
+  const head = text.indexOf('\r\n\r\n')
+  let at = head < 0 ? bytes.length : head + 4
+  while (at + 2 <= bytes.length) {
+    const short = bytes.readUInt8(at + 1)
+    const header = short < 126 ? 2 : short === 126 ? 4 : 10
+    if (at + header > bytes.length) break
+    const length =
+      header === 2 ? short : header === 4 ? bytes.readUInt16BE(at + 2) : bytes.readUInt32BE(at + 6)
+    const end = at + header + length
+    if (end > bytes.length) break
+    frames.push({ opcode: bytes.readUInt8(at) & 0x0f, text: bytes.toString('utf8', at + header, end) })
+    at = end
+  }
+  return frames
+}
