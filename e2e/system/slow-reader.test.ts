@@ -33,6 +33,7 @@ it('somebody who does not read costs one packet, and is right within one frame o
   })
   const outbound = createOutbound({
     stalledClientMs: 60_000,
+    onLacking() {},
     now: () => performance.now(),
     server: io,
     take: (session) => engine.take(session, runtime.now()),

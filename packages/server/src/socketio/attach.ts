@@ -13,6 +13,7 @@ import { createDirectory } from '../rows/directory.js'
 import { createEnds } from './ends.js'
 import { createInbound } from './inbound.js'
 import { hasMethods, resolveOptions, type PresenceOptions } from './options.js'
+import { optionsOf } from './internals.js'
 import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
@@ -59,6 +60,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         sessionId: id,
         error,
       })
+    },
+    onLacking(parts) {
+      log.warn(
+        'The installed engine.io lacks parts that presence writes by. It writes by public calls of Socket.IO instead: ' +
+          'slow clients may make memory grow. Install a version of socket.io that this package names as its peer.',
+        { parts },
+      )
     },
   })
   // In shadow mode the host has rooms of its own.
@@ -184,7 +192,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   }
 
   function logDeadLinkTime(): void {
-    const { pingInterval = 25_000, pingTimeout = 20_000 } = server._opts
+    const { pingInterval = 25_000, pingTimeout = 20_000 } = optionsOf(server)
     const seenMs = pingInterval + pingTimeout
     log.info(
       `A connection that dies without a word is noticed after at most ${seenMs} ms (pingInterval + pingTimeout), ` +

@@ -13,6 +13,7 @@ import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
 import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
+import { handshakesOf, type Handshakes } from './internals.js'
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
@@ -46,14 +47,6 @@ export interface Inbound {
   /** From now on connections pass unseen: a middleware cannot be removed. */
   close(): void
 }
-
-/** An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written. */
-interface Handshakes {
-  on(event: 'headers', listener: OnHeaders): unknown
-  off(event: 'headers', listener: OnHeaders): unknown
-}
-/** Another server than Node's may have requests of another kind. */
-type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
 
 /** A connection that was let in but is not a session yet. */
 interface Admission {
@@ -129,8 +122,8 @@ export function createInbound(options: InboundOptions): Inbound {
   })
 
   /** From the second on: it is the first connection that shows where they come from. */
-  function holdHandshakes({ conn }: Socket): void {
-    const { server: engine } = conn as unknown as { readonly server?: Handshakes }
+  function holdHandshakes(socket: Socket): void {
+    const engine = handshakesOf(socket)
     if (!engine || engines.has(engine)) return
     engines.add(engine)
     engine.on('headers', holdUpgrade)

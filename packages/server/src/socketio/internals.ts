@@ -1,10 +1,12 @@
 /**
- * What this package touches inside engine.io and ws beyond their public types. All of it stands here, so that one
- * look tells what a new version of them may break; `test/socketio/internals.test.ts` checks it against the versions
- * that are installed.
+ * What this package touches inside Socket.IO, engine.io and ws beyond their public types (adapters aside, which
+ * adapter-kind.ts looks at). All of it stands here, so that one look tells what a new version of them may break.
+ * `lacking` compares it with what is really there; where something is missing, outbound.ts says so in one log line and
+ * uses Socket.IO's public calls. `test/socketio/internals.test.ts` holds that the installed versions lack nothing.
  */
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Socket } from 'socket.io'
+import type { Namespace, Server, Socket } from 'socket.io'
 
 /** An engine.io connection: `socket.conn`. */
 export interface Connection {
@@ -36,6 +38,44 @@ interface Transport {
   prependOnceListener(event: 'ready', listener: () => void): void
   once(event: 'ready', listener: () => void): void
   off(event: 'ready', listener: () => void): void
+}
+
+/** What a connection lacks of what is used here, in words; undefined: nothing. */
+export function lacking(connection: Connection): string | undefined {
+  // Another version may have anything here.
+  const { readyState, writeBuffer, write, transport } = connection as unknown as Record<string, unknown>
+  const { writable, prependOnceListener } = (transport ?? {}) as Record<string, unknown>
+  const missing = [
+    typeof readyState === 'string' ? [] : ['readyState'],
+    Array.isArray(writeBuffer) ? [] : ['writeBuffer'],
+    typeof write === 'function' ? [] : ['write'],
+    typeof writable === 'boolean' ? [] : ['transport.writable'],
+    typeof prependOnceListener === 'function' ? [] : ['transport.prependOnceListener'],
+  ].flat()
+  return missing.length === 0 ? undefined : missing.join(', ')
+}
+
+/** An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written. */
+export interface Handshakes {
+  on(event: 'headers', listener: OnHeaders): unknown
+  off(event: 'headers', listener: OnHeaders): unknown
+}
+/** Another server than Node's may have requests of another kind. */
+type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
+
+/** The engine.io server that a connection came to: one, unless a host has several. */
+export function handshakesOf({ conn }: Pick<Socket, 'conn'>): Handshakes | undefined {
+  return (conn as unknown as { readonly server?: Handshakes }).server
+}
+
+/** The options that a Socket.IO server was made with. */
+export function optionsOf(server: Server): Server['_opts'] {
+  return server._opts
+}
+
+/** All namespaces of the server, those that a pattern stands for among them. */
+export function namespacesOf(server: Server): Iterable<Namespace> {
+  return server._nsps.values()
 }
 
 /**

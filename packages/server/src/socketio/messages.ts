@@ -15,6 +15,7 @@ import {
 import type { Socket } from 'socket.io'
 import type { Input, Log, Settings, Spell } from '../core/index.js'
 import type { Authenticate } from './authenticate.js'
+import { connectionOf } from './internals.js'
 import type { Outlet } from './outbound.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
 import type { Runtime } from './runtime.js'
@@ -264,7 +265,7 @@ const ANSWER_BUFFER_MAX = 64
 
 /** Somebody who asks and never reads would otherwise pile up answers. */
 function hasRoom(socket: Socket): boolean {
-  return (socket.conn as unknown as { writeBuffer: unknown[] }).writeBuffer.length < ANSWER_BUFFER_MAX
+  return connectionOf(socket).writeBuffer.length < ANSWER_BUFFER_MAX
 }
 
 /** The reason that Socket.IO names when the host closes the whole server. */

@@ -8,6 +8,7 @@ import {
   type Settings,
 } from '../core/index.js'
 import { consoleLog } from './console-log.js'
+import { optionsOf } from './internals.js'
 
 /** Most secrets that are tried for a token: the one in use, and the one that it is exchanged for. */
 export const SECRETS_MAX = 2
@@ -136,7 +137,7 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
   if (log !== undefined && !hasMethods(log, LOG_METHODS)) {
     throw new TypeError(`\`log\` is no log: it needs the functions ${LOG_METHODS.join(', ')}.`)
   }
-  if (server._opts.connectionStateRecovery && allowRecovery !== true) {
+  if (optionsOf(server).connectionStateRecovery && allowRecovery !== true) {
     throw new TypeError(
       'The server has `connectionStateRecovery`: it lets sockets in before any check and appends an argument to ' +
         'each event, which breaks clients in other languages. Remove it, or set `allowRecovery: true`.',
@@ -268,8 +269,8 @@ function refuseNonBoolean(name: string, value: unknown): void {
 }
 
 /** Socket.IO closes a connection that sends more than `maxHttpBufferSize`: the client would never hear why. */
-function refuseTokensThatCannotCome({ tokenMaxLength }: Settings, { _opts }: Server): void {
-  const { maxHttpBufferSize = MESSAGE_BYTES } = _opts
+function refuseTokensThatCannotCome({ tokenMaxLength }: Settings, server: Server): void {
+  const { maxHttpBufferSize = MESSAGE_BYTES } = optionsOf(server)
   if (tokenMaxLength + TOKEN_FRAME_BYTES <= maxHttpBufferSize) return
   throw new RangeError(
     `tokenMaxLength is ${tokenMaxLength}, and Socket.IO's \`maxHttpBufferSize\` ${maxHttpBufferSize}; ` +

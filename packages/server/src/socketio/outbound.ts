@@ -11,7 +11,9 @@ import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
 import {
   bytesKept,
+  connectionOf,
   cutLine,
+  lacking,
   streamOf,
   whenNothingIsKept,
   whenWritable,
@@ -50,12 +52,16 @@ interface OutboundOptions {
   readonly now: () => number
   /** A session could not be told something; its connection is cut, and the others are told. */
   readonly onFailure: (session: DueSession, error: unknown) => void
+  /** Said once: the installed engine.io lacks parts that are used here, and Socket.IO's public calls are used instead. */
+  readonly onLacking: (parts: string) => void
 }
 
 /** A session's way out. */
 export interface Outlet {
   readonly connection: Connection
   readonly namespace: string
+  /** Where parts of engine.io are missing: the socket, which is written by public calls, whenever something is due. */
+  readonly publicOnly: Socket | undefined
   /** The TCP or TLS stream under a WebSocket of ws, once there is one: it takes finished frames. */
   stream: Duplex | undefined
   /**
@@ -66,6 +72,11 @@ export interface Outlet {
   state: 'open' | 'waiting' | 'writing' | 'corked' | 'closed'
   /** While `writing`: its session has something pending again. */
   due: DueSession | undefined
+}
+
+/** By Socket.IO's public call. How much waits on the connection is not known then. */
+function emitAll(socket: Socket, events: readonly PresenceEvent[]): void {
+  for (const { name, payload } of events) socket.emit(name, payload)
 }
 
 /** A stream, or a connection that may have one. */
@@ -86,13 +97,14 @@ const NO_BYTES = Buffer.alloc(0)
 export const WRITES_PER_TURN = 200
 
 export function createOutbound(options: OutboundOptions): Outbound {
-  const { server, take, emit, stalledClientMs, now, onFailure } = options
+  const { server, take, emit, stalledClientMs, now, onFailure, onLacking } = options
   /** By stream or connection, in order of coming. */
   let corked = new Map<Corkable, Corked>()
   /** Since when each waits, the longest first. */
   const waiting = new Map<Outlet, number>()
   const encode = createEncode(server)
   let isClosed = false
+  let hasSaidLacking = false
 
   /** What becomes pending for those further down the list goes out with the rest. */
   function writeAll(sessions: readonly DueSession[], from = 0): void {
@@ -128,6 +140,10 @@ export function createOutbound(options: OutboundOptions): Outbound {
         if (outlet.connection.readyState !== 'open') return
         if (!emit) {
           take(session)
+          return
+        }
+        if (outlet.publicOnly) {
+          emitAll(outlet.publicOnly, take(session))
           return
         }
         if (!outlet.stream && encode.isText) outlet.stream = streamOf(outlet.connection)
@@ -259,10 +275,16 @@ export function createOutbound(options: OutboundOptions): Outbound {
   return {
     cork,
     open(socket) {
-      const connection = socket.conn as unknown as Connection
+      const connection = connectionOf(socket)
       const mine = corked.get(connection)
       const { name: namespace } = socket.nsp
+      const parts = lacking(connection)
+      if (parts !== undefined && !hasSaidLacking) {
+        hasSaidLacking = true
+        onLacking(parts)
+      }
       const outlet: Outlet = {
+        publicOnly: parts === undefined ? undefined : socket,
         connection,
         namespace,
         stream: undefined,

@@ -12,6 +12,7 @@ import type { SessionId } from '@vigie/protocol'
 import type { Namespace, Socket } from 'socket.io'
 import type { Engine, Input, KnownRooms, Log, Spell } from '../core/index.js'
 import { adapterName, whatIsMissing, whyItJoins, type Adapter } from './adapter-kind.js'
+import { namespacesOf } from './internals.js'
 import type { RoomPrefixes } from './options.js'
 import { showRows } from './rooms-from-rows.js'
 import { joinRows, type JoinedRows } from './rooms-joined.js'
@@ -132,7 +133,7 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
       if (isClosed) return
       isClosed = true
       // An adapter that the host has exchanged for another reaches nobody any more.
-      for (const { adapter } of namespace.server._nsps.values()) followed.get(adapter)?.restore()
+      for (const { adapter } of namespacesOf(namespace.server)) followed.get(adapter)?.restore()
     },
   }
 }

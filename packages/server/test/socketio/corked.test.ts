@@ -14,6 +14,7 @@ it('of two who are let in within the same turn of the loop, one who cannot be to
   let first: SessionId | undefined
   const outbound = createOutbound({
     stalledClientMs: 60_000,
+    onLacking() {},
     now: () => performance.now(),
     server: io,
     emit: true,
@@ -67,6 +68,7 @@ it('of very many some are told in each turn of the loop, and what is owed meanwh
   const told: number[] = []
   const outbound = createOutbound({
     stalledClientMs: 60_000,
+    onLacking() {},
     now: () => performance.now(),
     server: io,
     // Only what is taken counts here.

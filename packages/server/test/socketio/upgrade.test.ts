@@ -57,6 +57,7 @@ async function startExchange(serverOptions: Readonly<Record<string, unknown>> = 
   const owed = new Map<SessionId, number>()
   const outbound = createOutbound({
     stalledClientMs: 60_000,
+    onLacking() {},
     now: () => performance.now(),
     server: io,
     emit: true,

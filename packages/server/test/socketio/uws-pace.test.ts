@@ -68,6 +68,7 @@ function setUp(pending: PresenceEvent[][]) {
     },
     emit: true,
     stalledClientMs: 1_000,
+    onLacking() {},
     now: () => performance.now(),
     onFailure(_session, error) {
       throw error
