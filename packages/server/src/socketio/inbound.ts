@@ -12,6 +12,7 @@ import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
+import type { Connection } from './internals.js'
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
@@ -45,11 +46,17 @@ export interface Inbound {
   close(): void
 }
 
-/** An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written. */
-interface Handshakes {
+/**
+ * An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written, and
+ * which connections come.
+ */
+interface Engine {
   on(event: 'headers', listener: OnHeaders): unknown
+  on(event: 'connection', listener: (connection: EngineConnection) => void): unknown
   off(event: 'headers', listener: OnHeaders): unknown
+  off(event: 'connection', listener: (connection: EngineConnection) => void): unknown
 }
+type EngineConnection = Connection & { on(event: 'close', listener: (this: Connection) => void): unknown }
 /** Another server than Node's may have requests of another kind. */
 type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
 
@@ -71,8 +78,11 @@ export function createInbound(options: InboundOptions): Inbound {
   const taken = new WeakMap<object, Socket>()
   /** Those of them that are still being checked, or wait for it. */
   const admitting = new WeakSet<Socket>()
-  /** Engines of whose handshakes the writes go out together: one, unless a host has several. */
-  const engines = new Set<Handshakes>()
+  /**
+   * Engines of whose handshakes the writes go out together, and the ends of whose connections are followed: one,
+   * unless a host has several.
+   */
+  const engines = new Set<Engine>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
   const messages = createMessages({
@@ -98,7 +108,7 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     onArrival(socket)
-    holdHandshakes(socket)
+    followEngine(socket)
     admit(socket).then(
       () => {
         outbound.cork(socket.conn)
@@ -123,12 +133,24 @@ export function createInbound(options: InboundOptions): Inbound {
     outbound.cutStalled()
   })
 
-  /** From the second on: it is the first connection that shows where they come from. */
-  function holdHandshakes({ conn }: Socket): void {
-    const { server: engine } = conn as unknown as { readonly server?: Handshakes }
+  /** From the second connection on: it is the first that shows where they come from. */
+  function followEngine({ conn }: Socket): void {
+    const { server: engine } = conn as unknown as { readonly server?: Engine }
     if (!engine || engines.has(engine)) return
     engines.add(engine)
     engine.on('headers', holdUpgrade)
+    engine.on('connection', followEnd)
+    followEnd(conn as unknown as EngineConnection)
+  }
+
+  /** Also of connections that never become sessions. */
+  function followEnd(connection: EngineConnection): void {
+    connection.on('close', onEngineClose)
+  }
+
+  /** One function for all connections, so that it costs each a pointer: engine.io calls it with the connection as `this`. */
+  function onEngineClose(this: Connection): void {
+    outbound.closed(this)
   }
 
   /** Only the answer to an upgrade is followed by a packet. */
@@ -310,7 +332,10 @@ export function createInbound(options: InboundOptions): Inbound {
     close() {
       isClosed = true
       admissions.clear()
-      for (const engine of engines) engine.off('headers', holdUpgrade)
+      for (const engine of engines) {
+        engine.off('headers', holdUpgrade)
+        engine.off('connection', followEnd)
+      }
       // The loop's beats end with the runtime: nobody would look at who waits.
       gate.open()
     },
