@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import type { HostileHostOptions, HostileOrder, HostMeasure } from './hostile-server.js'
+import type { HostGlance, HostileHostOptions, HostileOrder, HostMeasure } from './hostile-server.js'
 import type { WatcherOptions, WatchReport } from './hostile-watcher.js'
 import { startProcess, type StartedProcess } from './process.js'
 
-export type { HostMeasure } from './hostile-server.js'
+export type { HostGlance, HostMeasure } from './hostile-server.js'
 export type { WatchReport } from './hostile-watcher.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -19,6 +19,7 @@ export interface HostileHost extends AsyncDisposable {
   readonly process: StartedProcess
   /** @throws Error when the host does not answer. */
   measure(): Promise<HostMeasure>
+  glance(): Promise<HostGlance>
   setRow(room: string, userId: string, isMember: boolean): Promise<void>
   shout(userId: string, bytes: number): Promise<void>
   /** Resolves once the host has answered a request as anybody may make it. */
@@ -43,6 +44,7 @@ export async function startHostileHost(options: HostileHostOptions): Promise<Hos
     url,
     process: child,
     measure: async () => (await order({ do: 'measure' })) as HostMeasure,
+    glance: async () => (await order({ do: 'glance' })) as HostGlance,
     setRow: async (room, userId, isMember) => {
       await order({ do: 'row', room, userId, isMember })
     },

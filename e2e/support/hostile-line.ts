@@ -143,7 +143,9 @@ export function request(path: string, parts: RequestParts = {}): string {
   ].join('\r\n')
 }
 
-export const DEFLATE = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
+/** Without a context on the server's side ws leaves short frames as they are: an attacker can read that it was let in. */
+export const DEFLATE =
+  'Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_max_window_bits'
 
 /** The request that asks for a WebSocket. */
 export function upgrade(path: string, extra: readonly string[] = []): string {

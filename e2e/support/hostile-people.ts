@@ -59,6 +59,8 @@ export function ordinaryAction(random: Random): PersonAction {
 export interface OrdinaryPeople extends Disposable {
   /** Does it, if it can be done now. */
   perform(action: PersonAction): Promise<void>
+  /** From now on nobody types. */
+  stopTyping(): void
   /** Pictures that are not the truth now, in words; attackers are taken for offline. */
   wrong(): readonly string[]
   /** Ends of connections that nobody had meant, in words. */
@@ -152,6 +154,11 @@ export function connectOrdinaryPeople(host: HostileHost, secret: string): Ordina
         // The engine's own close: Socket.IO's `disconnect()` would send a packet that means "leave".
         client.socket.io.engine.close()
       } else client.socket.emit(`typing:${action.do === 'type' ? 'start' : 'stop'}`, { convId: action.room })
+    },
+    stopTyping() {
+      for (const { socket } of clients) {
+        for (const convId of CHANGING) if (socket.connected) socket.emit('typing:stop', { convId })
+      }
     },
     wrong: () =>
       clients.flatMap((client, index) => {

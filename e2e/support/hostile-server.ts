@@ -19,10 +19,17 @@ export interface HostileHostOptions {
 
 /** One order to the host's process; the answer comes when it is carried out. */
 export type HostileOrder =
-  | { readonly do: 'measure' }
+  | { readonly do: 'measure' | 'glance' }
   | { readonly do: 'row'; readonly room: string; readonly userId: string; readonly isMember: boolean }
   /** The host sends the user so many bytes. */
   | { readonly do: 'shout'; readonly userId: string; readonly bytes: number }
+
+/** What can be seen without a collection of garbage, which would keep the loop. */
+export interface HostGlance {
+  readonly residentBytes: number
+  /** How many steps the windows of sessions are widened, because the loop has no time to spare. */
+  readonly pressure: number
+}
 
 /** What the host's process holds, after a collection of all garbage. */
 export interface HostMeasure {
@@ -53,7 +60,7 @@ const io = new Server(http, {
   pingTimeout: 3_000,
   connectTimeout: 2_000,
   upgradeTimeout: 1_000,
-  ...(options.perMessageDeflate && { perMessageDeflate: { threshold: 1_024 } }),
+  ...(options.perMessageDeflate && { perMessageDeflate: {} }),
 })
 const rows = memoryMemberships(options)
 const presence = attachPresence(io, {
@@ -61,8 +68,6 @@ const presence = attachPresence(io, {
   memberships: rows,
   graceMs: 500,
   reattachGraceMs: 1_000,
-  typingLeaseMs: 1_500,
-  typingRepeatMs: 500,
   stalledClientMs: 2_000,
   // People who went offline are not remembered: what is left in the end is left by mistake.
   offlineMemoryMs: 0,
@@ -107,6 +112,13 @@ async function answer(request: IncomingMessage): Promise<unknown> {
   switch (order.do) {
     case 'measure':
       return measure()
+    case 'glance': {
+      const glance: HostGlance = {
+        residentBytes: process.memoryUsage.rss(),
+        pressure: presence.sizes().pressure ?? 0,
+      }
+      return glance
+    }
     case 'row':
       setRow(rows, order)
       return {}

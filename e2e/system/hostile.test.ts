@@ -10,6 +10,7 @@ import { createAttack, planHostile, type HostileAction } from '../support/hostil
 import {
   startHostileHost,
   startWatcher,
+  type HostGlance,
   type HostileHost,
   type HostMeasure,
   type Watcher,
@@ -32,6 +33,8 @@ const SEEDS = numberOf('HOSTILE_SEEDS', 20)
 const ACTIONS = numberOf('HOSTILE_ACTIONS', 500)
 /** One ordinary action for so many hostile ones. */
 const ORDINARY_EACH = 3
+/** How often the host's memory and pressure are looked at, in actions. */
+const GLANCE_EACH = 25
 /** Actions that are under way at a time, at most. */
 const UNDER_WAY_MAX = 12
 
@@ -119,8 +122,8 @@ interface Outcome {
   readonly watched: WatchReport
   readonly before: HostMeasure
   readonly after: HostMeasure
-  /** Most memory that the process had in the middle of it. */
-  readonly mostResidentBytes: number
+  /** In the middle of it. */
+  readonly glances: readonly HostGlance[]
   readonly kinds: number
   /** WebSockets of attackers that were let in. */
   readonly sessions: number
@@ -142,7 +145,7 @@ async function run(seed: number): Promise<Outcome> {
   const attack = createAttack(host, secret)
   const story: Told[] = []
   const failures: string[] = []
-  let mostResidentBytes = 0
+  const glances: HostGlance[] = []
   const random = createRandom(seed + 1)
   const underWay = new Set<Promise<void>>()
   for (const [step, action] of planHostile(seed, ACTIONS).entries()) {
@@ -155,8 +158,7 @@ async function run(seed: number): Promise<Outcome> {
     try {
       await host.here()
       if (step % ORDINARY_EACH === 0) await people.perform(ordinaryAction(random))
-      if (step % 50 === 49)
-        mostResidentBytes = Math.max(mostResidentBytes, (await host.measure()).residentBytes)
+      if (step % GLANCE_EACH === 0) glances.push(await host.glance())
     } catch (error) {
       failures.push(`After action ${step} the process does not answer: ${String(error)}`)
       break
@@ -165,6 +167,7 @@ async function run(seed: number): Promise<Outcome> {
   }
   await Promise.all(underWay)
   await attack.end()
+  people.stopTyping()
   const tookMs = performance.now() - start
   const left = await settled(people, host, before)
   const slow = watcher.slow()
@@ -187,7 +190,7 @@ async function run(seed: number): Promise<Outcome> {
       : []),
   ]
   const kinds = attack.done.size
-  return { violations, story, watched, before, after, mostResidentBytes, kinds, sessions, tookMs, deflates }
+  return { violations, story, watched, before, after, glances, kinds, sessions, tookMs, deflates }
 }
 
 function watch({ url }: HostileHost, secret: string): Promise<Watcher> {
@@ -234,14 +237,16 @@ function differences(before: HostMeasure | undefined, now: HostMeasure): readonl
 }
 
 function report(seed: number, outcome: Outcome): void {
-  const { before, after, mostResidentBytes, kinds, sessions, tookMs, deflates, watched } = outcome
+  const { before, after, glances, kinds, sessions, tookMs, deflates, watched } = outcome
   const { http, echo, ownLagMs } = watched
+  const most = (of: (glance: HostGlance) => number) => Math.round(Math.max(...glances.map(of)))
   console.info(
     `Seed ${seed}${deflates ? ' with compression' : ''}: ${ACTIONS} actions of ${kinds} kinds, ${sessions} sessions in ${Math.round(tookMs)} ms. ` +
       `HTTP median ${http.medianMs}, p99 ${http.p99Ms}, most ${http.mostMs} ms of ${http.count}; ` +
       `echo median ${echo.medianMs}, p99 ${echo.p99Ms}, most ${echo.mostMs} ms of ${echo.count} (watcher's own lag ${ownLagMs}). ` +
       `Heap ${megabytes(before.heapBytes)} before, ${megabytes(after.heapBytes)} after; ` +
-      `resident ${megabytes(before.residentBytes)}, at most ${megabytes(mostResidentBytes)}, ${megabytes(after.residentBytes)}.`,
+      `resident ${megabytes(before.residentBytes)}, at most ${most(({ residentBytes }) => residentBytes / 1e6)} MB, ` +
+      `then ${megabytes(after.residentBytes)}; pressure at most at step ${most(({ pressure }) => pressure)}.`,
   )
 }
 
