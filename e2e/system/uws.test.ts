@@ -31,6 +31,14 @@ const LEFT_OUT = [
       'after a drain stock clients are back on the next server by themselves, each with a whole picture',
     ],
   },
+  {
+    why: 'uWebSockets.js drops what the host sends beyond `maxBackpressure`; see docs/rooms.md.',
+    titles: ['once what is pending has been written'],
+  },
+  {
+    why: 'uWebSockets.js cuts a line before the packet of the same turn is out. The client comes back all the same.',
+    titles: ['when connectionStateRecovery let it past the checks, and it is refused afterwards'],
+  },
 ]
 
 /**

@@ -12,8 +12,12 @@ import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
+<<<<<<< HEAD
 import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
 import { handshakesOf, type Handshakes } from './internals.js'
+=======
+import type { Connection } from './internals.js'
+>>>>>>> hostile
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
@@ -48,6 +52,23 @@ export interface Inbound {
   close(): void
 }
 
+<<<<<<< HEAD
+=======
+/**
+ * An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written, and
+ * which connections come.
+ */
+interface Engine {
+  on(event: 'headers', listener: OnHeaders): unknown
+  on(event: 'connection', listener: (connection: EngineConnection) => void): unknown
+  off(event: 'headers', listener: OnHeaders): unknown
+  off(event: 'connection', listener: (connection: EngineConnection) => void): unknown
+}
+type EngineConnection = Connection & { on(event: 'close', listener: (this: Connection) => void): unknown }
+/** Another server than Node's may have requests of another kind. */
+type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
+
+>>>>>>> hostile
 /** A connection that was let in but is not a session yet. */
 interface Admission {
   readonly verified: Verified
@@ -67,8 +88,11 @@ export function createInbound(options: InboundOptions): Inbound {
   const taken = new WeakMap<object, Socket>()
   /** Those of them that are still being checked, or wait for it. */
   const admitting = new WeakSet<Socket>()
-  /** Engines of whose handshakes the writes go out together: one, unless a host has several. */
-  const engines = new Set<Handshakes>()
+  /**
+   * Engines of whose handshakes the writes go out together, and the ends of whose connections are followed: one,
+   * unless a host has several.
+   */
+  const engines = new Set<Engine>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
   const messages = createMessages({
@@ -96,7 +120,7 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     onArrival(socket)
-    holdHandshakes(socket)
+    followEngine(socket)
     admit(socket).then(
       () => {
         outbound.cork(socket.conn)
@@ -121,12 +145,30 @@ export function createInbound(options: InboundOptions): Inbound {
     outbound.cutStalled()
   })
 
+<<<<<<< HEAD
   /** From the second on: it is the first connection that shows where they come from. */
   function holdHandshakes(socket: Socket): void {
     const engine = handshakesOf(socket)
+=======
+  /** From the second connection on: it is the first that shows where they come from. */
+  function followEngine({ conn }: Socket): void {
+    const { server: engine } = conn as unknown as { readonly server?: Engine }
+>>>>>>> hostile
     if (!engine || engines.has(engine)) return
     engines.add(engine)
     engine.on('headers', holdUpgrade)
+    engine.on('connection', followEnd)
+    followEnd(conn as unknown as EngineConnection)
+  }
+
+  /** Also of connections that never become sessions. */
+  function followEnd(connection: EngineConnection): void {
+    connection.on('close', onEngineClose)
+  }
+
+  /** One function for all connections, so that it costs each a pointer: engine.io calls it with the connection as `this`. */
+  function onEngineClose(this: Connection): void {
+    outbound.closed(this)
   }
 
   /** Only the answer to an upgrade is followed by a packet. */
@@ -326,7 +368,10 @@ export function createInbound(options: InboundOptions): Inbound {
       isClosed = true
       ends.close()
       admissions.clear()
-      for (const engine of engines) engine.off('headers', holdUpgrade)
+      for (const engine of engines) {
+        engine.off('headers', holdUpgrade)
+        engine.off('connection', followEnd)
+      }
       // The loop's beats end with the runtime: nobody would look at who waits.
       gate.open()
     },

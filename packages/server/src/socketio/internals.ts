@@ -89,6 +89,12 @@ export function streamOf({ transport }: Connection): Duplex | undefined {
   return typeof sender?.sendFrame === 'function' && typeof stream?.write === 'function' ? stream : undefined
 }
 
+/** The stream under a WebSocket of ws, to be destroyed and not to be written to. */
+export function anyStreamOf({ transport }: Connection): Duplex | undefined {
+  const stream = transport.socket?._socket
+  return typeof stream?.destroy === 'function' ? stream : undefined
+}
+
 /**
  * Calls back once the transport takes packets again, before engine.io gives it those that it kept. What the caller
  * then writes joins them. A listener behind engine.io's would find the transport busy again, each time, while the

@@ -9,6 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
+<<<<<<< HEAD
 import {
   bytesKept,
   connectionOf,
@@ -19,6 +20,9 @@ import {
   whenWritable,
   type Connection,
 } from './internals.js'
+=======
+import { anyStreamOf, cutLine, streamOf, whenWritable, type Connection } from './internals.js'
+>>>>>>> hostile
 import { createEncode } from './websocket-frames.js'
 
 export interface Outbound {
@@ -32,8 +36,13 @@ export interface Outbound {
   open(socket: Socket): Outlet
   /** These sessions have something pending: some are written now, the others in the next turns of the event loop. */
   writeAll(sessions: readonly DueSession[]): void
-  /** Cuts connections that have written nothing for `stalledClientMs`. Call it now and then. */
+  /**
+   * Cuts connections that have written nothing for `stalledClientMs`, and streams that are still there so long after
+   * their connection was closed. Call it now and then.
+   */
   cutStalled(): void
+  /** engine.io has closed the connection, whether it was a session or not. */
+  closed(connection: Connection): void
   /** The session has ended. */
   end(outlet: Outlet): void
   /** From now on nothing is written. */
@@ -46,7 +55,7 @@ interface OutboundOptions {
   readonly take: (session: DueSession) => readonly PresenceEvent[]
   /** False: take, and send nothing. */
   readonly emit: boolean
-  /** A client that lets the server write nothing for this long is cut. Milliseconds. */
+  /** A client that lets the server write nothing for this long is cut, closed or not. Milliseconds. */
   readonly stalledClientMs: number
   /** Milliseconds, monotonic. */
   readonly now: () => number
@@ -102,6 +111,11 @@ export function createOutbound(options: OutboundOptions): Outbound {
   let corked = new Map<Corkable, Corked>()
   /** Since when each waits, the longest first. */
   const waiting = new Map<Outlet, number>()
+  /**
+   * Streams of closed connections, the longest closed first. When a client half-closes, ws ends the stream and waits
+   * until all that is pending was taken, without a limit: a client that does not read would keep both for ever.
+   */
+  const lingering = new Map<Duplex, number>()
   const encode = createEncode(server)
   let isClosed = false
   let hasSaidLacking = false
@@ -300,10 +314,21 @@ export function createOutbound(options: OutboundOptions): Outbound {
     cutStalled() {
       const latest = now() - stalledClientMs
       for (const [outlet, since] of waiting) {
-        if (since > latest) return
+        if (since > latest) break
         waiting.delete(outlet)
         cutLine(outlet.connection)
       }
+      for (const [stream, since] of lingering) {
+        if (since > latest) break
+        lingering.delete(stream)
+        stream.destroy()
+      }
+    },
+    closed(connection) {
+      const stream = anyStreamOf(connection)
+      if (!stream || stream.destroyed || isClosed) return
+      lingering.set(stream, now())
+      stream.once('close', () => lingering.delete(stream))
     },
     end(outlet) {
       outlet.state = 'closed'
@@ -312,6 +337,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
     close() {
       isClosed = true
       waiting.clear()
+      lingering.clear()
     },
   }
 }

@@ -3,10 +3,11 @@
  * bytes pending, or the stream is destroyed. Whatever its outlet was doing at that moment, the process goes on
  * answering, and the session is lost.
  */
+import { once } from 'node:events'
 import type { Socket as NetSocket } from 'node:net'
 import { expect, it } from 'vitest'
 import type { Connection } from '../../src/socketio/internals.js'
-import { openTcpSession, type TcpClient } from '../support/tcp.js'
+import { clientFrame, connectTcp, openTcpSession, upgradeRequest, type TcpClient } from '../support/tcp.js'
 import { startWire, type Wire } from '../support/wire.js'
 
 const rows = { conversations: [['c', ['ann', 'bob', 'cid']]] } as const
@@ -165,4 +166,44 @@ it('a write that fails closes the connection: its client starts anew instead of 
   await ann.until(({ connections }) => connections === 2)
   await ann.until('bob 1 in c')
   expect(wire.log.filter(({ level }) => level === 'error')).toHaveLength(1)
+})
+
+it('somebody who half-closes, reads nothing and stays is given up: their stream, and what waits in it, does not last', async () => {
+  await using wire = await startWire({
+    rows,
+    presence: { ...presence, stalledClientMs: 100 },
+    server: { pingInterval: 300, pingTimeout: 300 },
+  })
+  using client = await openTcpSession(wire.port, 'ann')
+  const { stream, connection } = serverEnd(wire)
+  client.tcp.pause()
+  wire.io.emit('host', MORE_THAN_FITS)
+  const closed = once(stream, 'close')
+  client.tcp.end()
+  await wire.until('the end of the connection', () => connection.readyState === 'closed')
+  await closed
+  expect(stream.destroyed).toBe(true)
+})
+
+it('the same holds for a connection that never became a session, and whose pongs nobody reads', async () => {
+  await using wire = await startWire({
+    rows,
+    presence: { ...presence, stalledClientMs: 100 },
+    server: { pingInterval: 300, pingTimeout: 300 },
+  })
+  await wire.connect('bob')
+  using client = await connectTcp(wire.port)
+  const opened = once(wire.io.engine, 'connection') as Promise<[Connection]>
+  client.tcp.write(upgradeRequest())
+  const [connection] = await opened
+  const stream = connection.transport.socket?._socket as NetSocket
+  client.tcp.pause()
+  const closed = once(stream, 'close')
+  const ping = clientFrame('x'.repeat(125), 0x89)
+  client.tcp.write(Buffer.concat(Array(Math.ceil(MORE_THAN_FITS.length / 125)).fill(ping)))
+  client.tcp.end()
+  await once(stream, 'end')
+  expect(stream.writableLength).toBeGreaterThan(0)
+  await closed
+  expect(connection.readyState).toBe('closed')
 })

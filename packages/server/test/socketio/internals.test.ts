@@ -8,7 +8,7 @@ const WARNING = 'The installed engine.io lacks parts'
 
 it.each(['websocket', 'polling'])('the installed engine.io lacks nothing over %s', async (transport) => {
   await using wire = await startWire({ rows })
-  const ann = await wire.connect('ann', { transports: [transport], upgrade: false } as never)
+  const ann = await wire.connect('ann', { transports: [transport], upgrade: false })
   expect(lacking(connectionOf(ann.server()))).toBeUndefined()
   expect(wire.log.filter(({ message }) => message.startsWith(WARNING))).toEqual([])
 })
