@@ -12,12 +12,8 @@ import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
-<<<<<<< HEAD
 import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
-import { handshakesOf, type Handshakes } from './internals.js'
-=======
-import type { Connection } from './internals.js'
->>>>>>> hostile
+import { connectionOf, engineOf, type Connection, type Engine } from './internals.js'
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
@@ -52,23 +48,6 @@ export interface Inbound {
   close(): void
 }
 
-<<<<<<< HEAD
-=======
-/**
- * An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written, and
- * which connections come.
- */
-interface Engine {
-  on(event: 'headers', listener: OnHeaders): unknown
-  on(event: 'connection', listener: (connection: EngineConnection) => void): unknown
-  off(event: 'headers', listener: OnHeaders): unknown
-  off(event: 'connection', listener: (connection: EngineConnection) => void): unknown
-}
-type EngineConnection = Connection & { on(event: 'close', listener: (this: Connection) => void): unknown }
-/** Another server than Node's may have requests of another kind. */
-type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
-
->>>>>>> hostile
 /** A connection that was let in but is not a session yet. */
 interface Admission {
   readonly verified: Verified
@@ -145,24 +124,18 @@ export function createInbound(options: InboundOptions): Inbound {
     outbound.cutStalled()
   })
 
-<<<<<<< HEAD
-  /** From the second on: it is the first connection that shows where they come from. */
-  function holdHandshakes(socket: Socket): void {
-    const engine = handshakesOf(socket)
-=======
   /** From the second connection on: it is the first that shows where they come from. */
-  function followEngine({ conn }: Socket): void {
-    const { server: engine } = conn as unknown as { readonly server?: Engine }
->>>>>>> hostile
+  function followEngine(socket: Socket): void {
+    const engine = engineOf(socket)
     if (!engine || engines.has(engine)) return
     engines.add(engine)
     engine.on('headers', holdUpgrade)
     engine.on('connection', followEnd)
-    followEnd(conn as unknown as EngineConnection)
+    followEnd(connectionOf(socket))
   }
 
   /** Also of connections that never become sessions. */
-  function followEnd(connection: EngineConnection): void {
+  function followEnd(connection: Connection): void {
     connection.on('close', onEngineClose)
   }
 

@@ -14,6 +14,8 @@ export interface Connection {
   /** Packets that engine.io keeps until the transport is writable. */
   readonly writeBuffer: readonly unknown[]
   readonly transport: Transport
+  /** Called with the connection as `this`. */
+  on(event: 'close', listener: (this: Connection) => void): void
   once(event: 'upgrade' | 'close', listener: () => void): void
   off(event: 'upgrade' | 'close', listener: () => void): void
   /** Socket.IO hears by `data` what comes. */
@@ -55,17 +57,22 @@ export function lacking(connection: Connection): string | undefined {
   return missing.length === 0 ? undefined : missing.join(', ')
 }
 
-/** An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written. */
-export interface Handshakes {
+/**
+ * An engine.io server, which says when the answer to a request, an upgrade among others, is about to be written, and
+ * which connections come.
+ */
+export interface Engine {
   on(event: 'headers', listener: OnHeaders): unknown
+  on(event: 'connection', listener: (connection: Connection) => void): unknown
   off(event: 'headers', listener: OnHeaders): unknown
+  off(event: 'connection', listener: (connection: Connection) => void): unknown
 }
 /** Another server than Node's may have requests of another kind. */
 type OnHeaders = (headers: unknown, request: Partial<IncomingMessage>) => void
 
 /** The engine.io server that a connection came to: one, unless a host has several. */
-export function handshakesOf({ conn }: Pick<Socket, 'conn'>): Handshakes | undefined {
-  return (conn as unknown as { readonly server?: Handshakes }).server
+export function engineOf({ conn }: Pick<Socket, 'conn'>): Engine | undefined {
+  return (conn as unknown as { readonly server?: Engine }).server
 }
 
 /** The options that a Socket.IO server was made with. */

@@ -9,8 +9,8 @@
 import type { Duplex } from 'node:stream'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
-<<<<<<< HEAD
 import {
+  anyStreamOf,
   bytesKept,
   connectionOf,
   cutLine,
@@ -20,9 +20,6 @@ import {
   whenWritable,
   type Connection,
 } from './internals.js'
-=======
-import { anyStreamOf, cutLine, streamOf, whenWritable, type Connection } from './internals.js'
->>>>>>> hostile
 import { createEncode } from './websocket-frames.js'
 
 export interface Outbound {
