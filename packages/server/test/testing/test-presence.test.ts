@@ -214,6 +214,8 @@ async function play({ presence, ...stage }: Stage): Promise<unknown[]> {
       heldUsers: _users,
       heldRooms: _rooms,
       pressure: _pressure,
+      // A connection that is ended keeps its place until its client has had its last word.
+      connections: _connections,
       ...sizes
     } = presence.sizes()
     const online = ['plan', 'lunch', 'none'].map((id) => presence.online(id).sort())
