@@ -162,8 +162,10 @@ async function run(seed: number): Promise<Outcome> {
       if (step % ORDINARY_EACH === 0) await people.perform(ordinaryAction(random))
       if (step % GLANCE_EACH === 0) glances.push(await host.glance())
     } catch (error) {
-      failures.push(`After action ${step} the process does not answer: ${String(error)}`)
-      break
+      // Nothing else can be asked of it.
+      throw new Error(`The process does not answer after action ${step}.\n${storyOf(seed, story)}`, {
+        cause: error,
+      })
     }
     if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay)
   }
