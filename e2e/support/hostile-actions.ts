@@ -2,6 +2,7 @@
  * What a hostile client does, by name. Each action is chosen by chance, and makes its own choices by chance that can be
  * had again; what crosses what on the way is the machine's.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateRawSync } from 'node:zlib'
 import {
   DEFLATE,
@@ -187,6 +188,9 @@ function someMessage(random: Random, token: string): string {
   return `42${id}${JSON.stringify(random.of(messages))}`
 }
 
+/** So many pongs that the kernel does not hold them for a client that does not read. */
+const MANY_PINGS = Buffer.concat(Array<Buffer>(40_000).fill(frame(Buffer.alloc(125), { opcode: 9 })))
+
 /** Zeros that are a thousand times as long as what is sent. */
 const BOMB = deflateRawSync(Buffer.alloc(20_000_000))
 
@@ -308,6 +312,20 @@ const ACTIONS: Readonly<Record<string, Perform>> = {
     if (random.below(2) === 0) line.tcp.pause()
     const ping = frame(Buffer.alloc(125), { opcode: 9 })
     line.write(Buffer.concat(Array.from({ length: 5_000 }, () => ping)))
+  },
+  // ws answers past engine.io, which takes the connection for writable meanwhile.
+  'reads no pongs, ends, and has news': async ({ session, settle, fresh, random }) => {
+    const line = await session()
+    line.tcp.pause()
+    line.write(MANY_PINGS)
+    // The server takes them in meanwhile.
+    await sleep(200)
+    const how = random.below(4)
+    if (how < 2) line.tcp.end()
+    if (how === 2) line.tcp.resetAndDestroy()
+    // Another device of the same person: the first is to be told.
+    settle(fresh())
+    await session()
   },
   'floods with packets of Engine.IO': async ({ session, random }) => {
     const line = await session()

@@ -13,8 +13,6 @@ export interface Line {
   stage: Stage
   /** WebSocket with compression was agreed on. */
   isDeflating: boolean
-  /** Resolves once the connection stands, or has failed. */
-  readonly connected: Promise<void>
   /** Resolves once the server has ended it. */
   readonly ended: Promise<void>
   write(bytes: Buffer | string): void
@@ -57,7 +55,6 @@ export function openLine(port: number): Line {
   })
   const line: Line = {
     tcp,
-    connected: new Promise((resolve) => tcp.once('connect', resolve).once('close', () => resolve())),
     ended: new Promise((resolve) => tcp.once('end', resolve).once('close', () => resolve())),
     stage: 'tcp',
     isDeflating: false,

@@ -46,8 +46,13 @@ export interface HostMeasure {
 }
 
 const faults: string[] = []
-process.on('unhandledRejection', (error) => faults.push(`An unhandled rejection: ${textOf(error)}`))
-process.on('uncaughtException', (error) => faults.push(`An uncaught exception: ${textOf(error)}`))
+/** The process goes on, so that all that follows is seen; a start that fails is seen by its line. */
+function note(what: string, error: unknown): void {
+  faults.push(`${what}: ${textOf(error)}`)
+  console.error(what, error)
+}
+process.on('unhandledRejection', (error) => note('An unhandled rejection', error))
+process.on('uncaughtException', (error) => note('An uncaught exception', error))
 
 const options = JSON.parse(process.env.HOSTILE_HOST ?? '{}') as HostileHostOptions
 const http = createServer(

@@ -43,9 +43,9 @@ const SESSIONS_MIN_SHARE = 0.1
 
 /** The promise: the process answers HTTP within a second at every step. */
 const HTTP_MAX_MS = 1_000
-/** What an ordinary client does is told to another: windows widen while the loop is late, and come back. */
-const ECHO_MAX_MS = 5_000
-const ECHO_P99_MAX_MS = 2_000
+/** What an ordinary client does is told to another. Under pressure windows widen to five seconds, and come back. */
+const ECHO_MAX_MS = 6_000
+const ECHO_MEDIAN_MAX_MS = 250
 /** Graces, leases and Node.js' own times are over long before; a limit for what never comes. */
 const SETTLED_MAX_MS = 20_000
 /** What V8 compiles and caches meanwhile; a connection that is kept is counted one by one. */
@@ -96,13 +96,15 @@ test(
     const openings = ['', 'GET /socket.io/ HTTP/1.1\r\nHost: ', upgrade(WEBSOCKET), request(POLLING)]
     const lines = Array.from({ length: IDLE }, () => openLine(host.port))
     for (const [index, line] of lines.entries()) line.write(openings[index % openings.length]!)
-    await Promise.all(lines.map(({ connected }) => connected))
-    const meanwhile = await host.measure()
-    expect(meanwhile.open.streams).toBeGreaterThan(IDLE / 2)
-    expect(meanwhile.open.connections).toBeGreaterThan(before.open.connections + IDLE / 4)
-    expect(meanwhile.sizes.sessions).toBe(before.sizes.sessions)
+    const ended = Promise.all(lines.map(({ ended: end }) => end)).then(() => 'ended' as const)
+    const meanwhile: HostMeasure[] = []
+    do meanwhile.push(await host.measure())
+    while ((await Promise.race([ended, sleep(100)])) !== 'ended')
+    const most = (of: (measure: HostMeasure) => number) => Math.max(...meanwhile.map(of))
+    expect(most(({ open }) => open.streams)).toBeGreaterThan(IDLE / 2)
+    expect(most(({ open }) => open.connections)).toBeGreaterThan(IDLE / 4)
+    expect(most(({ sizes }) => sizes.sessions!)).toBe(before.sizes.sessions)
 
-    await Promise.all(lines.map(({ ended }) => ended))
     const left = await settled(people, host, before)
     const slow = watcher.slow()
     const watched = await watcher.report()
@@ -160,8 +162,10 @@ async function run(seed: number): Promise<Outcome> {
       if (step % ORDINARY_EACH === 0) await people.perform(ordinaryAction(random))
       if (step % GLANCE_EACH === 0) glances.push(await host.glance())
     } catch (error) {
-      failures.push(`After action ${step} the process does not answer: ${String(error)}`)
-      break
+      // Nothing else can be asked of it.
+      throw new Error(`The process does not answer after action ${step}.\n${storyOf(seed, story)}`, {
+        cause: error,
+      })
     }
     if (underWay.size >= UNDER_WAY_MAX) await Promise.race(underWay)
   }
@@ -203,7 +207,7 @@ function violationsOf({ http, echo, ownLagMs }: WatchReport, slow: readonly stri
   const found: string[] = []
   if (http.mostMs - ownLagMs > HTTP_MAX_MS) found.push(`An answer to HTTP took ${http.mostMs} ms.`)
   if (echo.mostMs - ownLagMs > ECHO_MAX_MS) found.push(`An echo took ${echo.mostMs} ms.`)
-  if (echo.p99Ms > ECHO_P99_MAX_MS) found.push(`One echo in a hundred took ${echo.p99Ms} ms.`)
+  if (echo.medianMs > ECHO_MEDIAN_MAX_MS) found.push(`Half of the echoes took ${echo.medianMs} ms and more.`)
   return found.length > 0 ? [...found, ...slow] : found
 }
 
