@@ -4,10 +4,12 @@
  */
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { Server } from 'socket.io'
 import { attachPresence } from '@vigie/server'
 import { memoryMemberships, type MemoryMemberships } from '@vigie/server/memory'
+import type * as Uws from '@trufflesuite/uws-js-unofficial'
 
 /** What the host's process is told at its start, as JSON in `HOSTILE_HOST`. */
 export interface HostileHostOptions {
@@ -15,6 +17,8 @@ export interface HostileHostOptions {
   readonly groups: readonly (readonly [id: string, userIds: readonly string[]])[]
   readonly conversations: readonly (readonly [id: string, userIds: readonly string[]])[]
   readonly perMessageDeflate: boolean
+  /** What Socket.IO listens on: Node's HTTP server with ws, or uWebSockets.js by `io.attachApp`. */
+  readonly engine: 'ws' | 'uws'
 }
 
 /** One order to the host's process; the answer comes when it is carried out. */
@@ -60,13 +64,15 @@ const http = createServer(
   { headersTimeout: 2_000, requestTimeout: 3_000, connectionsCheckingInterval: 250 },
   (_request, response) => response.end('here'),
 )
-const io = new Server(http, {
+const io = new Server({
   pingInterval: 1_000,
   pingTimeout: 3_000,
   connectTimeout: 2_000,
   upgradeTimeout: 1_000,
   ...(options.perMessageDeflate && { perMessageDeflate: {} }),
 })
+if (options.engine === 'ws') io.attach(http)
+const listenOnEngine = options.engine === 'uws' ? await onUws() : () => listen(http)
 const rows = memoryMemberships(options)
 const presence = attachPresence(io, {
   auth: { secret: options.secret },
@@ -102,7 +108,7 @@ const control = createServer((request, response) => {
   )
 })
 await presence.ready
-const port = await listen(http)
+const port = await listenOnEngine()
 io.engine.on('connection', (connection: { readonly transport: { closeTimeout?: number } }) => {
   connections.add(connection)
   // engine.io waits so long for one more poll that it can answer with the end. Its own time is half a minute.
@@ -181,6 +187,24 @@ function trackObjects() {
       return all.length
     },
   }
+}
+
+/** Attaches Socket.IO; gives what begins to listen. */
+async function onUws(): Promise<() => Promise<number>> {
+  // It is CommonJS, whose names `import` does not find.
+  const uws = createRequire(`${process.cwd()}/`)('@trufflesuite/uws-js-unofficial') as typeof Uws
+  const app = uws.App()
+  app.get('/here', (response) => {
+    response.end('here')
+  })
+  io.attachApp(app)
+  return () =>
+    new Promise((resolve, reject) => {
+      app.listen('127.0.0.1', 0, (socket) => {
+        if (socket === false) reject(new Error('uWebSockets.js cannot listen.'))
+        else resolve(uws.us_socket_local_port(socket))
+      })
+    })
 }
 
 function connectionsOf(server: HttpServer): Promise<number> {

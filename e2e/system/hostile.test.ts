@@ -2,7 +2,8 @@
  * Attackers do whatever can be done to a connection, by hand over TCP, while ordinary clients go on beside them. The
  * server and the watcher are processes of their own: a loop that is frozen cannot measure itself.
  *
- * HOSTILE_ACTIONS and HOSTILE_SEEDS say how many; TEST_SEED makes the choices of an earlier run again.
+ * HOSTILE_ACTIONS and HOSTILE_SEEDS say how many, HOSTILE_ENGINE on what (ws, uws); TEST_SEED makes the choices of an
+ * earlier run again.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -87,7 +88,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const secret = freshSecret()
-    await using host = await startHostileHost({ ...world, secret, perMessageDeflate: false })
+    await using host = await startHostileHost({ ...world, secret, perMessageDeflate: false, engine: 'ws' })
     using people = connectOrdinaryPeople(host, secret)
     await using watcher = await watch(host, secret)
     await settled(people, host, undefined)
@@ -114,6 +115,13 @@ test(
   },
 )
 
+function engineOf(): 'ws' | 'uws' {
+  const { HOSTILE_ENGINE: told = 'ws' } = process.env
+  if (told !== 'ws' && told !== 'uws')
+    throw new Error(`HOSTILE_ENGINE is "${told}": say ws or uws, or leave it out.`)
+  return told
+}
+
 /** An action, and when it was begun, since 1970. */
 type Told = readonly [at: number, action: HostileAction]
 
@@ -137,7 +145,12 @@ async function run(seed: number): Promise<Outcome> {
   const secret = freshSecret()
   // Of the seed, so that a run alone is the same.
   const deflates = seed % 4 === 3
-  await using host = await startHostileHost({ ...world, secret, perMessageDeflate: deflates })
+  await using host = await startHostileHost({
+    ...world,
+    secret,
+    perMessageDeflate: deflates,
+    engine: engineOf(),
+  })
   using people = connectOrdinaryPeople(host, secret)
   await using watcher = await watch(host, secret)
   await settled(people, host, undefined)
