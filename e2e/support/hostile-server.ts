@@ -66,7 +66,7 @@ const http = createServer(
 )
 const io = new Server({
   pingInterval: 1_000,
-  pingTimeout: 3_000,
+  pingTimeout: 5_000,
   connectTimeout: 2_000,
   upgradeTimeout: 1_000,
   ...(options.perMessageDeflate && { perMessageDeflate: {} }),
@@ -79,7 +79,8 @@ const presence = attachPresence(io, {
   memberships: rows,
   graceMs: 500,
   reattachGraceMs: 1_000,
-  stalledClientMs: 2_000,
+  // Longer than the machine of a test may stand still: a client that is only slow is not to be cut.
+  stalledClientMs: 5_000,
   // People who went offline are not remembered: what is left in the end is left by mistake.
   offlineMemoryMs: 0,
   log: {
