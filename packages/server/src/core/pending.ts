@@ -207,6 +207,6 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
       ? (isFirst ? writeState : writeChanges)(world, session)
       : (isFirst ? writeFirstEvents : writeEvents)(world, session)
   clear(session)
-  wasTaken(world, session, events.length > 0)
+  wasTaken(world, session, { wasWritten: events.length > 0, isFirst })
   return events
 }

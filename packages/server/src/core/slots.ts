@@ -24,14 +24,18 @@ export function schedule(world: World, session: Session, notBefore = 0): void {
 
 /**
  * The session was written, or had nothing left to be told. One that had nothing to be told for a window may be written
- * again soon: what comes alone need not wait for company. One that is written in its slot has the whole window: what
- * comes in numbers is written together.
+ * again soon: what comes alone need not wait for company. One that is written in its slot has the whole window, because
+ * what comes in numbers is written together; so has one that got its first snapshot: others may be coming with it.
  */
-export function wasTaken(world: World, session: Session, wasWritten: boolean): void {
+export function wasTaken(
+  world: World,
+  session: Session,
+  { wasWritten, isFirst }: { readonly wasWritten: boolean; readonly isFirst: boolean },
+): void {
   session.dueAt = NOT_DUE
   if (!wasWritten) return
   const { now, windowMs, settings } = world
-  const wasIdle = now - session.nextAt >= windowMs && !isUnderPressure(world)
+  const wasIdle = !isFirst && now - session.nextAt >= windowMs && !isUnderPressure(world)
   session.nextAt = now + (wasIdle ? Math.min(settings.idleWindowMs, windowMs) : windowMs)
 }
 
