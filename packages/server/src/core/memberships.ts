@@ -40,8 +40,8 @@ import { stopTyping } from './typing.js'
 import {
   disagreements,
   forEachViewer,
-  hasLocals,
   isMember,
+  localSizeOf,
   localsOf,
   namesIn,
   ownRoomsOf,
@@ -66,13 +66,12 @@ export function setMemberships(world: World, person: Person, rooms: KnownRooms):
   changeOwnRooms(world, person, before ?? [], after)
 }
 
-/** Nothing local needs the person any more: the rooms that only their own rows name are let go. */
+/** The person is local no longer: rooms that nobody else's own rows name are let go. The caller drops the record. */
 export function releaseMemberships(world: World, person: Person): void {
   const before = ownRoomsOf(person)
   if (!before) return
   changeOwnRooms(world, person, before, undefined)
   world.effects.push({ type: 'forget', userId: person.id })
-  dropUnneeded(world, person)
 }
 
 /** Rooms as their rows were read. A room that nobody's own rows name is passed over. */
@@ -150,14 +149,15 @@ function setRows(world: World, room: Room, rows: RosterOrSize): void {
   const isCounted = room.counted !== undefined
   const willCount = isCountedAt(world, room, rows)
   const names = willCount || typeof rows === 'number' ? NOBODY : peopleIn(world, rows)
+  const holders = willCount && !isCounted ? holdersOf(world, room) : NOBODY
   if (isCounted && willCount) {
     forEachViewer(room, (session) => {
       noteRoom(world, session, room)
     })
-  } else noteMembers(world, room, willCount ? holdersOf(world, room) : names, isCounted !== willCount)
+  } else noteMembers(world, room, willCount ? holders : names, isCounted !== willCount)
   room.rows = rows
   if (willCount) {
-    if (!isCounted) beginCounting(world, room)
+    if (!isCounted) beginCounting(world, room, holders)
   } else {
     endCounting(world, room)
     setRoster(world, room, names)
@@ -184,7 +184,7 @@ function isCountedAt({ settings }: World, { counted }: Room, rows: RosterOrSize)
  */
 function noteMembers(world: World, room: Room, next: readonly Person[], isSwitching: boolean): void {
   // In a storm nearly every room is new, and nobody in it has a session yet.
-  if (!hasLocals(room) && next.every(({ live }) => live.length === 0)) return
+  if (localSizeOf(room) === 0 && next.every(({ live }) => live.length === 0)) return
   const willBe = new Set(next)
   for (const typist of [...(room.typing?.keys() ?? [])]) {
     if (!willBe.has(typist)) stopTyping(world, typist, room)

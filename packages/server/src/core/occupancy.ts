@@ -7,12 +7,13 @@
 import { roomChanged } from './event-cache.js'
 import { isUnderPressure, type CountedRoom, type Person, type World } from './model.js'
 import { noteOccupancy, noteTyping } from './pending.js'
-import { countedNumbersOf, occupancyNow } from './snapshots.js'
-import { forEachViewer, hasViewers } from './visibility.js'
+import { occupancyNow } from './snapshots.js'
+import { countedRoomsOf, forEachViewer, hasViewers } from './visibility.js'
 
 /** The person has come online, or gone offline. */
 export function countOnline(world: World, person: Person): void {
-  for (const counted of countedNumbersOf(person)) {
+  for (const { counted } of countedRoomsOf(person)) {
+    if (!counted) continue
     counted.online += person.presence.online ? 1 : -1
     touchCounted(world, counted)
   }

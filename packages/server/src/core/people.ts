@@ -32,8 +32,8 @@ export function ensurePerson(world: World, id: UserId): Person {
 
 /** Drops the record, unless something still needs it. What is pending about the person may go on pointing to it. */
 export function dropUnneeded(world: World, person: Person): void {
-  const { sessions, ownRooms, memberOf, remote } = person
-  if (sessions.length > 0 || ownRooms || memberOf.length > 0 || (remote && remote.size > 0)) return
+  const { sessions, remote } = person
+  if (sessions.length > 0 || isPlaced(person) || (remote && remote.size > 0)) return
   if (world.offline.has(person) || !person.isKnown) return
   world.people.delete(person.id)
   person.isKnown = false

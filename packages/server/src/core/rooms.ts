@@ -1,7 +1,8 @@
 /**
  * The edges between people and rooms, and their only writer: `roster` and `memberOf` of names mode, `ownRooms` with
- * `holders`, and `locals`: in names mode the members who are local, in count mode the local people whose own rows name it. Every function leaves
- * both ends of each edge in agreement; who is to be told is its caller's business (memberships.ts, sessions.ts).
+ * `holders`, and `locals`: in names mode the members who are local, in count mode the local people whose own rows name
+ * the room. Every function leaves both ends of each edge in agreement; who is to be told is decided by its caller,
+ * memberships.ts.
  */
 import type { UserId } from '@vigie/protocol'
 import type { RoomName, RosterOrSize } from './inputs.js'
@@ -78,8 +79,8 @@ function addToRoster(room: Room, person: Person): void {
   if (person.ownRooms) room.locals = withNewItem(room.locals, person)
 }
 
-/** Count mode begins: the members are the local people whose own rows name the room. */
-export function beginCounting(world: World, room: Room): CountedRoom {
+/** Count mode begins. @param holders See {@link holdersOf}: from now on they are the members. */
+export function beginCounting(world: World, room: Room, holders: readonly Person[]): void {
   setRoster(world, room, NOBODY)
   const counted: CountedRoom = {
     is: 'counted',
@@ -90,8 +91,7 @@ export function beginCounting(world: World, room: Room): CountedRoom {
     nextAt: 0,
   }
   room.counted = counted
-  for (const person of holdersOf(world, room)) addCountedMember(world, counted, person)
-  return counted
+  for (const person of holders) addCountedMember(world, counted, person)
 }
 
 /** Count mode ends: nobody is a member until the roster is set. */

@@ -16,7 +16,7 @@ import {
   type Session,
   type World,
 } from './model.js'
-import { countedRoomsOf, isMember, localSizeOf, namedRoomsOf, namesIn, typistsOf } from './visibility.js'
+import { isMember, localSizeOf, namedRoomsOf, namesIn, typistsOf } from './visibility.js'
 
 const NO_NAMES: readonly UserId[] = []
 
@@ -120,9 +120,4 @@ export function occupancyNow({ room, online }: CountedRoom): Occupancy {
 export function membersOf(room: Room): number {
   const { rows, counted } = room
   return Math.max(sizeOfRows(rows), counted ? localSizeOf(room) : 0)
-}
-
-/** The numbers that depend on whether the person is online. */
-export function countedNumbersOf(person: Person): readonly CountedRoom[] {
-  return countedRoomsOf(person).flatMap(({ counted }) => counted ?? [])
 }

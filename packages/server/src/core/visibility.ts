@@ -81,13 +81,13 @@ export function viewOf(session: Session, subject: Person): View {
 }
 
 /**
- * Protocol 1: where the session saw the user when it was last told something: in the rooms whose members changed since,
- * as they were; in the others, as they are.
+ * Where the session saw the user when it was last told something: in the rooms whose members changed since, as they
+ * were; in the others, as they are. Protocol 1 always shows a user's own presence, protocol 2 by the rosters alone.
  */
 export function viewThen(session: Session, userId: UserId, subject: Person | undefined): View {
   const viewer = session.user
   const rosters = session.pending?.rosters
-  let group = viewer.id === userId
+  let group = session.protocol === 1 && viewer.id === userId
   let conversations: ConversationId[] | undefined
   const add = ({ name }: Room) => {
     if (name.kind === 'group') group = true
@@ -106,19 +106,10 @@ export function viewThen(session: Session, userId: UserId, subject: Person | und
 export function sawThen(session: Session, userId: UserId, subject: Person | undefined): boolean {
   if (!session.pending?.rosters) return subject !== undefined && sees(session, subject)
   const { group, conversations } = viewThen(session, userId, subject)
-  // Protocol 2 says a user's own presence by the rosters, like anybody's.
-  const isOwn = session.protocol === 2 && session.user.id === userId
-  if (isOwn ? isNamedThen(session, userId) : group || conversations.length > 0) return true
+  if (group || conversations.length > 0) return true
   return (
     subject !== undefined && session.watched?.has(userId) === true && sharesCounted(session.user, subject)
   )
-}
-
-function isNamedThen(session: Session, userId: UserId): boolean {
-  const rosters = session.pending?.rosters
-  for (const room of session.user.memberOf) if (!rosters?.has(room)) return true
-  for (const { members } of rosters?.values() ?? []) if (members.has(userId)) return true
-  return false
 }
 
 /**
@@ -182,10 +173,6 @@ export function forEachViewer(room: Room, visit: (session: Session) => void): vo
 /** The members who are local: the only ones who may have sessions. */
 export function localsOf({ locals }: Room): Iterable<Person> {
   return locals
-}
-
-export function hasLocals({ locals }: Room): boolean {
-  return sizeOf(locals) > 0
 }
 
 /** Whether some member has a live session here. */
