@@ -4,7 +4,7 @@
  *   node bench/dist/replay.js --against <folder of another build's core> [--users N] [--pairs N]
  *
  * The history is a storm, in which everybody comes in no order while windows are wide, and then churn: people who go and
- * come back. Each build has the same inputs at the same times, and whatever is due is taken at once.
+ * come back. Each build has the same inputs at the same times, and every session that is due is taken at once.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -16,7 +16,7 @@ import {
   type Line,
 } from './hostile-line.js'
 import { ATTACKERS, WATCHERS } from './hostile-people.js'
-import { createRandom, type Random } from './hostile-random.js'
+import { createRandom, type Random } from './random.js'
 import type { HostileHost } from './hostile-host.js'
 import { signToken } from './serve.js'
 

@@ -3,7 +3,7 @@ import type { PresenceEvent } from '../../packages/server/src/core/index.js'
 import { emptyPicture, fold, type Picture } from '../../packages/server/src/testing/picture.js'
 import { emptySynced, foldDiff, foldState, pictureOf } from '../../packages/server/src/testing/synced.js'
 import { io, type Socket } from 'socket.io-client'
-import type { Random } from './hostile-random.js'
+import type { Random } from './random.js'
 import type { HostileHost } from './hostile-host.js'
 import { signToken } from './serve.js'
 

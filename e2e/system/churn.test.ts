@@ -9,6 +9,7 @@ import { EffectWatch, PROMISE_MS, type EffectReport } from '../support/effects.j
 import { isGroup, Rows, type Change, type Row } from '../support/rows.js'
 import { readSeed } from '../support/seed.js'
 import { freshSecret, serve } from '../support/serve.js'
+import { createRandom, type Random } from '../support/random.js'
 
 const USERS = 1_000
 const CONNECTIONS = 1_000
@@ -433,24 +434,4 @@ function wrongPictures(crowd: Crowd, rows: Rows, typing: ReadonlyMap<string, Rea
 
 function byName(a: readonly [string, unknown], b: readonly [string, unknown]): number {
   return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0
-}
-
-// Chance that can be had again.
-
-interface Random {
-  /** From 0 to `limit`, without `limit`. */
-  below(limit: number): number
-  of<T>(items: readonly T[]): T
-}
-
-/** Mulberry32: the choices are the same for the same seed; what crosses what is the machine's. */
-function createRandom(seed: number): Random {
-  let state = seed
-  const below = (limit: number) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit)
-  }
-  return { below, of: (items) => items[below(items.length)] as (typeof items)[number] }
 }

@@ -26,7 +26,7 @@ import {
   world,
   type OrdinaryPeople,
 } from '../support/hostile-people.js'
-import { createRandom } from '../support/hostile-random.js'
+import { createRandom } from '../support/random.js'
 import { readSeed } from '../support/seed.js'
 import { freshSecret, signToken } from '../support/serve.js'
 

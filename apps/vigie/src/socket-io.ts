@@ -40,7 +40,7 @@ export const REFUSED_ORIGINS_MAX = 20
  *   which no page can set on a WebSocket or without a preflight.
  * - of any other: if the list has it, or `*`.
  *
- * It keeps out pages that act in the name of whoever looks at them. It is no check of who connects: tokens are that.
+ * It keeps out pages that act in the name of the person who looks at them. It is no check of who connects: tokens are that.
  */
 export function createOriginCheck(
   origins: readonly string[],

@@ -93,7 +93,7 @@ it('leaves the pid file of a living Vigie as it is, also where its number belong
   await using first = await start()
   const file = join(first.folder, 'postmaster.pid')
   const real = await readFile(file, 'utf8')
-  // As it looks from another container on the same volume: whoever has that number there is not seen here.
+  // As it looks from another container on the same volume: its processes are not seen here.
   const unseen = real.replace(/^\d+/u, String(await endedPid()))
   await writeFile(file, unseen)
   try {
@@ -134,7 +134,7 @@ it('stops the server that a killed Vigie left running, and loses no row', async 
 it('starts where another program has the number of a server that was killed, and leaves that program alone', async () => {
   const { folder, close } = await start()
   await close()
-  // PostgreSQL alone would not start here: it takes whoever has that number for a server, and this program is its user's.
+  // PostgreSQL alone would not start here: it takes any process with that number for a server, and this program is its user's.
   const other = spawn('sleep', ['60'], { ...(await unprivileged(folder)), cwd: '/' })
   try {
     await once(other, 'spawn')

@@ -92,7 +92,7 @@ export function readDatabaseUrl(text: string): DatabaseUrl {
   return { url: text.slice(0, start) + query, options, leftOut }
 }
 
-/** For whoever looks for a reason at the lowest level; the values may be secrets. */
+/** At the lowest level of the log, for an operator who looks for a reason; the values may be secrets. */
 export function logLeftOut({ leftOut }: DatabaseUrl, log: Log): void {
   if (leftOut.length === 0) return
   log.debug('Parameters of the database URL are for other tools, and were left out.', { parameters: leftOut })

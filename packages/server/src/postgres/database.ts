@@ -174,7 +174,7 @@ function ownDriver(text: string, { timeoutMs, log }: DatabaseOptions): Driver {
     else idle.push(connection)
   }
 
-  /** Whoever waits gets a new connection in its place. */
+  /** Queries that wait get a new connection in its place. */
   function discard(connection: Connection): void {
     if (!open.delete(connection)) return
     void end(connection, 0)

@@ -41,7 +41,7 @@ export async function migrate(sql: SqlSource, options: MigrationOptions = {}): P
 /** SQLSTATE of a table that does not exist. */
 const NO_TABLE = '42P01'
 
-/** Whoever has only one kind of rooms meets the table of the other first here. */
+/** A host that has only one kind of rooms meets the missing table of the other first here. */
 function withHint(sentence: Error, cause: unknown, options: MigrationOptions): Error {
   const sources = resolveSources(options)
   if (sqlState(cause) !== NO_TABLE || sources.length < 2) return sentence

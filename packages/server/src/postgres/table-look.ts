@@ -64,7 +64,7 @@ interface Known {
   attempts: number
 }
 
-/** Whoever waits for a lock on a table holds up all who write to it: an attempt gives up after this. */
+/** While one statement waits for a lock on a table, all writers to it wait behind: an attempt gives up after this. */
 const LOCK_MS = 100
 /** A table that stays locked is tried less and less often, at most one look in so many. */
 const ATTEMPT_EVERY_MAX = 64

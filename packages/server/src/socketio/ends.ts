@@ -78,7 +78,7 @@ export function createEnds(onFailure: (error: unknown) => void): Ends {
     })
   }
 
-  /** Whoever has not answered a close frame by then is not waited for. */
+  /** A client that has not answered a close frame by then is not waited for. */
   function cutLater(connection: Connection): void {
     setTimeout(cut, WRITE_OUT_MS, connection).unref()
   }

@@ -85,7 +85,7 @@ export function createInbound(options: InboundOptions): Inbound {
     onEnd({ socket, outlet }, isDrain) {
       outbound.end(outlet)
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
-      // Whoever closed presence, or has it beside another, ends connections as they like.
+      // A host that has closed presence, or has a second one, ends connections as it likes.
       if (isDrain && !isClosed && !isShadow) ends.cutInDrain(socket)
     },
   })

@@ -43,7 +43,7 @@ export function showRows(adapter: Adapter, rows: RowRooms): () => void {
 
 /** An adapter's map of rooms: those that the host has joined, which stay in the map that it had, and those with members. */
 class RoomsWithMembers extends Map<string, Set<string>> {
-  /** From then on only what was joined is there, for whoever still has this map. */
+  /** From then on only what was joined is there, for a caller that still has this map. */
   isOver = false
   readonly #joined: Map<string, Set<string>>
   readonly #rows: RowRooms

@@ -6,7 +6,7 @@ export interface Random {
   of<T>(items: readonly T[]): T
 }
 
-/** Mulberry32: the choices are the same for the same seed. */
+/** Mulberry32: the choices are the same for the same seed; what crosses what is the machine's. */
 export function createRandom(seed: number): Random {
   let state = seed
   const below = (limit: number) => {
