@@ -46,7 +46,7 @@ export interface Person {
   count: UserCount | undefined
   /** False once the record was dropped: what still points to it looks for a newer record of the same id. */
   isKnown: boolean
-  /** The rooms in names mode whose roster has this person. Replaced, never changed. */
+  /** The rooms in names mode whose roster has this person. Of a local person replaced, never changed. */
   memberOf: readonly Room[]
   /** The rooms that the person's own rows name, groups first; undefined: the person is not local. Replaced, never changed. */
   ownRooms: readonly Room[] | undefined

@@ -74,9 +74,13 @@ export function setRoster(world: World, room: Room, roster: readonly Person[]): 
 }
 
 function addToRoster(room: Room, person: Person): void {
+  const { memberOf, ownRooms } = person
+  if (memberOf.length === 0) person.memberOf = [room]
   // `concat` makes a list of just the right length, which a spread does not.
-  person.memberOf = person.memberOf.length === 0 ? [room] : person.memberOf.concat(room)
-  if (person.ownRooms) room.locals = withNewItem(room.locals, person)
+  else if (ownRooms) person.memberOf = memberOf.concat(room)
+  // Rosters come room by room: a copy for each would be most of what a storm throws away. See setOwnRooms.
+  else (memberOf as Room[]).push(room)
+  if (ownRooms) room.locals = withNewItem(room.locals, person)
 }
 
 /** Count mode begins. @param holders See {@link holdersOf}: from now on they are the members. */
@@ -143,5 +147,13 @@ export function setOwnRooms(person: Person, rooms: readonly Room[] | undefined):
     for (const room of person.memberOf) room.locals = withNewItem(room.locals, person)
   if (person.ownRooms && !rooms)
     for (const room of person.memberOf) room.locals = withoutItem(room.locals, person)
+  // Of a local person the list has just the right length; where nothing disagrees and nothing is counted, it is one list.
+  if (rooms && isSameSet(person.memberOf, rooms)) person.memberOf = rooms
+  else if (!person.ownRooms !== !rooms) person.memberOf = person.memberOf.slice()
   person.ownRooms = rooms
+}
+
+/** Neither list has a room twice. */
+function isSameSet(some: readonly Room[], others: readonly Room[]): boolean {
+  return some.length === others.length && others.every((room) => some.includes(room))
 }

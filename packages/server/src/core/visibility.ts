@@ -186,6 +186,7 @@ const NO_ROOMS: readonly Room[] = []
 /** The rooms that a person is in. In the order of the own rows; a roster may name somebody whose own rows do not say so. */
 export function roomsOf(person: Person): readonly Room[] {
   const own = person.ownRooms ?? NO_ROOMS
+  if (own === person.memberOf) return own
   const mine = own.every((room) => isMember(person, room))
     ? own
     : own.filter((room) => isMember(person, room))
@@ -246,7 +247,7 @@ export function seesOccupancy(viewer: Person, room: Room): boolean {
 /** Rooms in which a local person's own rows and the rosters disagree. */
 export function disagreements(person: Person): readonly Room[] {
   const { ownRooms: own, memberOf } = person
-  if (!own) return NO_ROOMS
+  if (!own || own === memberOf) return NO_ROOMS
   let agreed = 0
   let missing: Room[] | undefined
   for (const room of own) {

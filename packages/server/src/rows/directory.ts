@@ -88,13 +88,6 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const queueOptions = { onAsked: turns.wake, retryMs: settings.readRetryMs }
   const userQueue: UserQueue = createFreshQueue(queueOptions)
   const roomQueue: RoomQueue = createFreshQueue(queueOptions)
-  const holdings = createHoldings(userQueue, roomQueue)
-  const { users, groups, conversations } = holdings
-  /** Users whose rows were read, with the rooms that are held for them, until all of these are known. */
-  const unsettled = new Map<UserEntry, readonly RoomEntry[]>()
-  const userPace = usersPerRead()
-  const roomPace = roomsPerRead()
-  const recovery = createRecovery(settings.readRetryMs)
   const reread = createReread<UserEntry | RoomEntry>({
     periodMs: settings.rereadMs,
     entries: held,
@@ -103,6 +96,13 @@ export function createDirectory(options: DirectoryOptions): Directory {
       else userQueue.refresh(entry)
     },
   })
+  const holdings = createHoldings({ userQueue, roomQueue, slotOfNew: reread.slotOfNew })
+  const { users, groups, conversations } = holdings
+  /** Users whose rows were read, with the rooms that are held for them, until all of these are known. */
+  const unsettled = new Map<UserEntry, readonly RoomEntry[]>()
+  const userPace = usersPerRead()
+  const roomPace = roomsPerRead()
+  const recovery = createRecovery(settings.readRetryMs)
 
   /** What went wrong in this turn. */
   let failure: { readonly error: unknown } | undefined

@@ -6,7 +6,6 @@ import type { UserId } from '@vigie/protocol'
 import type { RosterOrSize, RoomName, RoomRows, UserMemberships } from '../core/index.js'
 import type { Fresh, FreshQueue } from './fresh.js'
 import { createInterner } from './interner.js'
-import { SLOTS } from './reread.js'
 
 /** A user whose rows are needed; the value: the rooms that they name, held for this user. */
 export interface UserEntry extends Fresh<readonly RoomEntry[]> {
@@ -38,14 +37,19 @@ export interface Holdings {
 export type UserQueue = FreshQueue<readonly RoomEntry[], UserEntry>
 export type RoomQueue = FreshQueue<RosterOrSize, RoomEntry>
 
-export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Holdings {
+interface HoldingsOptions {
+  readonly userQueue: UserQueue
+  readonly roomQueue: RoomQueue
+  /** The slot of the slow re-read for an entry that is made now. */
+  readonly slotOfNew: () => number
+}
+
+export function createHoldings({ userQueue, roomQueue, slotOfNew }: HoldingsOptions): Holdings {
   const users = new Map<string, UserEntry>()
   const groups = new Map<string, RoomEntry>()
   const conversations = new Map<string, RoomEntry>()
   /** Rows come with strings of their own, one for each roster that a user is in. */
   const names = createInterner(namesInUse)
-  /** One after the other: each slot has about as many. */
-  let made = 0
 
   function* namesInUse(): Iterable<string> {
     yield* users.keys()
@@ -56,7 +60,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
   function holdRoom(rooms: Map<string, RoomEntry>, { kind, id }: RoomName): RoomEntry {
     let room = rooms.get(id)
     if (!room) {
-      room = { kind, id, pins: 0, slot: made++ % SLOTS, state: 'new', value: undefined } as RoomEntry
+      room = { kind, id, pins: 0, slot: slotOfNew(), state: 'new', value: undefined } as RoomEntry
       rooms.set(id, room)
     }
     room.pins++
@@ -80,7 +84,7 @@ export function createHoldings(userQueue: UserQueue, roomQueue: RoomQueue): Hold
     holdUser(userId) {
       let user = users.get(userId)
       if (!user) {
-        user = { id: names.intern(userId), pins: 0, slot: made++ % SLOTS, state: 'new', value: undefined }
+        user = { id: names.intern(userId), pins: 0, slot: slotOfNew(), state: 'new', value: undefined }
         users.set(user.id, user)
       }
       user.pins++

@@ -3,8 +3,8 @@
  * change with time alone, and changes that no store has told, are found within that period.
  */
 
-/** A period has so many slots, and each entry is due in its own: nothing comes in bursts, and nothing twice. */
-export const SLOTS = 64
+/** A period has so many slots, and each entry is due in its own: reads are small, and nothing is read twice. */
+const SLOTS = 64
 
 /** Something that is held, and when its turn is. */
 interface Slotted {
@@ -19,17 +19,30 @@ interface RereadOptions<Entry extends Slotted> {
   readonly refresh: (entry: Entry) => void
 }
 
+export interface Reread {
+  /**
+   * The slot of an entry that is held from now on: it is read at once, so its first re-read can wait for the second half
+   * of a period. A storm would otherwise read again what it has just read. From then on the entry is due once a period.
+   */
+  slotOfNew(): number
+  close(): void
+}
+
 /** Says of each entry that it is due, once in each period; until `close`. */
-export function createReread<Entry extends Slotted>(options: RereadOptions<Entry>): { close(): void } {
+export function createReread<Entry extends Slotted>(options: RereadOptions<Entry>): Reread {
   const { periodMs, entries, refresh } = options
-  if (periodMs === 0) return { close() {} }
   let slot = 0
-  const timer = setInterval(() => {
+  let made = 0
+  const timer = periodMs > 0 ? setInterval(openNext, periodMs / SLOTS).unref() : undefined
+
+  function openNext(): void {
     slot = (slot + 1) % SLOTS
     for (const entry of entries()) if (entry.slot === slot) refresh(entry)
-  }, periodMs / SLOTS)
-  timer.unref()
+  }
+
   return {
+    // One after the other: each slot has about as many.
+    slotOfNew: () => (slot + SLOTS / 2 + (made++ % (SLOTS / 2))) % SLOTS,
     close() {
       clearInterval(timer)
     },
