@@ -14,8 +14,8 @@ interface Slotted {
 interface RereadOptions<Entry extends Slotted> {
   /** 0: never. */
   readonly periodMs: number
-  /** Everything that is held. */
-  readonly entries: () => Iterable<Entry>
+  /** Calls `visit` with everything that is held. */
+  readonly forEachEntry: (visit: (entry: Entry) => void) => void
   readonly refresh: (entry: Entry) => void
 }
 
@@ -30,14 +30,16 @@ export interface Reread {
 
 /** Says of each entry that it is due, once in each period; until `close`. */
 export function createReread<Entry extends Slotted>(options: RereadOptions<Entry>): Reread {
-  const { periodMs, entries, refresh } = options
+  const { periodMs, forEachEntry, refresh } = options
   let slot = 0
   let made = 0
   const timer = periodMs > 0 ? setInterval(openNext, periodMs / SLOTS).unref() : undefined
 
   function openNext(): void {
     slot = (slot + 1) % SLOTS
-    for (const entry of entries()) if (entry.slot === slot) refresh(entry)
+    forEachEntry((entry) => {
+      if (entry.slot === slot) refresh(entry)
+    })
   }
 
   return {

@@ -51,8 +51,20 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'an edge with the other end only',
     file: 'rooms.ts',
-    from: 'person.memberOf = person.memberOf.length === 0 ? [room] : person.memberOf.concat(room)',
-    to: 'if (person.ownRooms) person.memberOf = person.memberOf.concat(room)',
+    from: 'if (memberOf.length === 0) person.memberOf = [room]',
+    to: 'if (!ownRooms) return\n  if (memberOf.length === 0) person.memberOf = [room]',
+  },
+  {
+    name: 'one list of rooms where a roster disagrees',
+    file: 'rooms.ts',
+    from: 'if (rooms && isSameSet(person.memberOf, rooms))',
+    to: 'if (rooms && rooms.length === person.memberOf.length)',
+  },
+  {
+    name: 'one list of rooms that is changed in place',
+    file: 'rooms.ts',
+    from: 'else if (ownRooms) person.memberOf = memberOf.concat(room)',
+    to: '',
   },
   {
     name: 'a snapshot that reads own rows instead of edges',
