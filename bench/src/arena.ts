@@ -43,7 +43,7 @@ export async function openArena(subject: SubjectName, world: WorldSpec, database
     const options: GeneratorOptions = {
       port: await server.ask('start'),
       world,
-      protocol: subject === 'vigie-2' ? 2 : 1,
+      protocol: subject.startsWith('vigie-2') ? 2 : 1,
     }
     const generator = remote<GeneratorApi>(
       fork(file('generator.js'), [JSON.stringify(options)]),

@@ -53,7 +53,7 @@ const COLUMNS: Readonly<Record<ScenarioName, readonly Column[]>> = {
     column('MB', 'bytes', 1, MB),
     column('writes', 'writes'),
     column('queries', 'queries'),
-    column('feed polls', 'feedPolls'),
+    column('of the feed', 'feedPolls'),
     column('refused', 'refused'),
     column('dropped', 'dropped'),
     ...MEMORY,
@@ -172,6 +172,7 @@ const AGAINST: readonly (readonly [SubjectName, SubjectName])[] = [
   ['vigie-2', 'seed'],
   ['vigie-1', 'floor'],
   ['vigie-2', 'floor'],
+  ['vigie-2-uws', 'vigie-2'],
 ]
 
 /** The same columns, divided. */

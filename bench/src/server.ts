@@ -1,10 +1,8 @@
 /** The server process: one subject on a Socket.IO server of its own. `node server.js <subject> <database url>` */
-import { createServer } from 'node:http'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import postgres from 'postgres'
-import { Server } from 'socket.io'
-import { listen, processorMs } from './listen.js'
+import { processorMs, serverOnNode, serverOnUws } from './listen.js'
 import { startProfile, type Profile } from './profile.js'
 import { answer } from './remote.js'
 import { attachFloor } from './subjects/floor.js'
@@ -50,11 +48,11 @@ const ATTACH: Readonly<Record<SubjectName, Attach>> = {
   'seed-picture': (io, sql) => attachSeed(io, sql, true),
   'vigie-1': attachVigie,
   'vigie-2': attachVigie,
+  'vigie-2-uws': attachVigie,
 }
 
 const [name, databaseUrl = ''] = process.argv.slice(2)
-const http = createServer()
-const io = new Server(http)
+const { io, listen } = name === 'vigie-2-uws' ? serverOnUws() : serverOnNode()
 const sql = postgres(databaseUrl, { max: DATABASE_CONNECTIONS, onnotice: () => {} })
 const subject = ATTACH[name as SubjectName](io, sql)
 // The noise of the run: what an answer takes that asks nothing of anybody.
@@ -69,7 +67,7 @@ let profile: Awaited<ReturnType<typeof startProfile>> | undefined
 answer<ServerApi>({
   async start() {
     await subject.ready
-    return listen(http)
+    return listen()
   },
   usage() {
     return {

@@ -5,6 +5,9 @@ import type { Server } from 'socket.io'
 import { SECRET } from '../token.js'
 import type { Subject } from './subject.js'
 
+/** The poll for changes, and the two queries of the look at the tables. */
+const OF_THE_FEED = /vigie\.(?:changes|look)\b|^SET LOCAL row_security/u
+
 /** Vigie as a team would attach it, every option at its default. Which protocol is spoken is the client's choice. */
 export function attachVigie(io: Server, sql: postgres.Sql): Subject {
   const counted = { reads: 0, feed: 0 }
@@ -13,7 +16,7 @@ export function attachVigie(io: Server, sql: postgres.Sql): Subject {
     memberships: postgresMemberships({
       sql: {
         unsafe(text, values) {
-          if (text.includes('vigie.changes')) counted.feed++
+          if (OF_THE_FEED.test(text)) counted.feed++
           else counted.reads++
           return sql.unsafe(text, values)
         },

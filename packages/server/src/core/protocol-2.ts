@@ -27,7 +27,15 @@ import {
   type World,
 } from './model.js'
 import { isNoticed, isToldDevices } from './protocol-1.js'
-import { countOf, countsIn, firstSnapshotFor, indexOf, snapshotFor, typistsFor } from './snapshots.js'
+import {
+  countOf,
+  countsIn,
+  firstSnapshotFor,
+  indexOf,
+  newsCountOf,
+  snapshotFor,
+  typistsFor,
+} from './snapshots.js'
 import { affectedBy, namesIn, presenceFor, presenceThen, roomsOf, sawThen, sees } from './visibility.js'
 
 const NO_NAMES: readonly UserId[] = []
@@ -255,12 +263,12 @@ function newCount(
   const now = subject ? presenceFor(session.user, subject) : OFFLINE
   // Nearly always: no members have changed since it was found that they see each other.
   if (news?.allSee && !session.pending?.rosters && subject && subject === news.subject)
-    return isNoticed(news.told, true, now, true) ? countOf(subject, now) : undefined
+    return isNoticed(news.told, true, now, true) ? newsCountOf(subject, now) : undefined
   const isSeen = subject !== undefined && sees(session, subject)
   const saw = news?.sawThen ?? sawThen(session, userId, subject)
   const told = presenceThen(session, userId, news) ?? now
   if (!isNoticed(told, saw, now, isSeen) && news?.mustAnswer !== true) return undefined
-  return isSeen ? countOf(subject, now) : [userId, 0]
+  return isSeen ? newsCountOf(subject, now) : [userId, 0]
 }
 
 /** Of somebody who is unknown, or whom the session does not see, it is said what is said of somebody offline. */

@@ -95,9 +95,13 @@ export function countChanged(person: Person): void {
 
 /** How protocol 2 says a presence. Of those who are offline it is not kept: most of a large directory are. */
 export function countOf(person: Person, presence: Presence = person.presence): UserCount {
-  const { id } = person
-  if (presence !== person.presence || !presence.online) return [id, presence.count]
-  return (person.count ??= [id, presence.count])
+  return presence.online ? newsCountOf(person, presence) : [person.id, presence.count]
+}
+
+/** The same for a change, kept also of somebody who has gone: all who are told share one event, whose key it is. */
+export function newsCountOf(person: Person, presence: Presence): UserCount {
+  if (presence !== person.presence) return [person.id, presence.count]
+  return (person.count ??= [person.id, presence.count])
 }
 
 /**

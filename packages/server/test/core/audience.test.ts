@@ -1,4 +1,6 @@
+import type { GroupId, SessionId, UserId } from '@vigie/protocol'
 import { describe, expect, it } from 'vitest'
+import { createEngine, resolveSettings, type Input, type KnownRooms } from '../../src/core/index.js'
 import { TOLD_PER_MS } from '../../src/core/occupancy.js'
 import { story } from '../support/story.js'
 
@@ -511,4 +513,43 @@ describe('a group above namesMax', () => {
     s.wait(2_000)
     expect(s.hear(ann)).toEqual(['bob 1', 'all: 0 of 0'])
   })
+})
+
+describe('the event of protocol 2', () => {
+  it.each(['comes', 'goes'])(
+    'that somebody %s is one for all who hear of it together: it is encoded once',
+    (what) => {
+      const engine = createEngine(resolveSettings({ leaveGraceMs: 0 }))
+      const roster = ['ann', 'bob', 'cid', 'dan'] as UserId[]
+      const rooms: KnownRooms = [{ kind: 'group', id: 'g' as GroupId, value: roster }]
+      let now = 1_000
+      const told = (input: Input) => {
+        now += 1_000
+        return engine
+          .apply(input, now)
+          .flatMap((effect) => (effect.type === 'due' ? effect.sessions : []))
+          .map((session) => engine.take(session, now))
+      }
+      const connect = (userId: UserId) =>
+        told({
+          type: 'connect',
+          sessionId: userId as string as SessionId,
+          userId,
+          rooms,
+          protocol: 2,
+          since: 0,
+        })
+      for (const userId of roster) connect(userId)
+      const left = told({ type: 'disconnected', sessionId: 'dan' as SessionId })
+      const events = what === 'goes' ? left : connect('dan' as UserId).slice(0, 3)
+      expect(events).toHaveLength(3)
+      expect(events[0]).toEqual([
+        {
+          name: 'presence:diff',
+          payload: expect.objectContaining({ users: [['dan', what === 'goes' ? 0 : 1]] }),
+        },
+      ])
+      expect(new Set(events).size).toBe(1)
+    },
+  )
 })
