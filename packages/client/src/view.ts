@@ -141,7 +141,7 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
       const { picture, state, unknownSince } = shown()
       const count = picture.users.get(userId as UserId)
       const value: UserPresence =
-        state.name === 'live' && count !== undefined
+        state.name === 'live' && count !== undefined && !picture.unheard.has(userId as UserId)
           ? { status: 'known', online: count > 0, count }
           : {
               status: 'unknown',
