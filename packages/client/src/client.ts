@@ -6,6 +6,7 @@ import type { Socket } from 'socket.io-client'
 import { callBack, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
+import { followPage, ownPage, type Page, type PageActions } from './page.js'
 import { createStore, type Selection, type Selector } from './store.js'
 import {
   apply,
@@ -48,6 +49,11 @@ export interface PresenceClientOptions extends PresenceCallbacks, Partial<Connec
    * what listeners throw. Without it, the errors of listeners are thrown into the void of a timer, as a browser does.
    */
   readonly onError?: (error: unknown) => void
+  /**
+   * Whether a browser page's life is followed: the network that is back, a page that is frozen or runs again, a phone's
+   * page that is hidden. `false` if you call `background` and `foreground` yourself. @default true, where there is a page
+   */
+  readonly followPage?: boolean
   /** Time and chance, for tests. */
   readonly platform?: Platform
 }
@@ -137,7 +143,7 @@ export const BACKGROUND_GRACE_MAX_MS = 60_000
  * presence.connect()
  */
 export function createPresenceClient(options: PresenceClientOptions): SocketPresenceClient {
-  const transport = socketIoTransport(options.url, options.socketOptions)
+  const transport = socketIoTransport(options.url, options.socketOptions, options.platform)
   return { ...createClient(options, transport), socket: transport.socket }
 }
 
@@ -145,6 +151,7 @@ export function createPresenceClient(options: PresenceClientOptions): SocketPres
 export function createClient(
   options: Omit<PresenceClientOptions, 'url' | 'socketOptions'>,
   transport: Transport,
+  page: Page | undefined = options.followPage === false ? undefined : ownPage(),
 ): PresenceClient {
   const platform = options.platform ?? defaultPlatform
   const clientId = randomId(platform)
@@ -160,6 +167,7 @@ export function createClient(
   /** Conversations in which others are shown as typing. */
   const typedIn = new Set<ConversationId>()
   let typingTimer: unknown
+  let stopFollowing: (() => void) | undefined
 
   /** Whatever the host's `onError` does, what reports goes on. */
   function report(error: unknown): void {
@@ -216,6 +224,10 @@ export function createClient(
     },
     changed(state) {
       isLive = false
+      if (state.name === 'closed') {
+        stopFollowing?.()
+        stopFollowing = undefined
+      } else if (page) stopFollowing ??= followPage(page, pageActions)
       watch.end()
       typing.reset()
       typedIn.clear()
@@ -316,6 +328,36 @@ export function createClient(
     return true
   }
 
+  function background(graceMs = BACKGROUND_GRACE_MAX_MS): void {
+    backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
+    typing.reset()
+    send(['presence:background', { graceMs: backgroundGraceMs }])
+  }
+
+  /** Only what was said is taken back; a connection made from here on never hears of the background. */
+  function endBackground(): void {
+    if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
+    backgroundGraceMs = undefined
+  }
+
+  function foreground(): void {
+    endBackground()
+    connection.hurry()
+  }
+
+  const pageActions: PageActions = {
+    background: () => {
+      background()
+    },
+    foreground,
+    goodbye: endBackground,
+    hurry: () => {
+      connection.hurry()
+    },
+    probe: () => {
+      connection.probe()
+    },
+  }
   const ownTyping = {
     start(conversationId: string) {
       // Whoever types is not about to be frozen any more: the server sees it so, too.
@@ -336,17 +378,8 @@ export function createClient(
     },
     close: () => connection.close(),
     leave: ({ scope = 'session' } = {}) => connection.leave(scope),
-    background(graceMs = BACKGROUND_GRACE_MAX_MS) {
-      backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
-      typing.reset()
-      send(['presence:background', { graceMs: backgroundGraceMs }])
-    },
-    foreground() {
-      // Only what was said is taken back; a connection made from here on never hears of the background.
-      if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
-      backgroundGraceMs = undefined
-      connection.hurry()
-    },
+    background,
+    foreground,
     startTyping: ownTyping.start,
     stopTyping: ownTyping.stop,
     bindTyping: (input, conversationId) => bindTyping(ownTyping, input, conversationId),
