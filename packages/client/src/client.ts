@@ -3,7 +3,7 @@
  */
 import type { ConversationId, DeviceId, Position, PresenceAuth } from '@vigie/protocol'
 import type { Socket } from 'socket.io-client'
-import { callBack, type PresenceCallbacks } from './callbacks.js'
+import { callBack, guarded, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
 import { followPage, ownPage, type Page, type PageActions } from './page.js'
@@ -192,10 +192,12 @@ export function createClient(
   }
 
   const store = createStore(reportListener)
-  const tellCallbacks = inOrder((before: Shown, after: Shown, what: Changes) =>
-    callBack(options, before, after, what),
+  const callbacks = guarded(options, reportListener)
+  store.onUpdate(
+    inOrder((before: Shown, after: Shown, what: Changes) => {
+      callBack(callbacks, before, after, what)
+    }),
   )
-  store.onUpdate(tellCallbacks)
 
   const connection = createConnection({
     ...DEFAULT_TIMES,
@@ -404,21 +406,13 @@ function timesOf(options: Partial<ConnectionTimes>): Partial<ConnectionTimes> {
   )
 }
 
-/** A listener that makes another update happen hears of it after the one that it is told of just now. */
+/** A listener that makes another update happen hears of it after the one that it is told of just now. `tell` never throws. */
 function inOrder<Args extends readonly unknown[]>(tell: (...args: Args) => void): (...args: Args) => void {
   const waiting: Args[] = []
   return (...args) => {
     waiting.push(args)
     if (waiting.length > 1) return
-    let failure: { readonly error: unknown } | undefined
-    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) {
-      try {
-        tell(...next)
-      } catch (error) {
-        failure ??= { error }
-      }
-    }
-    if (failure) throw failure.error
+    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) tell(...next)
   }
 }
 

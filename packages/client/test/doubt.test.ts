@@ -37,14 +37,6 @@ describe('a doubtful line', () => {
     expect(world.transport.last.sent).toEqual([PROBE])
   })
 
-  test('of which something was heard a moment ago is not asked', async () => {
-    const world = await liveWorld()
-    await world.clock.advance(60_000)
-    world.transport.last.diff({ at: at(2) })
-    world.client.foreground()
-    expect(world.transport.last.sent).toEqual([])
-  })
-
   test('on which frames go on coming is a slow one, and stays', async () => {
     const world = await liveWorld()
     await world.clock.advance(60_000)
