@@ -4,8 +4,8 @@
  * dead; the server is the real engine behind a shell of a few lines.
  */
 import { deepStrictEqual, ok } from 'node:assert/strict'
-import { parseClientEvent, type ClientId, type ConversationId, type DeviceId } from '@vigie/protocol'
-import type { GroupId, Position, PresenceAuth, SessionId, UserId } from '@vigie/protocol'
+import { parseClientEvent, type ClientId, type ConversationId } from '@vigie/protocol'
+import type { GroupId, PresenceAuth, SessionId, UserId } from '@vigie/protocol'
 import {
   createEngine,
   resolveSettings,
