@@ -19,6 +19,7 @@ import type {
   RoomState,
   UserId,
 } from '@vigie/protocol'
+import { isVersioned, VersionedMap } from './versioned-map.js'
 
 /** A group or conversation, as far as this client may know it. */
 export interface Room {
@@ -193,9 +194,10 @@ function draftOf(before: Picture): Draft {
   }
 }
 
-/** A map that may be written: a copy, unless it is one already. Who reads the picture before sees none of it. */
-function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): Map<K, V> {
-  return map === before ? new Map(map) : (map as Map<K, V>)
+/** A map that may be written: the next version of the picture's, of which whoever reads the picture before sees nothing. */
+function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): VersionedMap<K, V> {
+  if (!isVersioned(map)) return new VersionedMap(new Map(map))
+  return map === before ? map.next() : map
 }
 
 function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes: Changes } {
@@ -265,11 +267,11 @@ function foldDiff(draft: Draft, diff: PresenceDiff): void {
 }
 
 function foldRooms<Id>(
-  rooms: Map<Id, Room>,
+  rooms: VersionedMap<Id, Room>,
   changes: readonly RoomChange<Id>[],
   touched: Set<Id>,
   loose: Set<UserId>,
-): Map<Id, Room> {
+): VersionedMap<Id, Room> {
   for (const change of changes) {
     const known = rooms.get(change.id)
     const before = change.mode ? blankRoom(change.mode) : known
