@@ -6,7 +6,7 @@ import type { Socket } from 'socket.io-client'
 import { callBack, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
-import { createStore, type Selection, type Selector } from './store.js'
+import { createStore, type IsEqual, type Selection, type Selector, type SubscribeOptions } from './store.js'
 import {
   apply,
   begin,
@@ -89,10 +89,24 @@ export interface PresenceClient extends PresenceView {
   background(graceMs?: number): void
   /** Call it when the app is back, or the network is: takes `background` back, and does not wait any longer to connect again. */
   foreground(): void
-  /** A selected value with a stable `get`; see {@link Selection}. */
-  select<Value>(selector: Selector<Value>): Selection<Value>
-  /** Calls `listener` when what `selector` picks is another value, until the function that it returns is called. */
-  subscribe<Value>(selector: Selector<Value>, listener: (value: Value) => void): () => void
+  /**
+   * A selected value with a stable `get`; see {@link Selection}. `isEqual` says which values are the same; without it,
+   * lists are compared item by item and plain objects field by field.
+   */
+  select<Value>(selector: Selector<Value>, isEqual?: IsEqual<Value>): Selection<Value>
+  /**
+   * Calls `listener` when what `selector` picks is another value, until the function that it returns is called; with
+   * `immediate`, also at once. What selectors, comparisons and listeners throw, or reject with, is told to `onError`, and
+   * nobody else is kept from hearing.
+   *
+   * @example
+   * const stop = presence.subscribe((view) => view.groups(), (ids) => draw(ids), { immediate: true })
+   */
+  subscribe<Value>(
+    selector: Selector<Value>,
+    listener: (value: Value) => void,
+    options?: SubscribeOptions<Value>,
+  ): () => void
   /** Call it with each key press: it is sent at once, then at most each 3 s. Without a connection it does nothing. */
   startTyping(conversationId: string): void
   /** Call it when the message is sent; nothing if there was no start. */
@@ -276,11 +290,9 @@ export function createClient(
     },
     stop: (conversationId: string) => typing.stop(conversationId),
   }
-  const { select, update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, onUpdate: _onUpdate, ...view } = store
   return {
     ...view,
-    select,
-    subscribe: (selector, listener) => select(selector).subscribe(listener),
     connect: () => connection.connect(),
     close: () => connection.close(),
     leave: ({ scope = 'session' } = {}) => connection.leave(scope),

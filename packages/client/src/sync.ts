@@ -352,7 +352,8 @@ function finish(draft: Draft): { picture: Picture; changes: Changes } {
   )
   const devices = !isSameDevices(before.devices, draft.devices)
   const picture: Picture = {
-    at: draft.at,
+    // It is given back to the server, and an older one would refuse what a newer one has put behind it.
+    at: draft.at && [draft.at[0], draft.at[1]],
     users: draft.users,
     groups: draft.groups,
     conversations: draft.conversations,

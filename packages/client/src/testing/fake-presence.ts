@@ -170,11 +170,9 @@ export function createFakePresence(options: FakePresenceOptions = {}): FakePrese
   if (options.devices) setDevices(options.devices)
   setState(options.state ?? { name: 'live' })
 
-  const { select, update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, onUpdate: _onUpdate, ...view } = store
   return {
     ...view,
-    select,
-    subscribe: (selector, listener) => select(selector).subscribe(listener),
     connect() {
       const { name } = store.state()
       if (name === 'idle' || name === 'closed') setState({ name: 'live' })
