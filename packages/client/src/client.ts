@@ -1,7 +1,7 @@
 /**
  * The door. One client is one path: connection (a link, its states) → sync (what is known) → store (who wants to know).
  */
-import type { DeviceId, Position, PresenceAuth } from '@vigie/protocol'
+import type { ConversationId, DeviceId, Position, PresenceAuth } from '@vigie/protocol'
 import type { Socket } from 'socket.io-client'
 import { callBack, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
@@ -11,6 +11,7 @@ import {
   apply,
   begin,
   EMPTY_SYNC,
+  forgetAll,
   NO_CHANGES,
   setWatched,
   type Changes,
@@ -19,8 +20,8 @@ import {
 } from './sync.js'
 import type { TokenSource } from './token.js'
 import { socketIoTransport, type ClientMessage, type SocketIoOptions, type Transport } from './transport.js'
-import { bindTyping, createTyping, type TypingInput } from './typing.js'
-import type { PresenceView } from './view.js'
+import { bindTyping, createTyping, TYPING_LEASE_MS, type TypingInput } from './typing.js'
+import type { PresenceView, Shown } from './view.js'
 import { createWatch } from './watch.js'
 
 /** What {@link createPresenceClient} takes. Only `url` is required. */
@@ -130,7 +131,7 @@ export interface SocketPresenceClient extends PresenceClient {
 
 const DEFAULT_TIMES: ConnectionTimes = {
   reconnectBaseMs: 1_000,
-  reconnectMaxMs: 30_000,
+  reconnectMaxMs: 5_000,
   connectTimeoutMs: 30_000,
   answerTimeoutMs: 10_000,
 }
@@ -170,25 +171,37 @@ export function createClient(
   let isLive = false
   let backgroundGraceMs: number | undefined
   let device: Promise<string | undefined> | undefined
+  /** Conversations in which others are shown as typing. */
+  const typedIn = new Set<ConversationId>()
+  let typingTimer: unknown
 
+  /** Whatever the host's `onError` does, what reports goes on. */
   function report(error: unknown): void {
     counts.errors += 1
     lastError = error
-    options.onError?.(error)
-  }
-
-  function reportListener(error: unknown): void {
-    if (options.onError) report(error)
-    else {
-      report(error)
-      platform.setTimeout(() => {
-        throw error
-      }, 0)
+    try {
+      options.onError?.(error)
+    } catch (thrown) {
+      throwOutside(thrown)
     }
   }
 
+  function reportListener(error: unknown): void {
+    report(error)
+    if (!options.onError) throwOutside(error)
+  }
+
+  function throwOutside(error: unknown): void {
+    platform.setTimeout(() => {
+      throw error
+    }, 0)
+  }
+
   const store = createStore(reportListener)
-  store.onUpdate((before, after, what) => callBack(options, before, after, what))
+  const tellCallbacks = inOrder((before: Shown, after: Shown, what: Changes) =>
+    callBack(options, before, after, what),
+  )
+  store.onUpdate(tellCallbacks)
 
   const connection = createConnection({
     ...DEFAULT_TIMES,
@@ -197,6 +210,13 @@ export function createClient(
     platform,
     token: options.token,
     auth,
+    otherUser() {
+      const step = forgetAll(sync)
+      sync = step.sync
+      changes = NO_CHANGES
+      backgroundGraceMs = undefined
+      store.update({ picture: sync.picture, changes: step.changes }, platform.now())
+    },
     opened() {
       sync = begin(sync, isResuming)
     },
@@ -204,6 +224,7 @@ export function createClient(
     whole() {
       const what = changes
       changes = NO_CHANGES
+      watchTyping(what)
       store.update({ state: connection.state, picture: sync.picture, changes: what }, platform.now())
       if (!isLive && connection.state.name === 'live') becomeLive()
     },
@@ -211,6 +232,8 @@ export function createClient(
       isLive = false
       watch.end()
       typing.reset()
+      typedIn.clear()
+      platform.clearTimeout(typingTimer)
       store.update({ state }, platform.now())
     },
     report,
@@ -220,18 +243,25 @@ export function createClient(
   const watch = createWatch({
     platform,
     request,
-    onChange(watched) {
-      const step = setWatched(sync, watched)
+    onChange(watched, wanted) {
+      const step = setWatched(sync, watched, wanted)
       sync = step.sync
       store.update({ picture: sync.picture, changes: step.changes }, platform.now())
     },
     report,
   })
 
+  function findOwnDevice(): Promise<string | undefined> {
+    return (device ??= findDevice(options, platform, report).then((found) => {
+      // A storage that failed may answer the next time.
+      if (found === undefined) device = undefined
+      return found
+    }))
+  }
+
   async function auth(): Promise<PresenceAuth> {
-    device ??= findDevice(options, platform, report)
-    const deviceId = (await device) as DeviceId | undefined
-    const since = sync.picture.at
+    const deviceId = (await findOwnDevice()) as DeviceId | undefined
+    const { at: since, user: sinceUser } = sync.picture
     isResuming = since !== undefined
     return {
       ...options.auth,
@@ -239,7 +269,7 @@ export function createClient(
       clientId,
       ...(deviceId !== undefined && { deviceId }),
       ...(options.label !== undefined && { label: options.label }),
-      ...(since && { since }),
+      ...(since && { since, ...(sinceUser !== undefined && { sinceUser }) }),
     }
   }
 
@@ -262,6 +292,24 @@ export function createClient(
   function forget(): 'broken' {
     sync = begin({ ...sync, picture: { ...sync.picture, at: undefined } }, false)
     return 'broken'
+  }
+
+  /**
+   * Of a typing that goes on nothing is heard, and of one that has ended nothing either, if the server does not run: a
+   * line that was silent for a lease while somebody is shown as typing is asked whether it is still there.
+   */
+  function watchTyping({ typing: where }: Changes): void {
+    for (const id of where) {
+      if ((sync.picture.conversations.get(id)?.typing.size ?? 0) > 0) typedIn.add(id)
+      else typedIn.delete(id)
+    }
+    platform.clearTimeout(typingTimer)
+    if (typedIn.size > 0) typingTimer = platform.setTimeout(askAgain, TYPING_LEASE_MS)
+  }
+
+  function askAgain(): void {
+    connection.probe()
+    typingTimer = platform.setTimeout(askAgain, TYPING_LEASE_MS)
   }
 
   function becomeLive(): void {
@@ -293,7 +341,11 @@ export function createClient(
   const { update: _update, onUpdate: _onUpdate, ...view } = store
   return {
     ...view,
-    connect: () => connection.connect(),
+    connect() {
+      // Beside the token, which takes longer.
+      void findOwnDevice()
+      connection.connect()
+    },
     close: () => connection.close(),
     leave: ({ scope = 'session' } = {}) => connection.leave(scope),
     background(graceMs = BACKGROUND_GRACE_MAX_MS) {
@@ -331,6 +383,30 @@ function timesOf(options: Partial<ConnectionTimes>): Partial<ConnectionTimes> {
   )
 }
 
+/** A listener that makes another update happen hears of it after the one that it is told of just now. */
+function inOrder<Args extends readonly unknown[]>(tell: (...args: Args) => void): (...args: Args) => void {
+  const waiting: Args[] = []
+  return (...args) => {
+    waiting.push(args)
+    if (waiting.length > 1) return
+    let failure: { readonly error: unknown } | undefined
+    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) {
+      try {
+        tell(...next)
+      } catch (error) {
+        failure ??= { error }
+      }
+    }
+    if (failure) throw failure.error
+  }
+}
+
+/** A storage that has not answered by then is done without, until the next connection. */
+const STORAGE_TIMEOUT_MS = 2_000
+
+/** What is being made for a storage: several clients of one page are one device. */
+const devicesInMaking = new WeakMap<DeviceStorage, Promise<string>>()
+
 /** The id of this installation: given, kept, or made and kept. None is better than one that cannot be kept. */
 async function findDevice(
   options: Pick<PresenceClientOptions, 'deviceId' | 'storage'>,
@@ -340,14 +416,37 @@ async function findDevice(
   if (options.deviceId !== undefined) return options.deviceId
   const storage = options.storage === undefined ? defaultStorage() : options.storage
   if (!storage) return undefined
+  let timer: unknown
+  const late = new Promise<never>((_, reject) => {
+    timer = platform.setTimeout(() => {
+      reject(new Error(`The storage of the device's id did not answer in ${STORAGE_TIMEOUT_MS} ms.`))
+    }, STORAGE_TIMEOUT_MS)
+  })
   try {
-    const kept = await storage.getItem(DEVICE_KEY)
-    if (kept) return kept
-    const made = randomId(platform)
-    await storage.setItem(DEVICE_KEY, made)
-    return made
+    return await Promise.race([deviceIn(storage, platform), late])
   } catch (error) {
     report(error)
     return undefined
+  } finally {
+    platform.clearTimeout(timer)
   }
+}
+
+function deviceIn(storage: DeviceStorage, platform: Platform): Promise<string> {
+  const known = devicesInMaking.get(storage)
+  if (known) return known
+  const making = readOrMake(storage, platform).catch((error: unknown) => {
+    devicesInMaking.delete(storage)
+    throw error
+  })
+  devicesInMaking.set(storage, making)
+  return making
+}
+
+async function readOrMake(storage: DeviceStorage, platform: Platform): Promise<string> {
+  const kept = await storage.getItem(DEVICE_KEY)
+  if (kept) return kept
+  const made = randomId(platform)
+  await storage.setItem(DEVICE_KEY, made)
+  return made
 }

@@ -178,7 +178,7 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
     const answers = count === undefined ? keptOfAll : answersOf(kept.user, userId, users)
     return settled<UserPresence>(answers, 'presence', () => {
       const last = count === undefined ? undefined : { online: count > 0, count }
-      return last && state.name === 'live'
+      return last && state.name === 'live' && !picture.unheard.has(userId as UserId)
         ? { status: 'known', ...last }
         : { status: 'unknown', since: unknownSince, last }
     })

@@ -92,7 +92,7 @@ describe.each([['websocket'], ['polling']])('over %s', (transport) => {
 
     first.conn.close()
     const second = await server.next()
-    expect(second.handshake.auth).toEqual({ ...first.handshake.auth, since: at(2) })
+    expect(second.handshake.auth).toEqual({ ...first.handshake.auth, since: at(2), sinceUser: 'me' })
     second.emit('presence:diff', {
       at: at(3),
       conversations: [change<ConversationId>('c', { typing: ['bob'] })],

@@ -186,12 +186,21 @@ describe('people who are watched', () => {
     expect(changes.users).toEqual(new Set(['zoe']))
   })
 
-  test('are not known any more on a new connection, which has not told of them', () => {
+  test('are not known on a new connection until it has told of them: the last that was known is kept', () => {
     const watching = setWatched(base(), new Set(['zoe' as UserId])).sync
     const told = apply(watching, diffFrame({ at: at(2), users: [count('zoe', 1)] }))
     const back = apply(begin(told.sync, true), diffFrame({ at: at(3) }))
-    expect(back.sync.picture.users.has('zoe' as UserId)).toBe(false)
-    expect(back.changes.users).toEqual(new Set(['zoe']))
+    expect(back.sync.picture.users.get('zoe' as UserId)).toBe(1)
+    expect(back.sync.picture.unheard).toEqual(new Set(['zoe']))
+    const again = apply(
+      setWatched(back.sync, new Set(['zoe' as UserId])).sync,
+      diffFrame({ at: at(4), users: [count('zoe', 0)] }),
+    )
+    expect(again.sync.picture.unheard.size).toBe(0)
+    expect(again.changes.users).toEqual(new Set(['zoe']))
+    const { sync, changes } = setWatched(back.sync, new Set())
+    expect(sync.picture.users.has('zoe' as UserId)).toBe(false)
+    expect(changes.users).toEqual(new Set(['zoe']))
   })
 })
 

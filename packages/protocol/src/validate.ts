@@ -60,6 +60,7 @@ export const authSchema = v.object({
   deviceId: v.nullish(shortId<DeviceId>()),
   clientId: v.nullish(shortId<ClientId>()),
   since: v.nullish(v.strictTuple([v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH)), v.number()])),
+  sinceUser: v.nullish(userId),
   label: v.nullish(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
 })
 export type ParsedAuth = v.InferOutput<typeof authSchema>

@@ -164,6 +164,7 @@ export const at = (n: number, epoch = 'boot'): Position => [epoch, n]
 export const count = (id: string, devices: number): UserCount => [id as UserId, devices]
 
 interface StateParts {
+  readonly user?: string
   readonly at?: Position | null
   readonly users?: readonly UserCount[]
   readonly groups?: readonly RoomState<GroupId>[]
@@ -173,6 +174,7 @@ interface StateParts {
 
 /** `at: null` makes the first part of a cut picture. */
 export function state({
+  user = 'me',
   at: position = at(1),
   users = [],
   groups = [],
@@ -182,6 +184,7 @@ export function state({
   return {
     protocol: 2,
     ...(position && { at: position }),
+    user: user as UserId,
     users,
     groups,
     conversations,
