@@ -6,7 +6,14 @@ import type { Socket } from 'socket.io-client'
 import { callBack, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
-import { createStore, type IsEqual, type Selection, type Selector, type SubscribeOptions } from './store.js'
+import {
+  createStore,
+  type IsEqual,
+  type Selected,
+  type Selection,
+  type Selector,
+  type SubscribeOptions,
+} from './store.js'
 import {
   apply,
   begin,
@@ -92,9 +99,14 @@ export interface PresenceClient extends PresenceView {
   foreground(): void
   /**
    * A selected value with a stable `get`; see {@link Selection}. `isEqual` says which values are the same; without it,
-   * lists are compared item by item and plain objects field by field.
+   * lists are compared item by item and plain objects field by field. `earlier` is for bindings of frameworks: the value
+   * of another selection, which `get` returns if it says the same.
    */
-  select<Value>(selector: Selector<Value>, isEqual?: IsEqual<Value>): Selection<Value>
+  select<Value>(
+    selector: Selector<Value>,
+    isEqual?: IsEqual<Value>,
+    earlier?: Selected<Value>,
+  ): Selection<Value>
   /**
    * Calls `listener` when what `selector` picks is another value, until the function that it returns is called; with
    * `immediate`, also at once. What selectors, comparisons and listeners throw, or reject with, is told to `onError`, and

@@ -13,6 +13,11 @@ export type Selector<Value> = (view: PresenceView) => Value
 /** Whether two selected values say the same: then the earlier one is kept, and nobody is told. */
 export type IsEqual<Value> = (earlier: Value, later: Value) => boolean
 
+/** A value that was selected. */
+export interface Selected<Value> {
+  readonly value: Value
+}
+
 export interface SelectionOptions {
   /** Whether the listener is also called at once, before the call returns, with the value of now. @default false */
   readonly immediate?: boolean | undefined
@@ -44,7 +49,11 @@ export interface Update {
 }
 
 export interface Store extends PresenceView {
-  select<Value>(selector: Selector<Value>, isEqual?: IsEqual<Value>): Selection<Value>
+  select<Value>(
+    selector: Selector<Value>,
+    isEqual?: IsEqual<Value>,
+    earlier?: Selected<Value>,
+  ): Selection<Value>
   subscribe<Value>(
     selector: Selector<Value>,
     listener: (value: Value) => void,
@@ -70,10 +79,6 @@ interface Listener<Value> {
   readonly call: (value: Value) => void
   /** What it was told last, or could have read when it came; undefined when there was nothing to read. */
   heard: Selected<Value> | undefined
-}
-
-interface Selected<Value> {
-  readonly value: Value
 }
 
 /**
@@ -146,9 +151,13 @@ export function createStore(report: (error: unknown) => void): Store {
     if (thrown) throw thrown.error
   }
 
-  function select<Value>(selector: Selector<Value>, isEqual: IsEqual<Value> = isSame): Selection<Value> {
+  function select<Value>(
+    selector: Selector<Value>,
+    isEqual: IsEqual<Value> = isSame,
+    earlier?: Selected<Value>,
+  ): Selection<Value> {
     const listeners = new Set<Listener<Value>>()
-    let selected: Selected<Value> | undefined
+    let selected = earlier
     /** As of when `selected` is true; -1 when it is not known to be: never asked for, or the selector threw. */
     let seen = -1
 

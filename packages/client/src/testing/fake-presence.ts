@@ -16,7 +16,7 @@ import { defaultPlatform } from '../platform.js'
 import { createStore } from '../store.js'
 import { apply, EMPTY_SYNC, setWatched, type Frame, type Sync } from '../sync.js'
 import { bindTyping } from '../typing.js'
-import { createWatch, WATCH_MAX } from '../watch.js'
+import { createWatch, isId, WATCH_MAX } from '../watch.js'
 
 /** Members by id; or, as in a room that is too large for names, how many there are and how many of them are online. */
 export type FakeRoom = readonly string[] | { readonly members: number; readonly online: number }
@@ -217,7 +217,7 @@ export function createFakePresence(options: FakePresenceOptions = {}): FakePrese
     setGroup,
     setDevices,
     setState,
-    watched: () => [...new Set([...places].flat())].slice(0, WATCH_MAX),
+    watched: () => [...new Set([...places].flat())].filter((id) => isId(id)).slice(0, WATCH_MAX),
     ownTyping: () => ownTyping,
   }
 }
