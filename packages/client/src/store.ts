@@ -5,7 +5,15 @@
  */
 import type { ConnectionState } from './connection.js'
 import { NO_CHANGES, type Changes, type Picture, type Room } from './sync.js'
-import { createView, isSame, NOTHING_SHOWN, type Kind, type PresenceView, type Shown } from './view.js'
+import {
+  createView,
+  isSame,
+  NOTHING_SHOWN,
+  ROOM_KINDS,
+  type Kind,
+  type PresenceView,
+  type Shown,
+} from './view.js'
 
 /** Picks a value out of a view. It must be pure: what it read decides when it is asked again. */
 export type Selector<Value> = (view: PresenceView) => Value
@@ -226,22 +234,18 @@ export function createStore(report: (error: unknown) => void): Store {
       const byId = readers.get(kind)
       if (byId?.size) for (const id of ids) for (const entry of byId.get(id) ?? []) entries.add(entry)
     }
-    const { groups, conversations } = shown.picture
     add('user', changes.users)
     add('typing', changes.typing)
-    add('group room', changes.groups)
-    add('group crowd', changes.groups)
-    add('conversation room', changes.conversations)
-    add('conversation crowd', changes.conversations)
-    add('group crowd', crowdsOf(readers.get('group crowd'), groups, changes.users))
-    add('conversation crowd', crowdsOf(readers.get('conversation crowd'), conversations, changes.users))
-    if (changes.devices) add('devices', [''])
-    if (
-      isOtherKeys(changes.groups, before.picture.groups, groups) ||
-      isOtherKeys(changes.conversations, before.picture.conversations, conversations)
-    ) {
-      add('rooms', [''])
+    for (const kind of ROOM_KINDS) {
+      const changed: ReadonlySet<string> = changes[`${kind}s`]
+      const rooms: ReadonlyMap<string, Room> = shown.picture[`${kind}s`]
+      const crowd = `${kind} crowd` as const
+      add(`${kind} room`, changed)
+      add(crowd, changed)
+      add(crowd, crowdsOf(readers.get(crowd), rooms, changes.users))
+      if (isOtherKeys(changed, before.picture[`${kind}s`], rooms)) add('rooms', [''])
     }
+    if (changes.devices) add('devices', [''])
     if (before.state !== shown.state) add('state', [''])
     // Nobody is shown as typing while disconnected.
     if ((before.state.name === 'live') !== (shown.state.name === 'live')) {
@@ -277,14 +281,14 @@ export function createStore(report: (error: unknown) => void): Store {
 }
 
 /** The rooms that somebody looks at and in which one of `users` is. */
-function* crowdsOf<Id extends string>(
+function* crowdsOf(
   watched: ReadonlyMap<string, unknown> | undefined,
-  rooms: ReadonlyMap<Id, Room>,
+  rooms: ReadonlyMap<string, Room>,
   users: Changes['users'],
 ): Iterable<string> {
   if (users.size === 0) return
   for (const id of watched?.keys() ?? []) {
-    const roster = rooms.get(id as Id)?.roster
+    const roster = rooms.get(id)?.roster
     for (const user of users) {
       if (!roster?.has(user)) continue
       yield id
@@ -293,10 +297,10 @@ function* crowdsOf<Id extends string>(
   }
 }
 
-function isOtherKeys<Id>(
-  changed: ReadonlySet<Id>,
-  before: ReadonlyMap<Id, unknown>,
-  after: ReadonlyMap<Id, unknown>,
+function isOtherKeys(
+  changed: ReadonlySet<string>,
+  before: ReadonlyMap<string, unknown>,
+  after: ReadonlyMap<string, unknown>,
 ): boolean {
   for (const id of changed) if (before.has(id) !== after.has(id)) return true
   return false

@@ -330,7 +330,7 @@ function foldRooms<Id>(
     touched.add(change.id)
     if (change.gone || change.mode || change.roster) for (const id of known?.roster ?? []) loose.add(id)
     for (const id of change.remove ?? []) loose.add(id)
-    if (change.gone || !before) rooms.delete(change.id)
+    if (change.gone || !before) rooms.set(change.id, undefined)
     else rooms.set(change.id, changedRoom(before, change))
   }
   return rooms
@@ -385,7 +385,7 @@ function forgetLoose(draft: Draft, watched: ReadonlySet<UserId>): void {
     if (!draft.users.has(id) || watched.has(id) || draft.unheard.has(id)) continue
     if (isInRoom(draft, id)) continue
     const users = own(draft.users, draft.before.users)
-    users.delete(id)
+    users.set(id, undefined)
     draft.users = users
   }
 }

@@ -1,75 +1,60 @@
 /**
  * Beside step 2 · a map of which every version can be read, and whose newest version is written without copying the others.
  *
- * The newest version holds the entries. An older version holds only the entries in which it differs from the version after
- * it. So a change costs what it changes, and not what there is; and whoever holds an older version sees no change.
+ * The newest version holds the entries. With each version stands in what the version before it differs. So a change costs
+ * what it changes, and not what there is; and whoever holds an older version sees no change. `undefined` is no value.
  */
-type Held<Key, Value> =
-  | { readonly entries: Map<Key, Value> }
-  | {
-      /** What differs from `newer`; `undefined` stands for an entry that did not exist. */
-      readonly earlier: ReadonlyMap<Key, Value | undefined>
-      readonly newer: VersionedMap<Key, Value>
-      readonly size: number
-    }
-
-/** `undefined` cannot be a value. */
 export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
-  #held: Held<Key, Value>
-  /** The differences of the version before this one, which grow with each write. */
-  readonly #undo = new Map<Key, Value | undefined>()
+  /** Those of this version while there is no newer one. */
+  #entries: Map<Key, Value>
+  #newer: VersionedMap<Key, Value> | undefined
+  /** Entries of the version before this one that are others here; `undefined`: it had none. */
+  readonly #before = new Map<Key, Value | undefined>()
 
   /** Takes `entries` over: nobody else may write them. */
   constructor(entries: Map<Key, Value>) {
-    this.#held = { entries }
+    this.#entries = entries
   }
 
   /** The next version. From now on only that one may be written. Made from an older version, it costs a copy. */
   next(): VersionedMap<Key, Value> {
-    const held = this.#held
-    if ('newer' in held) return new VersionedMap(this.#copy())
-    const newer = new VersionedMap(held.entries)
-    this.#held = { earlier: newer.#undo, newer, size: held.entries.size }
-    return newer
+    return (this.#newer = new VersionedMap(this.#all()))
   }
 
-  set(key: Key, value: Value): void {
-    this.#note(key)
-    this.#entries().set(key, value)
-  }
-
-  delete(key: Key): void {
-    this.#note(key)
-    this.#entries().delete(key)
-  }
-
-  get size(): number {
-    return 'newer' in this.#held ? this.#held.size : this.#held.entries.size
+  /** `undefined` takes the entry away. */
+  set(key: Key, value: Value | undefined): void {
+    // The first value that is replaced is the one that the version before has.
+    if (!this.#before.has(key)) this.#before.set(key, this.get(key))
+    write(this.#entries, key, value)
   }
 
   get(key: Key): Value | undefined {
-    let held = this.#held
-    while ('newer' in held) {
-      if (held.earlier.has(key)) return held.earlier.get(key)
-      held = held.newer.#held
+    let version = this as VersionedMap<Key, Value>
+    while (version.#newer) {
+      version = version.#newer
+      if (version.#before.has(key)) return version.#before.get(key)
     }
-    return held.entries.get(key)
+    return version.#entries.get(key)
   }
 
   has(key: Key): boolean {
     return this.get(key) !== undefined
   }
 
+  get size(): number {
+    return this.#all().size
+  }
+
   keys() {
-    return this.#entries().keys()
+    return this.#all().keys()
   }
 
   values() {
-    return this.#entries().values()
+    return this.#all().values()
   }
 
   entries() {
-    return this.#entries().entries()
+    return this.#all().entries()
   }
 
   [Symbol.iterator]() {
@@ -77,35 +62,31 @@ export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
   }
 
   forEach(visit: (value: Value, key: Key, map: ReadonlyMap<Key, Value>) => void): void {
-    for (const [key, value] of this) visit(value, key, this)
+    this.#all().forEach(visit)
   }
 
-  /** The first earlier value of a key is the one that the version before has. */
-  #note(key: Key): void {
-    if (!this.#undo.has(key)) this.#undo.set(key, this.get(key))
-  }
-
-  /** An older version that is iterated gets entries of its own: a copy, once. */
-  #entries(): Map<Key, Value> {
-    if (!('newer' in this.#held)) return this.#held.entries
-    const entries = this.#copy()
-    this.#held = { entries }
-    return entries
-  }
-
-  #copy(): Map<Key, Value> {
-    const steps: ReadonlyMap<Key, Value | undefined>[] = []
-    let held = this.#held
-    for (; 'newer' in held; held = held.newer.#held) steps.push(held.earlier)
-    const entries = new Map(held.entries)
-    for (const earlier of steps.reverse()) {
-      for (const [key, value] of earlier) {
-        if (value === undefined) entries.delete(key)
-        else entries.set(key, value)
+  /** An older version that is asked for all gets entries of its own: a copy, once. */
+  #all(): Map<Key, Value> {
+    const differences: ReadonlyMap<Key, Value | undefined>[] = []
+    let version = this as VersionedMap<Key, Value>
+    while (version.#newer) {
+      version = version.#newer
+      differences.unshift(version.#before)
+    }
+    if (this.#newer) {
+      this.#newer = undefined
+      this.#entries = new Map(version.#entries)
+      for (const difference of differences) {
+        for (const [key, value] of difference) write(this.#entries, key, value)
       }
     }
-    return entries
+    return this.#entries
   }
+}
+
+function write<Key, Value>(entries: Map<Key, Value>, key: Key, value: Value | undefined): void {
+  if (value === undefined) entries.delete(key)
+  else entries.set(key, value)
 }
 
 export function isVersioned<Key, Value>(map: ReadonlyMap<Key, Value>): map is VersionedMap<Key, Value> {

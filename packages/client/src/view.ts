@@ -1,7 +1,7 @@
 /**
  * Beside step 3 · reading a picture, and noting what was read, so that only those wake who read what changed.
  */
-import type { ConversationId, Device, GroupId, Mode, UserId } from '@vigie/protocol'
+import type { ConversationId, Device, Mode, UserId } from '@vigie/protocol'
 import type { ConnectionState } from './connection.js'
 import { EMPTY_PICTURE, type Picture, type Room } from './sync.js'
 
@@ -74,7 +74,8 @@ export const NOTHING_SHOWN: Shown = {
   unknownSince: undefined,
 }
 
-export type RoomKind = 'group' | 'conversation'
+export const ROOM_KINDS = ['group', 'conversation'] as const
+export type RoomKind = (typeof ROOM_KINDS)[number]
 
 /**
  * One thing that can change by itself. `crowd`: who of a room is online; `room`: who is in it, and its numbers;
@@ -130,6 +131,10 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
     return answers
   }
 
+  function roomsOf(kind: RoomKind): ReadonlyMap<string, Room> {
+    return shown().picture[`${kind}s`]
+  }
+
   /** Undefined when the user is not in that room. */
   function askRoom<Value>(
     kind: RoomKind,
@@ -137,8 +142,7 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
     question: string,
     ask: (room: Room) => Value,
   ): Value | undefined {
-    const { groups, conversations } = shown().picture
-    const rooms: ReadonlyMap<string, Room> = kind === 'group' ? groups : conversations
+    const rooms = roomsOf(kind)
     const room = rooms.get(id)
     return room && settled(answersOf(kept[kind], id, rooms), question, () => ask(room))
   }
@@ -146,9 +150,13 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
   function isOnlineIn(kind: RoomKind, id: string, userId: string): boolean {
     onRead(`${kind} room`, id)
     onRead('user', userId)
-    const { groups, conversations } = shown().picture
-    const room = kind === 'group' ? groups.get(id as GroupId) : conversations.get(id as ConversationId)
-    return (room?.roster.has(userId as UserId) ?? false) && isOnline(userId as UserId)
+    return (
+      (roomsOf(kind)
+        .get(id)
+        ?.roster.has(userId as UserId) ??
+        false) &&
+      isOnline(userId as UserId)
+    )
   }
 
   function isOnline(userId: UserId): boolean {
@@ -168,11 +176,16 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
     })
   }
 
+  function idsOf(kind: RoomKind): readonly string[] {
+    onRead('rooms', '')
+    return settled(keptOfAll, kind, () => [...roomsOf(kind).keys()])
+  }
+
   function presenceOf(userId: string): UserPresence {
     onRead('user', userId)
     onRead('state', '')
     const { picture, state, unknownSince } = shown()
-    const users: ReadonlyMap<string, number> = picture.users
+    const { users }: { users: ReadonlyMap<string, number> } = picture
     const count = users.get(userId)
     // All of whom nothing is known have one answer in common.
     const answers = count === undefined ? keptOfAll : answersOf(kept.user, userId, users)
@@ -210,14 +223,8 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
         })),
       }))
     },
-    conversations() {
-      onRead('rooms', '')
-      return settled(keptOfAll, 'conversations', () => [...shown().picture.conversations.keys()])
-    },
-    groups() {
-      onRead('rooms', '')
-      return settled(keptOfAll, 'groups', () => [...shown().picture.groups.keys()])
-    },
+    conversations: () => idsOf('conversation'),
+    groups: () => idsOf('group'),
     state() {
       onRead('state', '')
       return shown().state

@@ -38,7 +38,7 @@ test('every version stays what it was, from whichever version the next ones are 
         const map = from.map.next()
         const model = new Map(from.model)
         for (const { key, value } of writes) {
-          if (value === undefined) map.delete(key)
+          if (value === undefined) map.set(key, undefined)
           else map.set(key, value)
           if (value === undefined) model.delete(key)
           else model.set(key, value)
