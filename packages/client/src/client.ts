@@ -31,32 +31,35 @@ import { bindTyping, createTyping, TYPING_LEASE_MS, type TypingInput } from './t
 import type { PresenceView, Shown } from './view.js'
 import { createWatch } from './watch.js'
 
-/** What {@link createPresenceClient} takes. Only `url` is required. */
-export interface PresenceClientOptions extends PresenceCallbacks, Partial<ConnectionTimes> {
+/** An option that is `undefined` is not given. */
+type TimesOptions = { readonly [Name in keyof ConnectionTimes]?: ConnectionTimes[Name] | undefined }
+
+/** What {@link createPresenceClient} takes. Only `url` is required; an option that is `undefined` is not given. */
+export interface PresenceClientOptions extends PresenceCallbacks, TimesOptions {
   /** The server's address, with the namespace as its path: `https://chat.example.com/presence`. */
   readonly url: string
   /**
    * The token, or a function that gets one: asked at each connection, and again at a random 75 to 90 % of the token's life.
    * A function that throws is asked again later, unless it throws a `PresenceError` whose `retry` is `'never'`.
    */
-  readonly token?: TokenSource
+  readonly token?: TokenSource | undefined
   /** Names this installation. Without it one is made and kept in `storage`. */
-  readonly deviceId?: string
+  readonly deviceId?: string | undefined
   /** Where the made `deviceId` is kept; `null`: nowhere, each connection is a device then. @default localStorage, where there is one */
-  readonly storage?: DeviceStorage | null
+  readonly storage?: DeviceStorage | null | undefined
   /** What to call this device in its owner's own list; at most 64 characters. */
-  readonly label?: string
+  readonly label?: string | undefined
   /** The host's own fields of `auth`. */
-  readonly auth?: Readonly<Record<string, unknown>>
+  readonly auth?: Readonly<Record<string, unknown>> | undefined
   /** Further options of `socket.io-client`, such as `path`. @default transports: websocket, then polling */
-  readonly socketOptions?: SocketIoOptions
+  readonly socketOptions?: SocketIoOptions | undefined
   /**
    * Hears of what went wrong and is mended by itself (a token that could not be had, a message that was refused), and of
    * what listeners throw. Without it, the errors of listeners are thrown into the void of a timer, as a browser does.
    */
-  readonly onError?: (error: unknown) => void
+  readonly onError?: ((error: unknown) => void) | undefined
   /** Time and chance, for tests. */
-  readonly platform?: Platform
+  readonly platform?: Platform | undefined
 }
 
 /** Numbers for a support page. */
@@ -89,7 +92,7 @@ export interface PresenceClient extends PresenceView {
    * As `close`, and waits for the server's word. `scope: 'device'` ends all sessions of this device: a log-out.
    * @throws PresenceError (rejects) `unavailable` when the server could not be told; it is closed all the same.
    */
-  leave(options?: { readonly scope?: 'session' | 'device' }): Promise<void>
+  leave(options?: { readonly scope?: 'session' | 'device' | undefined }): Promise<void>
   /**
    * Call it when the app is about to be frozen: should the connection be lost now, others see it only after
    * `graceMs` (0 to 60,000, the default). Typing ends at once.
@@ -387,8 +390,8 @@ export function createClient(
   }
 }
 
-/** The durations that were given; one that is `undefined` is not. */
-function timesOf(options: Partial<ConnectionTimes>): Partial<ConnectionTimes> {
+/** The durations that were given. */
+function timesOf(options: TimesOptions): Partial<ConnectionTimes> {
   const names = Object.keys(DEFAULT_TIMES) as (keyof ConnectionTimes)[]
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),

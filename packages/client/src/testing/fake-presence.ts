@@ -25,25 +25,25 @@ export type FakeRoom = readonly string[] | { readonly members: number; readonly 
 export interface FakeDevice {
   readonly deviceId: string
   readonly since: number
-  readonly label?: string
+  readonly label?: string | undefined
 }
 
 /** What is true at first. Rooms, and who types in them, are by id. */
 export interface FakePresenceOptions {
   /** Who is online, each with one device. @default nobody */
-  readonly online?: readonly string[]
+  readonly online?: readonly string[] | undefined
   /** The user's conversations. @default none */
-  readonly conversations?: Readonly<Record<string, FakeRoom>>
+  readonly conversations?: Readonly<Record<string, FakeRoom>> | undefined
   /** The user's groups. @default none */
-  readonly groups?: Readonly<Record<string, FakeRoom>>
+  readonly groups?: Readonly<Record<string, FakeRoom>> | undefined
   /** Who of the others types, by conversation. @default nobody */
-  readonly typing?: Readonly<Record<string, readonly string[]>>
+  readonly typing?: Readonly<Record<string, readonly string[]>> | undefined
   /** @default none */
-  readonly devices?: readonly FakeDevice[]
+  readonly devices?: readonly FakeDevice[] | undefined
   /** @default { name: 'live' } */
-  readonly state?: ConnectionState
+  readonly state?: ConnectionState | undefined
   /** The time, in milliseconds since 1970: `since` of who is unknown. @default Date.now */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
 /** A client whose truth a test sets. What is set is shown before the call returns. */
