@@ -27,6 +27,10 @@ export function countedClient(client: PresenceClient): CountedClient {
           },
         }
       },
+      subscribe(...selection) {
+        listeners += 1
+        return once(client.subscribe(...selection), () => (listeners -= 1))
+      },
       watch(userIds) {
         const end = client.watch(userIds)
         watches += 1
