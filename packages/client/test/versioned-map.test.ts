@@ -77,6 +77,29 @@ test('whoever kept an early version may iterate it after very many later ones', 
   expect([...newest]).toEqual([['a', 50_000]])
 })
 
+test('an older version that is iterated is copied once', () => {
+  const first = new VersionedMap(new Map([['a', 0]]))
+  first.next().set('a', 1)
+  expect(writesOf(() => [...first])).toBe(2)
+  expect(writesOf(() => [...first, ...first.keys(), ...first.values()])).toBe(0)
+})
+
+test('a frame that cannot be folded to its end leaves the picture as it was, also for what is folded later', () => {
+  const { sync } = apply(EMPTY_SYNC, {
+    name: 'presence:state',
+    payload: state({
+      users: [count('ann', 1), count('bob', 1)],
+      conversations: [room<ConversationId>('one', { roster: [0, 1] })],
+    }),
+  })
+  const step = apply(sync, diffFrame({ at: at(2), users: [count('ann', 2)] }))
+  const half = { at: at(3), users: [count('ann', 7), null] } as unknown as PresenceDiff
+  expect(() => apply(step.sync, diffFrame(half))).toThrow(TypeError)
+  expect(new Map(step.sync.picture.users)).toEqual(new Map([count('ann', 2), count('bob', 1)]))
+  const later = apply(step.sync, diffFrame({ at: at(3), users: [count('bob', 3)] }))
+  expect(new Map(later.sync.picture.users)).toEqual(new Map([count('ann', 2), count('bob', 3)]))
+})
+
 const PEOPLE = 20_000
 const ROOM_SIZE = 200
 const everybody = Array.from({ length: PEOPLE }, (_, place) => count(`u${place}`, 0))

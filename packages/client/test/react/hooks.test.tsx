@@ -109,7 +109,8 @@ describe('without an id', () => {
 
   test.for([undefined, null])('(%s) nothing is known, nobody is watched and nobody is told', (none) => {
     const presence = createFakePresence({ online: ['ann'], conversations: { plan: ['ann'] } })
-    const { result } = hook(presence, () => {
+    const counted = countedClient(presence)
+    const { result } = hook(counted.client, () => {
       const [id, show] = useState<string | null | undefined>(none)
       const field = useTypingInput(id)
       const shown = [usePresence(id), useConversationPresence(id), useGroupPresence(id), useTyping(id)]
@@ -120,7 +121,7 @@ describe('without an id', () => {
     act(() => presence.setState(LOST))
     act(() => presence.setState({ name: 'live' }))
     expect(result.current.shown).toEqual(unknown)
-    expect(presence.watched()).toEqual([])
+    expect(counted.watches()).toBe(0)
     const field = document.createElement('input')
     result.current.field(field)
     field.value = 'h'
@@ -132,7 +133,7 @@ describe('without an id', () => {
     expect(presence.watched()).toEqual(['ann'])
     act(() => result.current.show(none))
     expect(result.current.shown).toEqual(unknown)
-    expect(presence.watched()).toEqual([])
+    expect(counted.watches()).toBe(0)
   })
 
   test('there is no selection that another user, nobody, could be found in', () => {
