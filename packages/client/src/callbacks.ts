@@ -12,16 +12,12 @@ import { typingIn, type Shown } from './view.js'
  */
 export interface PresenceCallbacks {
   /** Somebody with whom a group is shared. `online` is `count > 0`; `count` is of devices. */
-  readonly onPresenceUpdate?: (userId: string, online: boolean, count: number) => void
+  readonly onPresenceUpdate?: ((userId: string, online: boolean, count: number) => void) | undefined
   /** The same for each shared conversation. Out of it is `false, 0`, whatever they are elsewhere. */
-  readonly onPresenceConversation?: (
-    userId: string,
-    online: boolean,
-    count: number,
-    conversationId: string,
-  ) => void
-  readonly onTypingStart?: (conversationId: string, userId: string) => void
-  readonly onTypingStop?: (conversationId: string, userId: string) => void
+  readonly onPresenceConversation?:
+    ((userId: string, online: boolean, count: number, conversationId: string) => void) | undefined
+  readonly onTypingStart?: ((conversationId: string, userId: string) => void) | undefined
+  readonly onTypingStop?: ((conversationId: string, userId: string) => void) | undefined
 }
 
 /**

@@ -7,7 +7,14 @@ import { callBack, guarded, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
 import { followPage, ownPage, type Page, type PageActions } from './page.js'
-import { createStore, type Selection, type Selector } from './store.js'
+import {
+  createStore,
+  type IsEqual,
+  type Selected,
+  type Selection,
+  type Selector,
+  type SubscribeOptions,
+} from './store.js'
 import {
   apply,
   begin,
@@ -25,37 +32,40 @@ import { bindTyping, createTyping, TYPING_LEASE_MS, type TypingInput } from './t
 import type { PresenceView, Shown } from './view.js'
 import { createWatch } from './watch.js'
 
-/** What {@link createPresenceClient} takes. Only `url` is required. */
-export interface PresenceClientOptions extends PresenceCallbacks, Partial<ConnectionTimes> {
+/** An option that is `undefined` is not given. */
+type TimesOptions = { readonly [Name in keyof ConnectionTimes]?: ConnectionTimes[Name] | undefined }
+
+/** What {@link createPresenceClient} takes. Only `url` is required; an option that is `undefined` is not given. */
+export interface PresenceClientOptions extends PresenceCallbacks, TimesOptions {
   /** The server's address, with the namespace as its path: `https://chat.example.com/presence`. */
   readonly url: string
   /**
    * The token, or a function that gets one: asked at each connection, and again at a random 75 to 90 % of the token's life.
    * A function that throws is asked again later, unless it throws a `PresenceError` whose `retry` is `'never'`.
    */
-  readonly token?: TokenSource
+  readonly token?: TokenSource | undefined
   /** Names this installation. Without it one is made and kept in `storage`. */
-  readonly deviceId?: string
+  readonly deviceId?: string | undefined
   /** Where the made `deviceId` is kept; `null`: nowhere, each connection is a device then. @default localStorage, where there is one */
-  readonly storage?: DeviceStorage | null
+  readonly storage?: DeviceStorage | null | undefined
   /** What to call this device in its owner's own list; at most 64 characters. */
-  readonly label?: string
+  readonly label?: string | undefined
   /** The host's own fields of `auth`. */
-  readonly auth?: Readonly<Record<string, unknown>>
+  readonly auth?: Readonly<Record<string, unknown>> | undefined
   /** Further options of `socket.io-client`, such as `path`. @default transports: websocket, then polling */
-  readonly socketOptions?: SocketIoOptions
+  readonly socketOptions?: SocketIoOptions | undefined
   /**
    * Hears of what went wrong and is mended by itself (a token that could not be had, a message that was refused), and of
    * what listeners throw. Without it, the errors of listeners are thrown into the void of a timer, as a browser does.
    */
-  readonly onError?: (error: unknown) => void
+  readonly onError?: ((error: unknown) => void) | undefined
   /**
    * Whether a browser page's life is followed: the network that is back, a page that is frozen or runs again, a phone's
    * page that is hidden. `false` if you call `background` and `foreground` yourself. @default true, where there is a page
    */
-  readonly followPage?: boolean
+  readonly followPage?: boolean | undefined
   /** Time and chance, for tests. */
-  readonly platform?: Platform
+  readonly platform?: Platform | undefined
 }
 
 /** Numbers for a support page. */
@@ -88,7 +98,7 @@ export interface PresenceClient extends PresenceView {
    * As `close`, and waits for the server's word. `scope: 'device'` ends all sessions of this device: a log-out.
    * @throws PresenceError (rejects) `unavailable` when the server could not be told; it is closed all the same.
    */
-  leave(options?: { readonly scope?: 'session' | 'device' }): Promise<void>
+  leave(options?: { readonly scope?: 'session' | 'device' | undefined }): Promise<void>
   /**
    * Call it when the app is about to be frozen: should the connection be lost now, others see it only after
    * `graceMs` (0 to 60,000, the default). Typing ends at once.
@@ -96,10 +106,29 @@ export interface PresenceClient extends PresenceView {
   background(graceMs?: number): void
   /** Call it when the app is back, or the network is: takes `background` back, and does not wait any longer to connect again. */
   foreground(): void
-  /** A selected value with a stable `get`; see {@link Selection}. */
-  select<Value>(selector: Selector<Value>): Selection<Value>
-  /** Calls `listener` when what `selector` picks is another value, until the function that it returns is called. */
-  subscribe<Value>(selector: Selector<Value>, listener: (value: Value) => void): () => void
+  /**
+   * A selected value with a stable `get`; see {@link Selection}. `isEqual` says which values are the same; without it,
+   * lists are compared item by item and plain objects field by field. `earlier` is for bindings of frameworks: the value
+   * of another selection, which `get` returns if it says the same.
+   */
+  select<Value>(
+    selector: Selector<Value>,
+    isEqual?: IsEqual<Value>,
+    earlier?: Selected<Value>,
+  ): Selection<Value>
+  /**
+   * Calls `listener` when what `selector` picks is another value, until the function that it returns is called; with
+   * `immediate`, also at once. What selectors, comparisons and listeners throw, or reject with, is told to `onError`, and
+   * nobody else is kept from hearing.
+   *
+   * @example
+   * const stop = presence.subscribe((view) => view.groups(), (ids) => draw(ids), { immediate: true })
+   */
+  subscribe<Value>(
+    selector: Selector<Value>,
+    listener: (value: Value) => void,
+    options?: SubscribeOptions<Value>,
+  ): () => void
   /** Call it with each key press: it is sent at once, then at most each 3 s. Without a connection it does nothing. */
   startTyping(conversationId: string): void
   /** Call it when the message is sent; nothing if there was no start. */
@@ -368,11 +397,9 @@ export function createClient(
     },
     stop: (conversationId: string) => typing.stop(conversationId),
   }
-  const { select, update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, onUpdate: _onUpdate, ...view } = store
   return {
     ...view,
-    select,
-    subscribe: (selector, listener) => select(selector).subscribe(listener),
     connect() {
       // Beside the token, which takes longer.
       void findOwnDevice()
@@ -398,8 +425,8 @@ export function createClient(
   }
 }
 
-/** The durations that were given; one that is `undefined` is not. */
-function timesOf(options: Partial<ConnectionTimes>): Partial<ConnectionTimes> {
+/** The durations that were given. */
+function timesOf(options: TimesOptions): Partial<ConnectionTimes> {
   const names = Object.keys(DEFAULT_TIMES) as (keyof ConnectionTimes)[]
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),

@@ -19,6 +19,7 @@ import type {
   RoomState,
   UserId,
 } from '@vigie/protocol'
+import { isVersioned, VersionedMap } from './versioned-map.js'
 
 /** A group or conversation, as far as this client may know it. */
 export interface Room {
@@ -224,9 +225,10 @@ function draftOf(before: Picture): Draft {
   }
 }
 
-/** A map that may be written: a copy, unless it is one already. Who reads the picture before sees none of it. */
-function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): Map<K, V> {
-  return map === before ? new Map(map) : (map as Map<K, V>)
+/** A map that may be written: the next version of the picture's, of which whoever reads the picture before sees nothing. */
+function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): VersionedMap<K, V> {
+  if (!isVersioned(map)) return new VersionedMap(new Map(map))
+  return map === before ? map.next() : map
 }
 
 function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes: Changes } {
@@ -315,11 +317,11 @@ function foldDiff(draft: Draft, diff: PresenceDiff): void {
 }
 
 function foldRooms<Id>(
-  rooms: Map<Id, Room>,
+  rooms: VersionedMap<Id, Room>,
   changes: readonly RoomChange<Id>[],
   touched: Set<Id>,
   loose: Set<UserId>,
-): Map<Id, Room> {
+): VersionedMap<Id, Room> {
   for (const change of changes) {
     const known = rooms.get(change.id)
     const before = change.mode ? blankRoom(change.mode) : known
@@ -328,7 +330,7 @@ function foldRooms<Id>(
     touched.add(change.id)
     if (change.gone || change.mode || change.roster) for (const id of known?.roster ?? []) loose.add(id)
     for (const id of change.remove ?? []) loose.add(id)
-    if (change.gone || !before) rooms.delete(change.id)
+    if (change.gone || !before) rooms.set(change.id, undefined)
     else rooms.set(change.id, changedRoom(before, change))
   }
   return rooms
@@ -383,7 +385,7 @@ function forgetLoose(draft: Draft, watched: ReadonlySet<UserId>): void {
     if (!draft.users.has(id) || watched.has(id) || draft.unheard.has(id)) continue
     if (isInRoom(draft, id)) continue
     const users = own(draft.users, draft.before.users)
-    users.delete(id)
+    users.set(id, undefined)
     draft.users = users
   }
 }
@@ -410,7 +412,8 @@ function finish(draft: Draft): { picture: Picture; changes: Changes } {
   )
   const devices = !isSameDevices(before.devices, draft.devices)
   const picture: Picture = {
-    at: draft.at,
+    // It is given back to the server, and an older one would refuse what a newer one has put behind it.
+    at: draft.at && [draft.at[0], draft.at[1]],
     user: draft.user,
     users: draft.users,
     unheard: draft.unheard,

@@ -12,12 +12,14 @@ export const WATCH_MAX = 200
 const ID_MAX_LENGTH = 128
 /** Ids of one message take no more bytes, so that no server finds it too large: 200 of the longest are several messages. */
 export const WATCH_BYTES_MAX = 8_000
+/** Most different values of which it is told that they are no ids; whoever makes up more has been told enough. */
+export const REFUSED_MAX = 100
 /** How long after a failure it is told again. */
 const RETRY_MS = 1_000
 
 export interface Watch {
   /**
-   * Watches until the function that it returns is called. What cannot be an id is reported and left out; people beyond
+   * Watches until the function that it returns is called. What cannot be an id is left out, and reported once; people beyond
    * {@link WATCH_MAX} are reported, and watched as soon as others are not any more.
    */
   add(userIds: readonly string[]): () => void
@@ -48,6 +50,7 @@ interface Told {
 
 export function createWatch({ platform, request, onChange, report }: WatchOptions): Watch {
   const places = new Map<UserId, number>()
+  const refused = new Set<unknown>()
   let told: Told | undefined
   let isPlanned = false
 
@@ -106,12 +109,14 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
   return {
     add(userIds) {
       const ids = new Set((userIds as readonly UserId[]).filter((id) => isId(id)))
-      const bad = userIds.filter((id) => !isId(id))
-      if (bad.length > 0) {
+      for (const id of userIds) {
+        // A list that draws the same mistake in each row tells it once.
+        if (isId(id) || refused.has(id) || refused.size >= REFUSED_MAX) continue
+        refused.add(id)
         report(
           new PresenceError(
             'invalid_payload',
-            `Cannot be watched, because it is no id: ${JSON.stringify(bad[0])}.`,
+            `Cannot be watched, because it is no id: ${JSON.stringify(id)}.`,
           ),
         )
       }
@@ -150,7 +155,7 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
 }
 
 /** As the server checks it. */
-function isId(value: unknown): value is UserId {
+export function isId(value: unknown): value is UserId {
   return (
     typeof value === 'string' &&
     value.length > 0 &&
