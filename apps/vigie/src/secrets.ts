@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from './config.js'
 import { demoSecret } from './demo/secret.js'
-import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { fileReason } from './file-error.js'
+import { OperatorError } from './operator-error.js'
 import { variableOf, type ServerValues } from './options.js'
 
 type SecretName = 'jwtSecret' | 'jwtPreviousSecret'
@@ -36,20 +37,15 @@ async function readSecret(config: SecretConfig, name: SecretName): Promise<Secre
   return path === undefined ? undefined : { value: await readSecretFile(path, source), source }
 }
 
-const FILE_REASONS: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'this user may not read it'],
-  ['EISDIR', 'it is a folder'],
-])
-
 /** Editors and `echo` end a file with a line break, which is no part of the secret. */
 async function readSecretFile(path: string, source: string): Promise<string> {
   let bytes: Buffer
   try {
     bytes = await readFile(path)
   } catch (error) {
-    const reason = FILE_REASONS.get(errorCode(error)) ?? errorMessage(error)
-    throw new OperatorError(`${source} is ${path}, which cannot be read: ${reason}.`, { cause: error })
+    throw new OperatorError(`${source} is ${path}, which cannot be read: ${fileReason(error)}.`, {
+      cause: error,
+    })
   }
   const text = decode(bytes)?.replace(/\r?\n$/u, '')
   if (text === '') throw new OperatorError(`${source} is ${path}, which is empty.`)
