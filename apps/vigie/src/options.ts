@@ -45,11 +45,20 @@ export const SERVER_OPTIONS = {
     ...option(
       url('postgres:', 'postgresql:'),
       undefined,
-      'PostgreSQL 14 or later. Without it Vigie brings its own.',
+      'PostgreSQL 14 or later, with your memberships. The demo brings its own unless this is set.',
     ),
     secret: 'url',
   },
-  dataDir: option(text, '.vigie', 'Where the embedded PostgreSQL and the demo keep their data.'),
+  embeddedDatabase: option(
+    flag,
+    false,
+    'Whether Vigie uses a PostgreSQL that it brings, which starts empty, instead of `databaseUrl`. In the demo it does unless `databaseUrl` is set.',
+  ),
+  dataDir: option(
+    text,
+    '.vigie',
+    'Where the embedded PostgreSQL and the demo keep their data; one server at a time.',
+  ),
   migrate: option(flag, true, 'Whether `vigie serve` brings the schema up to date when it starts.'),
   jwtSecret: {
     ...option(text, undefined, 'The secret that tokens are signed with (HS256 and its larger kin).'),
