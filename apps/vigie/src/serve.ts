@@ -4,7 +4,7 @@ import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { requireDatabase, requireTokenCheck, type Config } from './config.js'
-import { migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
+import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
 import { carryMessages, createMessages } from './demo/messages.js'
@@ -70,6 +70,7 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
   // Before all that takes time: a port that is taken is told at once, and those who watch can ask how far it is.
   const port = await listen(door.server, config)
   const url = reachable(`http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`)
+  log.info('Vigie starts.', { version: VERSION, url, database: databasePlace(config) })
   checkpoint()
 
   const database = await openDatabase(config, log)
