@@ -76,7 +76,9 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
 
 /** Where the database is, or will be, for people: no password, and no folder that depends on where one stands. */
 export function databasePlace({ databaseUrl, dataDir }: Config): string {
-  return databaseUrl === undefined ? `${resolve(dataDir)} (embedded PostgreSQL)` : withoutPassword(databaseUrl)
+  return databaseUrl === undefined
+    ? `${resolve(dataDir)} (embedded PostgreSQL)`
+    : withoutPassword(databaseUrl)
 }
 
 function readAddress(url: string, log: Log): DatabaseUrl {
