@@ -21,7 +21,7 @@ export interface Contained extends AsyncDisposable {
 }
 
 /**
- * Runs a line of shell in mount, process and network namespaces of its own; other users than root also get a user
+ * Runs a line of shell in mount, process, network, shared memory and host name namespaces of its own; other users than root also get a user
  * namespace.
  * @throws Error with one sentence when a program for that is missing.
  * @example await using other = contain('exec node apps/vigie/bin/vigie.js serve', { env })
@@ -31,7 +31,7 @@ export function contain(shell: string, options: ProcessOptions = {}): Contained 
   const user = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user', '--keep-caps']
   const child = startProcess(
     [
-      ...[...user, '--mount', '--pid', '--net', '--fork', '--mount-proc', '--kill-child'],
+      ...[...user, '--mount', '--pid', '--net', '--ipc', '--uts', '--fork', '--mount-proc', '--kill-child'],
       ...['sh', '-c', `${LOOPBACK_UP} && ${shell}`],
     ],
     { ...options, command: 'unshare' },
