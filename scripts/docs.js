@@ -63,7 +63,7 @@ async function configurationDocument() {
       rows.filter((cells) => !isOfEngine(cells)),
     ),
     '### The database',
-    'Outside the demo `vigie serve` and `vigie migrate` need a choice: `DATABASE_URL`, or `VIGIE_EMBEDDED_DATABASE=1`. Both at once are refused. One server at a time may use `VIGIE_DATA_DIR`; see [operations.md](operations.md).',
+    'Outside the demo `vigie serve` and `vigie migrate` need a choice: `DATABASE_URL` (or its file), or `VIGIE_EMBEDDED_DATABASE=1`. Both at once are refused. One server at a time may use `VIGIE_DATA_DIR`; see [operations.md](operations.md).',
     '### Names that are none',
     'An unknown variable `VIGIE_…` is a warning that names the nearest one; those that Kubernetes and Docker write for a service called `vigie` are left alone. An unknown key of the file is refused: the file is Vigie’s alone.',
     '### Origins',

@@ -4,7 +4,7 @@ import { isId } from '@vigie/protocol'
 import { migrationSql } from '@vigie/server/postgres'
 import { describeConfig, loadConfig, requireDatabase, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
-import { readSecrets } from './secrets.js'
+import { readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
 import { createLog } from './log.js'
@@ -66,12 +66,13 @@ const migrate = defineCommand({
     ...common,
   },
   run: async ({ args }) => {
-    const config = configFrom(args)
+    const given = configFrom(args)
     if (args.print === true) {
-      print(migrationSql(migrationOptions(config)))
+      print(migrationSql(migrationOptions(given)))
       return
     }
-    requireDatabase(config)
+    requireDatabase(given)
+    const config = await withDatabaseUrl(given)
     const database = await openDatabase(config, createLog(config.logLevel))
     try {
       await migrateDatabase(database.sql, config)

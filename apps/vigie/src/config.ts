@@ -76,10 +76,11 @@ export function requireTokenCheck(config: Config): void {
  * forgotten, because the server would be well and nobody would see anybody.
  * @throws OperatorError
  */
-export function requireDatabase({ databaseUrl, embeddedDatabase, demo, dataDir }: Config): void {
-  if (databaseUrl !== undefined || embeddedDatabase || demo) return
+export function requireDatabase(config: Config): void {
+  const { embeddedDatabase, demo, dataDir } = config
+  if (databaseOptionOf(config) !== undefined || embeddedDatabase || demo) return
   throw new OperatorError(
-    'No database is named; set DATABASE_URL to the PostgreSQL that has your memberships, or VIGIE_EMBEDDED_DATABASE=1 ' +
+    'No database is named; set DATABASE_URL (or DATABASE_URL_FILE) to the PostgreSQL that has your memberships, or VIGIE_EMBEDDED_DATABASE=1 ' +
       `to use one that Vigie brings, which starts empty and keeps its data in ${dataDir} (VIGIE_DATA_DIR).`,
   )
 }
@@ -240,10 +241,24 @@ function refuseImpossible(config: Config): void {
   if (config.demo) refuseDemo(config)
 }
 
-function refuseTwoDatabases({ databaseUrl, embeddedDatabase }: Config): void {
-  if (databaseUrl === undefined || !embeddedDatabase) return
+/** The option that names the operator's database. */
+function databaseOptionOf(config: Config): 'databaseUrl' | 'databaseUrlFile' | undefined {
+  return (['databaseUrl', 'databaseUrlFile'] as const).find((name) => config[name] !== undefined)
+}
+
+function refuseTwoDatabases(config: Config): void {
+  refuseTwoPlaces(config, 'databaseUrl')
+  const named = databaseOptionOf(config)
+  if (named === undefined || !config.embeddedDatabase) return
   throw new OperatorError(
-    'DATABASE_URL is set and VIGIE_EMBEDDED_DATABASE is 1; memberships are in one database: leave one of them out.',
+    `${variableOf(named)} is set and VIGIE_EMBEDDED_DATABASE is 1; memberships are in one database: leave one of them out.`,
+  )
+}
+
+function refuseTwoPlaces(config: Config, name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret'): void {
+  if (config[name] === undefined || config[`${name}File`] === undefined) return
+  throw new OperatorError(
+    `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
   )
 }
 
@@ -261,12 +276,7 @@ function secretOptionOf(config: Config): 'jwtSecret' | 'jwtSecretFile' | undefin
 }
 
 function refuseSecrets(config: Config): void {
-  for (const name of ['jwtSecret', 'jwtPreviousSecret'] as const) {
-    if (config[name] === undefined || config[`${name}File`] === undefined) continue
-    throw new OperatorError(
-      `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
-    )
-  }
+  for (const name of ['jwtSecret', 'jwtPreviousSecret'] as const) refuseTwoPlaces(config, name)
   const current = secretOptionOf(config)
   const previous = (['jwtPreviousSecret', 'jwtPreviousSecretFile'] as const).find(
     (name) => config[name] !== undefined,

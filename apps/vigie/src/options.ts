@@ -49,6 +49,7 @@ export const SERVER_OPTIONS = {
     ),
     secret: 'url',
   },
+  databaseUrlFile: option(text, undefined, 'A file with that address as its only line, read at the start.'),
   embeddedDatabase: option(
     flag,
     false,
@@ -158,7 +159,7 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
 ])
 
 /** Names that other software reads too, so they have no prefix. */
-const COMMON_VARIABLES: ReadonlySet<string> = new Set(['host', 'port', 'databaseUrl'])
+const COMMON_VARIABLES: ReadonlySet<string> = new Set(['host', 'port', 'databaseUrl', 'databaseUrlFile'])
 
 /**
  * The environment variable of an option.

@@ -3,7 +3,7 @@ import type { Config } from './config.js'
 import { demoSecret } from './demo/secret.js'
 import { fileReason } from './file-error.js'
 import { OperatorError } from './operator-error.js'
-import { variableOf, type ServerValues } from './options.js'
+import { SERVER_OPTIONS, variableOf, type ServerValues } from './options.js'
 
 type SecretName = 'jwtSecret' | 'jwtPreviousSecret'
 type SecretConfig = Pick<Config, SecretName | 'jwtSecretFile' | 'jwtPreviousSecretFile' | 'demo' | 'dataDir'>
@@ -26,6 +26,21 @@ export async function readSecrets(config: SecretConfig): Promise<readonly Secret
     current ??
     (config.demo ? { value: await demoSecret(config.dataDir), source: 'the secret of the demo' } : undefined)
   return [first, previous].filter((secret) => secret !== undefined)
+}
+
+/**
+ * The configuration with the address of the database from its file, if it is in one: it holds a password.
+ * @throws OperatorError when the file cannot be read, or holds no address.
+ */
+export async function withDatabaseUrl(config: Config): Promise<Config> {
+  if (config.databaseUrlFile === undefined) return config
+  const source = variableOf('databaseUrlFile')
+  const { kind } = SERVER_OPTIONS.databaseUrl
+  const databaseUrl = kind.parse(await readSecretFile(config.databaseUrlFile, source))
+  if (databaseUrl !== undefined) return { ...config, databaseUrl }
+  throw new OperatorError(
+    `${source} is ${config.databaseUrlFile}, which holds a value that is not shown; it must be ${kind.expects}.`,
+  )
 }
 
 async function readSecret(config: SecretConfig, name: SecretName): Promise<Secret | undefined> {

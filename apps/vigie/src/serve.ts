@@ -16,7 +16,7 @@ import { createDrain } from './drain.js'
 import { createHealth } from './health.js'
 import { createHttp } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
-import { readSecrets, type Secret } from './secrets.js'
+import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -54,9 +54,10 @@ interface Course {
   readonly checkpoint: () => void
 }
 
-async function start(config: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
-  requireTokenCheck(config)
-  requireDatabase(config)
+async function start(given: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
+  requireTokenCheck(given)
+  requireDatabase(given)
+  const config = await withDatabaseUrl(given)
   const secrets = await readSecrets(config)
   warnOfWeakSecrets(secrets, log)
 

@@ -102,6 +102,16 @@ describe('a wrong value stops the start with one sentence', () => {
       'DATABASE_URL is set and VIGIE_EMBEDDED_DATABASE is 1; memberships are in one database:',
     ],
     [
+      'two databases, one of them in a file',
+      { DATABASE_URL_FILE: 'database', VIGIE_EMBEDDED_DATABASE: '1' },
+      'DATABASE_URL_FILE is set and VIGIE_EMBEDDED_DATABASE is 1;',
+    ],
+    [
+      'an address of a database in two places',
+      { DATABASE_URL: 'postgres://u@h/d', DATABASE_URL_FILE: 'database' },
+      'DATABASE_URL and DATABASE_URL_FILE are both set; a secret has one place',
+    ],
+    [
       'too many bots',
       { VIGIE_DEMO_BOTS: '21' },
       'VIGIE_DEMO_BOTS is "21"; it must be a whole number from 0 to 20.',
@@ -364,10 +374,11 @@ describe('a database', () => {
     expect(() => {
       requireDatabase(fromEnv({ VIGIE_DATA_DIR: '/data' }))
     }).toThrow(
-      /^No database is named; set DATABASE_URL to .*, or VIGIE_EMBEDDED_DATABASE=1 to .* keeps its data in \/data \(VIGIE_DATA_DIR\)\.$/u,
+      /^No database is named; set DATABASE_URL .* to .*, or VIGIE_EMBEDDED_DATABASE=1 to .* keeps its data in \/data \(VIGIE_DATA_DIR\)\.$/u,
     )
     for (const env of [
       { DATABASE_URL: 'postgres://u@h/d' },
+      { DATABASE_URL_FILE: 'database' },
       { VIGIE_EMBEDDED_DATABASE: '1' },
       { VIGIE_DEMO: '1' },
       { VIGIE_DEMO: '1', DATABASE_URL: 'postgres://u@h/d' },
@@ -375,6 +386,14 @@ describe('a database', () => {
       expect(() => {
         requireDatabase(fromEnv(env))
       }).not.toThrow()
+    }
+  })
+})
+
+describe('a secret', () => {
+  it('of each kind may be in a file: what is masked when it is printed has an option for one', () => {
+    for (const [name, { secret }] of OPTIONS) {
+      if (secret !== undefined) expect(OPTIONS.has(`${name}File`)).toBe(true)
     }
   })
 })

@@ -199,7 +199,8 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
     await using folder = await temporaryFolder()
     await using vigie = startVigie(['serve', '--demo'], folder.path, DEMO)
     const url = await vigie.url
-    const second = await startVigie(['serve', '--demo'], folder.path, DEMO).ended
+    const quiet = { ...DEMO, VIGIE_LOG_LEVEL: 'warn' }
+    const second = await startVigie(['serve', '--demo'], folder.path, quiet).ended
     expect([second.code, second.stdout]).toEqual([1, ''])
     expect(second.stderr).toMatch(
       /^vigie: Another Vigie is running on \S+ \(process \d+ on \S+ since \S+\); stop it, or set VIGIE_DATA_DIR to another folder\.\n$/u,
@@ -248,11 +249,12 @@ describe('vigie serve with DATABASE_URL', { timeout: 60_000 }, () => {
     for (const [name, text] of [
       ['now', now],
       ['before', before],
+      ['database', database.url],
     ]) {
       await writeFile(join(folder.path, name ?? ''), `${text ?? ''}\n`)
     }
     const files = { VIGIE_JWT_SECRET_FILE: 'now', VIGIE_JWT_PREVIOUS_SECRET_FILE: 'before' }
-    const env = { PORT: '0', DATABASE_URL: database.url, VIGIE_SOCKET_IO_PATH: '/chat/', ...files }
+    const env = { PORT: '0', DATABASE_URL_FILE: 'database', VIGIE_SOCKET_IO_PATH: '/chat/', ...files }
     await using vigie = startVigie(['serve'], folder.path, env)
     const url = await vigie.url
     const connect = async (token: string) => {
@@ -396,7 +398,7 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
           `no database, of vigie ${command}`,
           [command],
           { VIGIE_JWT_SECRET: SECRET },
-          'vigie: No database is named; set DATABASE_URL to the PostgreSQL that has your memberships, or ' +
+          'vigie: No database is named; set DATABASE_URL (or DATABASE_URL_FILE) to the PostgreSQL that has your memberships, or ' +
             'VIGIE_EMBEDDED_DATABASE=1 to use one that Vigie brings, which starts empty and keeps its data in .vigie ' +
             '(VIGIE_DATA_DIR).\n',
         ],
@@ -450,7 +452,8 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
     ],
   )('says so in one sentence: %s', async (_, words, env, sentence) => {
     await using folder = await temporaryFolder()
-    const { code, stderr, stdout } = await startVigie(words, folder.path, env).ended
+    const quiet = { VIGIE_LOG_LEVEL: 'warn', ...env }
+    const { code, stderr, stdout } = await startVigie(words, folder.path, quiet).ended
     expect([code, stderr, stdout]).toEqual([1, sentence, ''])
   })
 
