@@ -15,6 +15,7 @@ const BESIDE = [
   '@types/react',
   '@types/react-dom',
   '@testing-library/react',
+  'vite',
   'vitest',
   'happy-dom',
 ]
@@ -50,6 +51,7 @@ const MODES = [
   ['typescript', 'mts', { module: 'node16' }],
   ['typescript', 'cts', { module: 'nodenext' }],
   ['typescript', 'mts', { module: 'nodenext' }],
+  ['typescript', 'mts', { module: 'nodenext', exactOptionalPropertyTypes: false }],
   ['typescript', 'cts', { module: 'commonjs', moduleResolution: 'bundler' }],
   ['typescript', 'mts', { module: 'esnext', moduleResolution: 'bundler' }],
   ['typescript-old', 'cts', { module: 'commonjs', moduleResolution: 'node10' }],
@@ -91,6 +93,12 @@ test('Jest imports the packages where its ES modules are switched on', async () 
   const { code, output } = await project.run(process.execPath, flag, 'node_modules/jest/bin/jest.js', '.mjs')
   expect(output).toContain('Tests:       1 passed, 1 total')
   expect(code).toBe(0)
+})
+
+test('a bundle of which one part imports the client and another requires it has each class once', async () => {
+  must(await project.run(process.execPath, 'node_modules/vite/bin/vite.js', 'build'))
+  const { output } = must(await project.run(process.execPath, 'bundle/bundled.js'))
+  expect(output).toBe('true\n\n')
 })
 
 test('Vitest imports the packages', async () => {
