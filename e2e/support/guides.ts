@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 
 /** A block of code of a guide. */
 export interface GuideCode {
@@ -15,10 +15,7 @@ export interface GuideCode {
  * const files = await codeOfGuide('flutter', ['dart'])
  */
 export async function codeOfGuide(guide: string, languages: readonly string[]): Promise<GuideCode[]> {
-  const markdown = await readFile(
-    fileURLToPath(new URL(`../../docs/guides/${guide}.md`, import.meta.url)),
-    'utf8',
-  )
+  const markdown = await readFile(join(import.meta.dirname, `../../docs/guides/${guide}.md`), 'utf8')
   const blocks = [...markdown.matchAll(/^```(\w+)\n(.*?)^```/gmsu)]
   return blocks
     .filter(([, language = '']) => languages.includes(language))

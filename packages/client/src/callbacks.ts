@@ -12,16 +12,36 @@ import { typingIn, type Shown } from './view.js'
  */
 export interface PresenceCallbacks {
   /** Somebody with whom a group is shared. `online` is `count > 0`; `count` is of devices. */
-  readonly onPresenceUpdate?: (userId: string, online: boolean, count: number) => void
+  readonly onPresenceUpdate?: ((userId: string, online: boolean, count: number) => void) | undefined
   /** The same for each shared conversation. Out of it is `false, 0`, whatever they are elsewhere. */
-  readonly onPresenceConversation?: (
-    userId: string,
-    online: boolean,
-    count: number,
-    conversationId: string,
-  ) => void
-  readonly onTypingStart?: (conversationId: string, userId: string) => void
-  readonly onTypingStop?: (conversationId: string, userId: string) => void
+  readonly onPresenceConversation?:
+    ((userId: string, online: boolean, count: number, conversationId: string) => void) | undefined
+  readonly onTypingStart?: ((conversationId: string, userId: string) => void) | undefined
+  readonly onTypingStop?: ((conversationId: string, userId: string) => void) | undefined
+}
+
+/**
+ * The callbacks, each of which may throw: that is reported, and keeps nobody from hearing the rest.
+ */
+export function guarded(callbacks: PresenceCallbacks, report: (error: unknown) => void): PresenceCallbacks {
+  const guard = <Args extends readonly unknown[]>(tell: ((...args: Args) => void) | undefined) =>
+    tell &&
+    ((...args: Args) => {
+      try {
+        tell(...args)
+      } catch (error) {
+        report(error)
+      }
+    })
+  const { onPresenceUpdate, onPresenceConversation, onTypingStart, onTypingStop } = callbacks
+  return Object.fromEntries(
+    Object.entries({
+      onPresenceUpdate: guard(onPresenceUpdate),
+      onPresenceConversation: guard(onPresenceConversation),
+      onTypingStart: guard(onTypingStart),
+      onTypingStop: guard(onTypingStop),
+    }).filter(([, tell]) => tell),
+  )
 }
 
 /** Calls what `callbacks` has for the way from `before` to `after`. Ends of typing come first, beginnings last. */

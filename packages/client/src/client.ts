@@ -1,16 +1,25 @@
 /**
  * The door. One client is one path: connection (a link, its states) → sync (what is known) → store (who wants to know).
  */
-import type { DeviceId, Position, PresenceAuth } from '@vigie/protocol'
+import type { ConversationId, DeviceId, Position, PresenceAuth } from '@vigie/protocol'
 import type { Socket } from 'socket.io-client'
-import { callBack, type PresenceCallbacks } from './callbacks.js'
+import { callBack, guarded, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
-import { createStore, type Selection, type Selector } from './store.js'
+import { followPage, ownPage, type Page, type PageActions } from './page.js'
+import {
+  createStore,
+  type IsEqual,
+  type Selected,
+  type Selection,
+  type Selector,
+  type SubscribeOptions,
+} from './store.js'
 import {
   apply,
   begin,
   EMPTY_SYNC,
+  forgetAll,
   NO_CHANGES,
   setWatched,
   type Changes,
@@ -19,36 +28,44 @@ import {
 } from './sync.js'
 import type { TokenSource } from './token.js'
 import { socketIoTransport, type ClientMessage, type SocketIoOptions, type Transport } from './transport.js'
-import { bindTyping, createTyping, type TypingInput } from './typing.js'
-import type { PresenceView } from './view.js'
+import { bindTyping, createTyping, TYPING_LEASE_MS, type TypingInput } from './typing.js'
+import type { PresenceView, Shown } from './view.js'
 import { createWatch } from './watch.js'
 
-/** What {@link createPresenceClient} takes. Only `url` is required. */
-export interface PresenceClientOptions extends PresenceCallbacks, Partial<ConnectionTimes> {
+/** An option that is `undefined` is not given. */
+type TimesOptions = { readonly [Name in keyof ConnectionTimes]?: ConnectionTimes[Name] | undefined }
+
+/** What {@link createPresenceClient} takes. Only `url` is required; an option that is `undefined` is not given. */
+export interface PresenceClientOptions extends PresenceCallbacks, TimesOptions {
   /** The server's address, with the namespace as its path: `https://chat.example.com/presence`. */
   readonly url: string
   /**
    * The token, or a function that gets one: asked at each connection, and again at a random 75 to 90 % of the token's life.
    * A function that throws is asked again later, unless it throws a `PresenceError` whose `retry` is `'never'`.
    */
-  readonly token?: TokenSource
+  readonly token?: TokenSource | undefined
   /** Names this installation. Without it one is made and kept in `storage`. */
-  readonly deviceId?: string
+  readonly deviceId?: string | undefined
   /** Where the made `deviceId` is kept; `null`: nowhere, each connection is a device then. @default localStorage, where there is one */
-  readonly storage?: DeviceStorage | null
+  readonly storage?: DeviceStorage | null | undefined
   /** What to call this device in its owner's own list; at most 64 characters. */
-  readonly label?: string
+  readonly label?: string | undefined
   /** The host's own fields of `auth`. */
-  readonly auth?: Readonly<Record<string, unknown>>
+  readonly auth?: Readonly<Record<string, unknown>> | undefined
   /** Further options of `socket.io-client`, such as `path`. @default transports: websocket, then polling */
-  readonly socketOptions?: SocketIoOptions
+  readonly socketOptions?: SocketIoOptions | undefined
   /**
    * Hears of what went wrong and is mended by itself (a token that could not be had, a message that was refused), and of
    * what listeners throw. Without it, the errors of listeners are thrown into the void of a timer, as a browser does.
    */
-  readonly onError?: (error: unknown) => void
+  readonly onError?: ((error: unknown) => void) | undefined
+  /**
+   * Whether a browser page's life is followed: the network that is back, a page that is frozen or runs again, a phone's
+   * page that is hidden. `false` if you call `background` and `foreground` yourself. @default true, where there is a page
+   */
+  readonly followPage?: boolean | undefined
   /** Time and chance, for tests. */
-  readonly platform?: Platform
+  readonly platform?: Platform | undefined
 }
 
 /** Numbers for a support page. */
@@ -81,7 +98,7 @@ export interface PresenceClient extends PresenceView {
    * As `close`, and waits for the server's word. `scope: 'device'` ends all sessions of this device: a log-out.
    * @throws PresenceError (rejects) `unavailable` when the server could not be told; it is closed all the same.
    */
-  leave(options?: { readonly scope?: 'session' | 'device' }): Promise<void>
+  leave(options?: { readonly scope?: 'session' | 'device' | undefined }): Promise<void>
   /**
    * Call it when the app is about to be frozen: should the connection be lost now, others see it only after
    * `graceMs` (0 to 60,000, the default). Typing ends at once.
@@ -89,10 +106,29 @@ export interface PresenceClient extends PresenceView {
   background(graceMs?: number): void
   /** Call it when the app is back, or the network is: takes `background` back, and does not wait any longer to connect again. */
   foreground(): void
-  /** A selected value with a stable `get`; see {@link Selection}. */
-  select<Value>(selector: Selector<Value>): Selection<Value>
-  /** Calls `listener` when what `selector` picks is another value, until the function that it returns is called. */
-  subscribe<Value>(selector: Selector<Value>, listener: (value: Value) => void): () => void
+  /**
+   * A selected value with a stable `get`; see {@link Selection}. `isEqual` says which values are the same; without it,
+   * lists are compared item by item and plain objects field by field. `earlier` is for bindings of frameworks: the value
+   * of another selection, which `get` returns if it says the same.
+   */
+  select<Value>(
+    selector: Selector<Value>,
+    isEqual?: IsEqual<Value>,
+    earlier?: Selected<Value>,
+  ): Selection<Value>
+  /**
+   * Calls `listener` when what `selector` picks is another value, until the function that it returns is called; with
+   * `immediate`, also at once. What selectors, comparisons and listeners throw, or reject with, is told to `onError`, and
+   * nobody else is kept from hearing.
+   *
+   * @example
+   * const stop = presence.subscribe((view) => view.groups(), (ids) => draw(ids), { immediate: true })
+   */
+  subscribe<Value>(
+    selector: Selector<Value>,
+    listener: (value: Value) => void,
+    options?: SubscribeOptions<Value>,
+  ): () => void
   /** Call it with each key press: it is sent at once, then at most each 3 s. Without a connection it does nothing. */
   startTyping(conversationId: string): void
   /** Call it when the message is sent; nothing if there was no start. */
@@ -116,7 +152,7 @@ export interface SocketPresenceClient extends PresenceClient {
 
 const DEFAULT_TIMES: ConnectionTimes = {
   reconnectBaseMs: 1_000,
-  reconnectMaxMs: 30_000,
+  reconnectMaxMs: 5_000,
   connectTimeoutMs: 30_000,
   answerTimeoutMs: 10_000,
 }
@@ -136,7 +172,7 @@ export const BACKGROUND_GRACE_MAX_MS = 60_000
  * presence.connect()
  */
 export function createPresenceClient(options: PresenceClientOptions): SocketPresenceClient {
-  const transport = socketIoTransport(options.url, options.socketOptions)
+  const transport = socketIoTransport(options.url, options.socketOptions, options.platform)
   return { ...createClient(options, transport), socket: transport.socket }
 }
 
@@ -144,6 +180,7 @@ export function createPresenceClient(options: PresenceClientOptions): SocketPres
 export function createClient(
   options: Omit<PresenceClientOptions, 'url' | 'socketOptions'>,
   transport: Transport,
+  page: Page | undefined = options.followPage === false ? undefined : ownPage(),
 ): PresenceClient {
   const platform = options.platform ?? defaultPlatform
   const clientId = randomId(platform)
@@ -156,25 +193,40 @@ export function createClient(
   let isLive = false
   let backgroundGraceMs: number | undefined
   let device: Promise<string | undefined> | undefined
+  /** Conversations in which others are shown as typing. */
+  const typedIn = new Set<ConversationId>()
+  let typingTimer: unknown
+  let stopFollowing: (() => void) | undefined
 
+  /** Whatever the host's `onError` does, what reports goes on. */
   function report(error: unknown): void {
     counts.errors += 1
     lastError = error
-    options.onError?.(error)
-  }
-
-  function reportListener(error: unknown): void {
-    if (options.onError) report(error)
-    else {
-      report(error)
-      platform.setTimeout(() => {
-        throw error
-      }, 0)
+    try {
+      options.onError?.(error)
+    } catch (thrown) {
+      throwOutside(thrown)
     }
   }
 
+  function reportListener(error: unknown): void {
+    report(error)
+    if (!options.onError) throwOutside(error)
+  }
+
+  function throwOutside(error: unknown): void {
+    platform.setTimeout(() => {
+      throw error
+    }, 0)
+  }
+
   const store = createStore(reportListener)
-  store.onUpdate((before, after, what) => callBack(options, before, after, what))
+  const callbacks = guarded(options, reportListener)
+  store.onUpdate(
+    inOrder((before: Shown, after: Shown, what: Changes) => {
+      callBack(callbacks, before, after, what)
+    }),
+  )
 
   const connection = createConnection({
     ...DEFAULT_TIMES,
@@ -183,6 +235,13 @@ export function createClient(
     platform,
     token: options.token,
     auth,
+    otherUser() {
+      const step = forgetAll(sync)
+      sync = step.sync
+      changes = NO_CHANGES
+      backgroundGraceMs = undefined
+      store.update({ picture: sync.picture, changes: step.changes }, platform.now())
+    },
     opened() {
       sync = begin(sync, isResuming)
     },
@@ -190,13 +249,20 @@ export function createClient(
     whole() {
       const what = changes
       changes = NO_CHANGES
+      watchTyping(what)
       store.update({ state: connection.state, picture: sync.picture, changes: what }, platform.now())
       if (!isLive && connection.state.name === 'live') becomeLive()
     },
     changed(state) {
       isLive = false
+      if (state.name === 'closed') {
+        stopFollowing?.()
+        stopFollowing = undefined
+      } else if (page) stopFollowing ??= followPage(page, pageActions)
       watch.end()
       typing.reset()
+      typedIn.clear()
+      platform.clearTimeout(typingTimer)
       store.update({ state }, platform.now())
     },
     report,
@@ -206,18 +272,25 @@ export function createClient(
   const watch = createWatch({
     platform,
     request,
-    onChange(watched) {
-      const step = setWatched(sync, watched)
+    onChange(watched, wanted) {
+      const step = setWatched(sync, watched, wanted)
       sync = step.sync
       store.update({ picture: sync.picture, changes: step.changes }, platform.now())
     },
     report,
   })
 
+  function findOwnDevice(): Promise<string | undefined> {
+    return (device ??= findDevice(options, platform, report).then((found) => {
+      // A storage that failed may answer the next time.
+      if (found === undefined) device = undefined
+      return found
+    }))
+  }
+
   async function auth(): Promise<PresenceAuth> {
-    device ??= findDevice(options, platform, report)
-    const deviceId = (await device) as DeviceId | undefined
-    const since = sync.picture.at
+    const deviceId = (await findOwnDevice()) as DeviceId | undefined
+    const { at: since, user: sinceUser } = sync.picture
     isResuming = since !== undefined
     return {
       ...options.auth,
@@ -225,7 +298,7 @@ export function createClient(
       clientId,
       ...(deviceId !== undefined && { deviceId }),
       ...(options.label !== undefined && { label: options.label }),
-      ...(since && { since }),
+      ...(since && { since, ...(sinceUser !== undefined && { sinceUser }) }),
     }
   }
 
@@ -250,6 +323,24 @@ export function createClient(
     return 'broken'
   }
 
+  /**
+   * Of a typing that goes on nothing is heard, and of one that has ended nothing either, if the server does not run: a
+   * line that was silent for a lease while somebody is shown as typing is asked whether it is still there.
+   */
+  function watchTyping({ typing: where }: Changes): void {
+    for (const id of where) {
+      if ((sync.picture.conversations.get(id)?.typing.size ?? 0) > 0) typedIn.add(id)
+      else typedIn.delete(id)
+    }
+    platform.clearTimeout(typingTimer)
+    if (typedIn.size > 0) typingTimer = platform.setTimeout(askAgain, TYPING_LEASE_MS)
+  }
+
+  function askAgain(): void {
+    connection.probe()
+    typingTimer = platform.setTimeout(askAgain, TYPING_LEASE_MS)
+  }
+
   function becomeLive(): void {
     isLive = true
     watch.begin()
@@ -268,6 +359,36 @@ export function createClient(
     return true
   }
 
+  function background(graceMs = BACKGROUND_GRACE_MAX_MS): void {
+    backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
+    typing.reset()
+    send(['presence:background', { graceMs: backgroundGraceMs }])
+  }
+
+  /** Only what was said is taken back; a connection made from here on never hears of the background. */
+  function endBackground(): void {
+    if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
+    backgroundGraceMs = undefined
+  }
+
+  function foreground(): void {
+    endBackground()
+    connection.hurry()
+  }
+
+  const pageActions: PageActions = {
+    background: () => {
+      background()
+    },
+    foreground,
+    goodbye: endBackground,
+    hurry: () => {
+      connection.hurry()
+    },
+    probe: () => {
+      connection.probe()
+    },
+  }
   const ownTyping = {
     start(conversationId: string) {
       // Whoever types is not about to be frozen any more: the server sees it so, too.
@@ -276,25 +397,18 @@ export function createClient(
     },
     stop: (conversationId: string) => typing.stop(conversationId),
   }
-  const { select, update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, onUpdate: _onUpdate, ...view } = store
   return {
     ...view,
-    select,
-    subscribe: (selector, listener) => select(selector).subscribe(listener),
-    connect: () => connection.connect(),
+    connect() {
+      // Beside the token, which takes longer.
+      void findOwnDevice()
+      connection.connect()
+    },
     close: () => connection.close(),
     leave: ({ scope = 'session' } = {}) => connection.leave(scope),
-    background(graceMs = BACKGROUND_GRACE_MAX_MS) {
-      backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
-      typing.reset()
-      send(['presence:background', { graceMs: backgroundGraceMs }])
-    },
-    foreground() {
-      // Only what was said is taken back; a connection made from here on never hears of the background.
-      if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
-      backgroundGraceMs = undefined
-      connection.hurry()
-    },
+    background,
+    foreground,
     startTyping: ownTyping.start,
     stopTyping: ownTyping.stop,
     bindTyping: (input, conversationId) => bindTyping(ownTyping, input, conversationId),
@@ -311,13 +425,29 @@ export function createClient(
   }
 }
 
-/** The durations that were given; one that is `undefined` is not. */
-function timesOf(options: Partial<ConnectionTimes>): Partial<ConnectionTimes> {
+/** The durations that were given. */
+function timesOf(options: TimesOptions): Partial<ConnectionTimes> {
   const names = Object.keys(DEFAULT_TIMES) as (keyof ConnectionTimes)[]
   return Object.fromEntries(
     names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
   )
 }
+
+/** A listener that makes another update happen hears of it after the one that it is told of just now. `tell` never throws. */
+function inOrder<Args extends readonly unknown[]>(tell: (...args: Args) => void): (...args: Args) => void {
+  const waiting: Args[] = []
+  return (...args) => {
+    waiting.push(args)
+    if (waiting.length > 1) return
+    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) tell(...next)
+  }
+}
+
+/** A storage that has not answered by then is done without, until the next connection. */
+const STORAGE_TIMEOUT_MS = 2_000
+
+/** What is being made for a storage: several clients of one page are one device. */
+const devicesInMaking = new WeakMap<DeviceStorage, Promise<string>>()
 
 /** The id of this installation: given, kept, or made and kept. None is better than one that cannot be kept. */
 async function findDevice(
@@ -328,14 +458,37 @@ async function findDevice(
   if (options.deviceId !== undefined) return options.deviceId
   const storage = options.storage === undefined ? defaultStorage() : options.storage
   if (!storage) return undefined
+  let timer: unknown
+  const late = new Promise<never>((_, reject) => {
+    timer = platform.setTimeout(() => {
+      reject(new Error(`The storage of the device's id did not answer in ${STORAGE_TIMEOUT_MS} ms.`))
+    }, STORAGE_TIMEOUT_MS)
+  })
   try {
-    const kept = await storage.getItem(DEVICE_KEY)
-    if (kept) return kept
-    const made = randomId(platform)
-    await storage.setItem(DEVICE_KEY, made)
-    return made
+    return await Promise.race([deviceIn(storage, platform), late])
   } catch (error) {
     report(error)
     return undefined
+  } finally {
+    platform.clearTimeout(timer)
   }
+}
+
+function deviceIn(storage: DeviceStorage, platform: Platform): Promise<string> {
+  const known = devicesInMaking.get(storage)
+  if (known) return known
+  const making = readOrMake(storage, platform).catch((error: unknown) => {
+    devicesInMaking.delete(storage)
+    throw error
+  })
+  devicesInMaking.set(storage, making)
+  return making
+}
+
+async function readOrMake(storage: DeviceStorage, platform: Platform): Promise<string> {
+  const kept = await storage.getItem(DEVICE_KEY)
+  if (kept) return kept
+  const made = randomId(platform)
+  await storage.setItem(DEVICE_KEY, made)
+  return made
 }

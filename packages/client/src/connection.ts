@@ -8,7 +8,7 @@ import type { Answer, ErrorCode, PresenceAuth } from '@vigie/protocol'
 import { PresenceError, readRefusal } from './errors.js'
 import type { Platform } from './platform.js'
 import type { Frame } from './sync.js'
-import { refreshDelayMs, type TokenSource } from './token.js'
+import { refreshDelayMs, userIn, type TokenSource } from './token.js'
 import type { ClientMessage, Link, LinkEnd, LinkEvents, Transport } from './transport.js'
 
 /** Why the next attempt waits: the server's code, or what this side saw. */
@@ -39,7 +39,7 @@ export type ConnectionState =
 export interface ConnectionTimes {
   /** The first retry waits a random time up to this; each further one up to twice as long. @default 1000 */
   readonly reconnectBaseMs: number
-  /** No retry waits longer. @default 30000 */
+  /** No retry waits longer: whoever stands in front of the page waits no longer than that. @default 5000 */
   readonly reconnectMaxMs: number
   /** An attempt that is not live by then starts over. @default 30000 */
   readonly connectTimeoutMs: number
@@ -51,8 +51,10 @@ export interface ConnectionOptions extends ConnectionTimes {
   readonly transport: Transport
   readonly platform: Platform
   readonly token: TokenSource | undefined
-  /** The rest of `auth`; asked at each attempt. */
+  /** The rest of `auth`; asked at each attempt, once it is known whose token it has. */
   auth(): Promise<PresenceAuth>
+  /** The token is, or may be, of another person than the picture: nothing of that may be shown any more. */
+  otherUser(): void
   /** A link is open; its frames follow. */
   opened(): void
   /** Folds a frame in. `whole` makes the connection live, `broken` starts it over. */
@@ -73,8 +75,13 @@ export interface Connection {
   readonly roundTripMs: number | undefined
   /** Begins; nothing when it has begun. */
   connect(): void
-  /** Ends the wait for the next attempt. */
+  /** Ends the wait for the next attempt, and asks a connection that seems to be live whether it still is. */
   hurry(): void
+  /**
+   * Asks the server for any answer. A connection that has none within {@link PROBE_MS} is given up, and another attempt
+   * begins: a line that died without a word looks like a quiet one.
+   */
+  probe(): void
   /**
    * Sends one message over a live connection.
    * @throws PresenceError (rejects) with the server's code, or `unavailable` when nobody answers.
@@ -83,7 +90,8 @@ export interface Connection {
   /** Ends it for good: others see it at once. */
   close(): void
   /**
-   * Says goodbye, then ends it for good, whatever the answer.
+   * Ends it for good at once, says goodbye, and resolves with the answer. It ends the connection that there is now:
+   * one that `connect` begins meanwhile waits for the goodbye, and stays.
    * @throws PresenceError (rejects) `unavailable` when the server could not be told.
    */
   leave(scope: 'session' | 'device'): Promise<void>
@@ -95,14 +103,22 @@ interface Run {
   token: string | undefined
   isOpen: boolean
   liveSinceMs: number | undefined
-  /** It said goodbye: however it ends now, it was this program that went. */
-  isLeaving: boolean
+  readonly startedAtMs: number
+  /** How often anything came over its link. No time: the wall clock may jump. */
+  heard: number
+  isProbing: boolean
   readonly pending: Set<(answer: Answer) => void>
 }
 
 /** A connection that held as long starts again with short delays; a shorter one counts as one more failure. */
 const STEADY_MS = 5_000
 const TOKEN_RETRY_MS = 1_000
+/** A message that has no answer by then makes the connection doubtful: it is probed. */
+export const DOUBT_MS = 2_000
+/** A connection that does not answer a probe within this time is given up. */
+export const PROBE_MS = 2_000
+/** Nothing is added and nothing removed: any server answers it, and it changes nothing. */
+const PROBE: ClientMessage = ['presence:watch', {}]
 
 export function createConnection(options: ConnectionOptions): Connection {
   const { transport, platform, token: tokenSource } = options
@@ -113,6 +129,15 @@ export function createConnection(options: ConnectionOptions): Connection {
   let roundTripMs: number | undefined
   /** A token that has ended: it is not shown to the server again. */
   let endedToken: string | undefined
+  /** Of whose picture the client has; undefined before the first token. */
+  let shown: { readonly token: string | undefined; readonly user: string | undefined } | undefined
+  let asks = 0
+  /** It was ended by somebody since: the next token may be of anybody. */
+  let wasEnded = false
+  /** The goodbye under way. The transport has one link at a time. */
+  let goodbye: Promise<unknown> | undefined
+  /** Causes that were told since it was last live: each attempt would say the same. */
+  const toldCauses = new Set<string>()
   /** The one timer of the state: the next attempt, or the end of this one. */
   let stateTimer: unknown
   let tokenTimer: unknown
@@ -133,7 +158,9 @@ export function createConnection(options: ConnectionOptions): Connection {
       token: undefined,
       isOpen: false,
       liveSinceMs: undefined,
-      isLeaving: false,
+      startedAtMs: platform.now(),
+      heard: 0,
+      isProbing: false,
       pending: new Set(),
     }
     run = next
@@ -145,13 +172,17 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   async function dial(mine: Run): Promise<void> {
     try {
-      const [token, auth] = await Promise.all([readToken(), options.auth()])
+      const { token } = await readToken()
       // Meanwhile it was closed, or took too long and another attempt has begun.
       if (run !== mine) return
       if (token !== undefined && token === endedToken) {
-        finish('token_expired', new PresenceError('token_expired', 'There is no newer token.'))
+        // A renewal may be on its way. An application that knows that there will be none says so by an error.
+        reportOnce(new PresenceError('token_expired', 'There is no newer token yet.'))
+        tryLater('token_expired')
         return
       }
+      const [auth] = await Promise.all([options.auth(), goodbye])
+      if (run !== mine) return
       mine.token = token
       mine.link = transport.open({ ...auth, ...(token !== undefined && { token }) }, eventsOf(mine))
     } catch (error) {
@@ -165,15 +196,60 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   }
 
-  async function readToken(): Promise<string | undefined> {
-    return typeof tokenSource === 'function' ? tokenSource() : tokenSource
+  /** However late it comes, the last that was asked for says whose picture may be shown from then on. */
+  async function readToken(): Promise<{ readonly token: string | undefined; readonly isOthers: boolean }> {
+    const ask = ++asks
+    const token = typeof tokenSource === 'function' ? await tokenSource() : tokenSource
+    const isOthers = !isSameUser(token)
+    if (ask === asks && state.name !== 'closed') meet(token)
+    return { token, isOthers }
+  }
+
+  /**
+   * Whether the token is of the person whose picture is shown. Tokens that do not say whose they are are taken for the
+   * same person's until somebody ends the connection: then only the same token is.
+   */
+  function isSameUser(token: string | undefined): boolean {
+    if (!shown) return true
+    if (token !== undefined && token === shown.token) return true
+    const user = token === undefined ? undefined : userIn(token)
+    if (user !== undefined && shown.user !== undefined) return user === shown.user
+    return !wasEnded
+  }
+
+  /** From now on what is shown is of the token's person. */
+  function meet(token: string | undefined): void {
+    const isSame = isSameUser(token)
+    const named = token === undefined ? undefined : userIn(token)
+    shown = { token, user: named ?? (isSame ? shown?.user : undefined) }
+    wasEnded = false
+    if (!isSame) options.otherUser()
+  }
+
+  /** Somebody else has signed in while the connection was live: it is left, and theirs begins without a picture. */
+  function changeUser(): void {
+    endRun((link) => link.leave())
+    shown = undefined
+    options.otherUser()
+    failures = 0
+    // A listener may have closed it, or begun anew.
+    if (!run && state.name !== 'closed') start()
+  }
+
+  function reportOnce(error: PresenceError): void {
+    const cause = `${error.code} ${error.message}`
+    if (toldCauses.has(cause)) return
+    toldCauses.add(cause)
+    options.report(error)
   }
 
   function eventsOf(mine: Run): LinkEvents {
     const ifMine =
       <Payload>(handle: (payload: Payload) => void) =>
       (payload: Payload) => {
-        if (run === mine) handle(payload)
+        if (run !== mine) return
+        mine.heard += 1
+        handle(payload)
       }
     return {
       opened() {
@@ -184,17 +260,17 @@ export function createConnection(options: ConnectionOptions): Connection {
       },
       state: ifMine((payload) => receive(mine, { name: 'presence:state', payload })),
       diff: ifMine((payload) => receive(mine, { name: 'presence:diff', payload })),
-      closed: ifMine((data: unknown) => {
-        if (mine.isLeaving) finish('left')
-        else obey(data, 'ended')
-      }),
-      ended: ifMine((end: LinkEnd) => {
+      closed: ifMine((data: unknown) => obey(data, 'ended')),
+      ended(end: LinkEnd) {
         mine.link = undefined
-        if (mine.isLeaving) finish('left')
-        else if (end.type === 'lost') tryLater('lost')
-        else if (end.type === 'ended') finish('ended')
+        // The goodbye was said over it: its answer does not come any more.
+        if (run !== mine) failPending(mine)
+        else if (end.type === 'lost') {
+          if (end.cause !== undefined) reportOnce(new PresenceError('unavailable', end.cause))
+          if (run === mine) tryLater('lost')
+        } else if (end.type === 'ended') finish('ended')
         else obey(end.data, 'lost')
-      }),
+      },
     }
   }
 
@@ -213,8 +289,9 @@ export function createConnection(options: ConnectionOptions): Connection {
     platform.clearTimeout(stateTimer)
     mine.liveSinceMs = platform.now()
     endedToken = undefined
+    toldCauses.clear()
     timesLive += 1
-    if (mine.token !== undefined) planRefresh(mine, mine.token)
+    if (mine.token !== undefined) planRefresh(mine, mine.token, false)
     enter({ name: 'live' })
   }
 
@@ -228,7 +305,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
     switch (error.retry) {
       case 'never':
-        // "Not with what it has": a function may have a newer token. One that has not ends at the next attempt.
+        // "Not with what it has": a function may have a newer token, if not yet.
         if (error.code === 'token_expired' && typeof tokenSource === 'function') {
           endedToken = run?.token
           tryLater(error.code)
@@ -256,22 +333,39 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   function finish(reason: CloseReason, error?: PresenceError): void {
     endRun((link) => link.leave())
+    close(reason, error)
+  }
+
+  function close(reason: CloseReason, error?: PresenceError): void {
     platform.clearTimeout(stateTimer)
+    wasEnded = true
     enter({ name: 'closed', reason, ...(error && { error }) })
   }
 
   function endRun(how: (link: Link) => void): void {
+    const ended = takeRun()
+    if (!ended) return
+    if (ended.link) how(ended.link)
+    failPending(ended)
+  }
+
+  function takeRun(): Run | undefined {
     const ended = run
     run = undefined
     platform.clearTimeout(tokenTimer)
-    if (!ended) return
-    if (ended.link) how(ended.link)
+    return ended
+  }
+
+  function failPending(ended: Run): void {
     const { code, message } = new PresenceError('unavailable', 'The connection ended before the answer came.')
     for (const settle of ended.pending) settle({ ok: false, error: { code, message } })
   }
 
   function request(message: ClientMessage): Promise<void> {
-    const mine = run
+    return ask(run, message)
+  }
+
+  function ask(mine: Run | undefined, message: ClientMessage): Promise<void> {
     const link = mine?.link
     if (!link || !mine.isOpen) {
       return Promise.reject(new PresenceError('unavailable', 'There is no connection now.'))
@@ -281,24 +375,59 @@ export function createConnection(options: ConnectionOptions): Connection {
       const timer = platform.setTimeout(() => {
         settle({ ok: false, error: { code: 'unavailable', message: 'The server did not answer.' } })
       }, options.answerTimeoutMs)
+      const { heard } = mine
+      const doubtTimer = platform.setTimeout(() => {
+        if (run === mine && mine.heard === heard) probe()
+      }, DOUBT_MS)
       const settle = (answer: Answer) => {
         if (!mine.pending.delete(settle)) return
         platform.clearTimeout(timer)
+        platform.clearTimeout(doubtTimer)
         if (answer.ok) resolve()
         else reject(new PresenceError(answer.error.code, answer.error.message))
       }
       mine.pending.add(settle)
       link.send(message, (answer) => {
+        mine.heard += 1
         if (mine.pending.has(settle)) roundTripMs = platform.now() - sentAtMs
         settle(answer)
       })
     })
   }
 
+  function probe(): void {
+    const mine = run
+    if (!mine?.link || mine.liveSinceMs === undefined || mine.isProbing) return
+    mine.isProbing = true
+    let timer: unknown
+    const end = () => {
+      mine.isProbing = false
+      mine.pending.delete(end)
+      platform.clearTimeout(timer)
+    }
+    const wait = (heard: number | undefined) => {
+      timer = platform.setTimeout(() => {
+        // What was on its way already comes in a burst; what goes on coming is a line that lives, if a slow one.
+        if (mine.heard !== heard) {
+          wait(mine.heard)
+          return
+        }
+        end()
+        if (run === mine) tryLater('timeout')
+      }, PROBE_MS / 2)
+    }
+    mine.pending.add(end)
+    wait(undefined)
+    mine.link.send(PROBE, () => {
+      mine.heard += 1
+      end()
+    })
+  }
+
   /** Plans the renewal of a token that the server has taken. Only a function can give another. */
-  function planRefresh(mine: Run, token: string): void {
+  function planRefresh(mine: Run, token: string, isRenewed: boolean): void {
     if (typeof tokenSource !== 'function') return
-    const delayMs = refreshDelayMs(token, platform.now(), platform.random())
+    const delayMs = refreshDelayMs(token, { now: platform.now(), random: platform.random(), isRenewed })
     if (delayMs === undefined) return
     tokenTimer = platform.setTimeout(() => void refresh(mine, 0), delayMs)
   }
@@ -306,17 +435,21 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** Fails softly: at its end the server cuts the connection, and the next one asks for a token again. */
   async function refresh(mine: Run, failed: number): Promise<void> {
     try {
-      const token = await readToken()
+      const { token, isOthers } = await readToken()
       if (run !== mine) return
       if (token === undefined || token === mine.token)
         throw new PresenceError('token_expired', 'There is no newer token yet.')
+      if (isOthers) return changeUser()
       await request(['presence:token', { token }])
       if (run !== mine) return
       mine.token = token
-      planRefresh(mine, token)
+      planRefresh(mine, token, true)
     } catch (error) {
       if (run !== mine) return
+      // Of a token that does not say whose it is only the server knows.
+      if (error instanceof PresenceError && error.code === 'token_other_user') return changeUser()
       options.report(error)
+      if (run !== mine) return
       const limitMs = Math.min(options.reconnectMaxMs, TOKEN_RETRY_MS * 2 ** failed)
       // At least half, so that a token source that fails at once is not asked in a tight loop.
       const delayMs = limitMs / 2 + (platform.random() * limitMs) / 2
@@ -342,18 +475,31 @@ export function createConnection(options: ConnectionOptions): Connection {
     },
     hurry() {
       if (state.name === 'backingOff') start()
+      else if (state.name === 'live') probe()
+      else if (run && Math.abs(platform.now() - run.startedAtMs) >= PROBE_MS) {
+        // An attempt that began on another network, or before the sleep.
+        endRun((link) => link.drop())
+        start()
+      }
     },
+    probe,
     request,
     close() {
       if (state.name !== 'closed') finish('left')
     },
     async leave(scope) {
-      if (run) run.isLeaving = true
-      try {
-        await request(['presence:leave', { scope }])
-      } finally {
-        if (state.name !== 'closed') finish('left')
+      const mine = takeRun()
+      if (state.name !== 'closed') close('left')
+      const said = ask(mine, ['presence:leave', { scope }])
+      const end = () => {
+        mine?.link?.leave()
+        if (mine) failPending(mine)
+        if (goodbye === over) goodbye = undefined
       }
+      const over = said.then(end, end)
+      goodbye = over
+      await over
+      await said
     },
   }
 }

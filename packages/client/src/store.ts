@@ -5,19 +5,49 @@
  */
 import type { ConnectionState } from './connection.js'
 import { NO_CHANGES, type Changes, type Picture, type Room } from './sync.js'
-import { createView, isSame, NOTHING_SHOWN, type Kind, type PresenceView, type Shown } from './view.js'
+import {
+  createView,
+  isSame,
+  NOTHING_SHOWN,
+  ROOM_KINDS,
+  type Kind,
+  type PresenceView,
+  type Shown,
+} from './view.js'
 
 /** Picks a value out of a view. It must be pure: what it read decides when it is asked again. */
 export type Selector<Value> = (view: PresenceView) => Value
+
+/** Whether two selected values say the same: then the earlier one is kept, and nobody is told. */
+export type IsEqual<Value> = (earlier: Value, later: Value) => boolean
+
+/** A value that was selected. */
+export interface Selected<Value> {
+  readonly value: Value
+}
+
+export interface SelectionOptions {
+  /** Whether the listener is also called at once, before the call returns, with the value of now. @default false */
+  readonly immediate?: boolean | undefined
+}
+
+export interface SubscribeOptions<Value> extends SelectionOptions {
+  /** @default lists item by item, plain objects field by field, anything else by identity */
+  readonly isEqual?: IsEqual<Value> | undefined
+}
 
 /**
  * A selected value, made for `useSyncExternalStore(selection.subscribe, selection.get)`: `get` returns the same
  * object until the value is another one.
  */
 export interface Selection<Value> {
+  /** @throws What the selector throws. */
   get(): Value
-  /** Calls `listener` when the value is another one, until the function that it returns is called. */
-  subscribe(listener: (value: Value) => void): () => void
+  /**
+   * Calls `listener` when the value is another one, until the function that it returns is called. A selector that throws
+   * now is reported, and the listener is told the first value that there is.
+   */
+  subscribe(listener: (value: Value) => void, options?: SelectionOptions): () => void
 }
 
 export interface Update {
@@ -27,7 +57,16 @@ export interface Update {
 }
 
 export interface Store extends PresenceView {
-  select<Value>(selector: Selector<Value>): Selection<Value>
+  select<Value>(
+    selector: Selector<Value>,
+    isEqual?: IsEqual<Value>,
+    earlier?: Selected<Value>,
+  ): Selection<Value>
+  subscribe<Value>(
+    selector: Selector<Value>,
+    listener: (value: Value) => void,
+    options?: SubscribeOptions<Value>,
+  ): () => void
   /** Shows another picture or state, and wakes those whom it concerns, each once. */
   update(update: Partial<Update>, now: number): void
   /** Hears of each update; before the selections do. */
@@ -44,13 +83,23 @@ interface Entry {
 
 type Reads = Entry['reads']
 
-/** `report` hears what selectors and listeners throw: one that fails must not keep the others from hearing. */
+interface Listener<Value> {
+  readonly call: (value: Value) => void
+  /** What it was told last, or could have read when it came; undefined when there was nothing to read. */
+  heard: Selected<Value> | undefined
+}
+
+/**
+ * `report` hears what selectors, comparisons and listeners throw: one that fails must not keep the others from hearing.
+ * What `report` itself throws is thrown to whoever updates or subscribes, once everybody has heard.
+ */
 export function createStore(report: (error: unknown) => void): Store {
   let shown: Shown = NOTHING_SHOWN
   let version = 0
   /** What the selector that runs just now has read; undefined when none runs. */
   let reading: Reads | undefined
   const readers = new Map<Kind, Map<string, Set<Entry>>>()
+  let failed: { readonly error: unknown } | undefined
   const updateListeners: ((before: Shown, after: Shown, changes: Changes) => void)[] = []
 
   const view = createView(
@@ -89,27 +138,56 @@ export function createStore(report: (error: unknown) => void): Store {
     entry.reads.clear()
   }
 
-  function guarded(run: () => void): void {
+  function guarded(run: () => unknown): void {
     try {
-      run()
+      const result = run()
+      // A listener may be asynchronous, and nobody else would hear that it failed.
+      if (result instanceof Promise) result.catch(report)
     } catch (error) {
-      report(error)
+      try {
+        report(error)
+      } catch (again) {
+        failed ??= { error: again }
+      }
     }
   }
 
-  function select<Value>(selector: Selector<Value>): Selection<Value> {
-    const listeners = new Set<{ readonly call: (value: Value) => void }>()
-    let value: Value
-    let seen = -1
-    let isOwed = false
+  /** Throws what `report` has thrown. */
+  function rethrow(): void {
+    const thrown = failed
+    failed = undefined
+    if (thrown) throw thrown.error
+  }
 
+  function select<Value>(
+    selector: Selector<Value>,
+    isEqual: IsEqual<Value> = isSame,
+    earlier?: Selected<Value>,
+  ): Selection<Value> {
+    const listeners = new Set<Listener<Value>>()
+    let selected = earlier
+    /** As of when `selected` is true; -1 when it is not known to be: never asked for, or the selector threw. */
+    let seen = -1
+
+    /** A comparison that throws has found no equal: what is shown is true, and perhaps told once too often. */
+    const isTheSame = (earlier: Value, later: Value) => {
+      let isIt = Object.is(earlier, later)
+      if (!isIt) guarded(() => void (isIt = isEqual(earlier, later)))
+      return isIt
+    }
     const refresh = (reads: Reads) => {
-      const next = evaluate(selector, reads)
-      const isFirst = seen === -1
+      seen = -1
+      const value = evaluate(selector, reads)
+      if (!selected || !isTheSame(selected.value, value)) selected = { value }
       seen = version
-      if (!isFirst && isSame(value, next)) return
-      value = next
-      isOwed = !isFirst
+    }
+    const tell = (listener: Listener<Value>) => {
+      const { heard } = listener
+      const now = selected
+      // An update that a listener before this one has caused may have told it all, or taken it back.
+      if (!now || heard === now) return
+      listener.heard = now
+      if (!heard || !isTheSame(heard.value, now.value)) guarded(() => listener.call(now.value))
     }
     const entry: Entry = {
       reads: new Map(),
@@ -123,28 +201,26 @@ export function createStore(report: (error: unknown) => void): Store {
         }
       },
       tell() {
-        // A listener before this one may have caused an update of its own, which has told it all.
-        if (!isOwed) return
-        isOwed = false
-        for (const listener of [...listeners]) {
-          if (listeners.has(listener)) guarded(() => listener.call(value))
-        }
+        for (const listener of [...listeners]) if (seen !== -1 && listeners.has(listener)) tell(listener)
       },
     }
     return {
       get() {
         // With listeners it is refreshed by updates; without, when it is asked for.
-        if (seen === -1 || (listeners.size === 0 && seen !== version)) refresh(new Map())
-        return value
+        if (listeners.size === 0 && seen !== version) refresh(new Map())
+        else if (seen === -1) entry.refresh()
+        rethrow()
+        return (selected as Selected<Value>).value
       },
-      subscribe(call) {
-        const listener = { call }
+      subscribe(call, { immediate = false } = {}) {
+        const listener: Listener<Value> = { call, heard: undefined }
         listeners.add(listener)
-        if (listeners.size === 1) {
-          guarded(entry.refresh)
-          // What changed while nobody listened is found by whoever subscribes, with `get`.
-          isOwed = false
+        if (listeners.size === 1) guarded(entry.refresh)
+        if (seen !== -1) {
+          if (immediate) tell(listener)
+          else listener.heard = selected
         }
+        rethrow()
         return () => {
           if (listeners.delete(listener) && listeners.size === 0) unregister(entry)
         }
@@ -158,22 +234,18 @@ export function createStore(report: (error: unknown) => void): Store {
       const byId = readers.get(kind)
       if (byId?.size) for (const id of ids) for (const entry of byId.get(id) ?? []) entries.add(entry)
     }
-    const { groups, conversations } = shown.picture
     add('user', changes.users)
     add('typing', changes.typing)
-    add('group room', changes.groups)
-    add('group crowd', changes.groups)
-    add('conversation room', changes.conversations)
-    add('conversation crowd', changes.conversations)
-    add('group crowd', crowdsOf(readers.get('group crowd'), groups, changes.users))
-    add('conversation crowd', crowdsOf(readers.get('conversation crowd'), conversations, changes.users))
-    if (changes.devices) add('devices', [''])
-    if (
-      isOtherKeys(changes.groups, before.picture.groups, groups) ||
-      isOtherKeys(changes.conversations, before.picture.conversations, conversations)
-    ) {
-      add('rooms', [''])
+    for (const kind of ROOM_KINDS) {
+      const changed: ReadonlySet<string> = changes[`${kind}s`]
+      const rooms: ReadonlyMap<string, Room> = shown.picture[`${kind}s`]
+      const crowd = `${kind} crowd` as const
+      add(`${kind} room`, changed)
+      add(crowd, changed)
+      add(crowd, crowdsOf(readers.get(crowd), rooms, changes.users))
+      if (isOtherKeys(changed, before.picture[`${kind}s`], rooms)) add('rooms', [''])
     }
+    if (changes.devices) add('devices', [''])
     if (before.state !== shown.state) add('state', [''])
     // Nobody is shown as typing while disconnected.
     if ((before.state.name === 'live') !== (shown.state.name === 'live')) {
@@ -185,6 +257,8 @@ export function createStore(report: (error: unknown) => void): Store {
   return {
     ...view,
     select,
+    subscribe: (selector, listener, { isEqual, ...options } = {}) =>
+      select(selector, isEqual).subscribe(listener, options),
     update({ picture = shown.picture, state = shown.state, changes = NO_CHANGES }, now) {
       const before = shown
       const wasLive = before.state.name === 'live'
@@ -198,6 +272,7 @@ export function createStore(report: (error: unknown) => void): Store {
       const after = shown
       for (const listener of updateListeners) guarded(() => listener(before, after, changes))
       for (const entry of entries) entry.tell()
+      rethrow()
     },
     onUpdate(listener) {
       updateListeners.push(listener)
@@ -206,14 +281,14 @@ export function createStore(report: (error: unknown) => void): Store {
 }
 
 /** The rooms that somebody looks at and in which one of `users` is. */
-function* crowdsOf<Id extends string>(
+function* crowdsOf(
   watched: ReadonlyMap<string, unknown> | undefined,
-  rooms: ReadonlyMap<Id, Room>,
+  rooms: ReadonlyMap<string, Room>,
   users: Changes['users'],
 ): Iterable<string> {
   if (users.size === 0) return
   for (const id of watched?.keys() ?? []) {
-    const roster = rooms.get(id as Id)?.roster
+    const roster = rooms.get(id)?.roster
     for (const user of users) {
       if (!roster?.has(user)) continue
       yield id
@@ -222,10 +297,10 @@ function* crowdsOf<Id extends string>(
   }
 }
 
-function isOtherKeys<Id>(
-  changed: ReadonlySet<Id>,
-  before: ReadonlyMap<Id, unknown>,
-  after: ReadonlyMap<Id, unknown>,
+function isOtherKeys(
+  changed: ReadonlySet<string>,
+  before: ReadonlyMap<string, unknown>,
+  after: ReadonlyMap<string, unknown>,
 ): boolean {
   for (const id of changed) if (before.has(id) !== after.has(id)) return true
   return false

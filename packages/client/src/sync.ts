@@ -19,6 +19,7 @@ import type {
   RoomState,
   UserId,
 } from '@vigie/protocol'
+import { isVersioned, VersionedMap } from './versioned-map.js'
 
 /** A group or conversation, as far as this client may know it. */
 export interface Room {
@@ -33,8 +34,12 @@ export interface Room {
 
 export interface Picture {
   readonly at: Position | undefined
+  /** Whose picture it is, as the server said. */
+  readonly user: UserId | undefined
   /** Devices of everybody in sight; 0 is offline. Who is not in it is not in sight. */
   readonly users: ReadonlyMap<UserId, number>
+  /** Those of `users` who were watched on an earlier connection, and of whom this one has not told yet. */
+  readonly unheard: ReadonlySet<UserId>
   readonly groups: ReadonlyMap<GroupId, Room>
   readonly conversations: ReadonlyMap<ConversationId, Room>
   readonly devices: PresenceDevices
@@ -50,8 +55,6 @@ export interface Sync {
   readonly needsState: boolean
   /** People of whom the server tells without a room in common. */
   readonly watched: ReadonlySet<UserId>
-  /** Those of the connection before: not heard of since, so they are not known any more once this one is told whole. */
-  readonly stale: ReadonlySet<UserId>
 }
 
 export type Frame =
@@ -95,7 +98,9 @@ export const NO_CHANGES: Changes = {
 
 export const EMPTY_PICTURE: Picture = {
   at: undefined,
+  user: undefined,
   users: new Map(),
+  unheard: NOBODY,
   groups: new Map(),
   conversations: new Map(),
   devices: { count: 0, devices: [] },
@@ -107,15 +112,27 @@ export const EMPTY_SYNC: Sync = {
   early: [],
   needsState: true,
   watched: NOBODY,
-  stale: NOBODY,
 }
 
 /**
- * A connection begins. What the last one left half told is forgotten; it will be told again. Nobody is watched on it yet.
+ * A connection begins. What the last one left half told is forgotten; it will be told again. Nobody is watched on it yet:
+ * of those who were, what is known stays as the last that was known, until the server tells of them.
  */
 export function begin(sync: Sync, isResuming: boolean): Sync {
-  const stale = new Set([...sync.stale, ...sync.watched])
-  return { ...sync, parts: [], early: [], needsState: !isResuming, watched: NOBODY, stale }
+  const unheard = new Set([...sync.picture.unheard, ...sync.watched])
+  for (const id of unheard) if (isInRoom(sync.picture, id)) unheard.delete(id)
+  const picture = { ...sync.picture, unheard }
+  return { ...sync, picture, parts: [], early: [], needsState: !isResuming, watched: NOBODY }
+}
+
+/** The picture is of somebody else: nothing of it stays. */
+export function forgetAll({ picture }: Sync): Omit<Step, 'outcome'> {
+  const draft = draftOf(picture)
+  for (const id of picture.users.keys()) draft.loose.add(id)
+  for (const id of picture.groups.keys()) draft.touchedGroups.add(id)
+  for (const id of picture.conversations.keys()) draft.touchedConversations.add(id)
+  const { changes } = finish({ ...draft, ...EMPTY_PICTURE })
+  return { sync: EMPTY_SYNC, changes }
 }
 
 /** Folds one frame in. Rooms and people that were never told of are passed over: a row may just have taken them. */
@@ -130,18 +147,31 @@ export function apply(sync: Sync, frame: Frame): Step {
   if (!at) return { sync: { ...sync, parts, needsState: false }, outcome: 'waits', changes: NO_CHANGES }
   const { picture, changes } = fold(sync, [...parts, ...laterThan(sync.early, at)])
   return {
-    sync: { ...sync, picture, parts: [], early: [], needsState: false, stale: NOBODY },
+    sync: { ...sync, picture, parts: [], early: [], needsState: false },
     outcome: 'whole',
     changes,
   }
 }
 
-/** From now on these people, and no others, are told of without a room in common. */
-export function setWatched(sync: Sync, watched: ReadonlySet<UserId>): Omit<Step, 'outcome'> {
-  const left = [...sync.watched].filter((id) => !watched.has(id))
+/**
+ * From now on these people, and no others, are told of without a room in common. Of those who were watched on an earlier
+ * connection, what was known last is kept while they are `wanted`.
+ */
+export function setWatched(
+  sync: Sync,
+  watched: ReadonlySet<UserId>,
+  wanted: ReadonlySet<UserId> = watched,
+): Omit<Step, 'outcome'> {
+  const left = [
+    ...[...sync.watched].filter((id) => !watched.has(id)),
+    ...[...sync.picture.unheard].filter((id) => !wanted.has(id)),
+  ]
   const next = { ...sync, watched }
   const draft = draftOf(sync.picture)
-  for (const id of left) draft.loose.add(id)
+  for (const id of left) {
+    draft.loose.add(id)
+    hear(draft, id)
+  }
   forgetLoose(draft, watched)
   const { picture, changes } = finish(draft)
   return { sync: { ...next, picture }, changes }
@@ -173,7 +203,9 @@ function laterThan(early: readonly PresenceDiff[], [epoch, n]: Position): Frame[
 interface Draft {
   readonly before: Picture
   at: Position | undefined
+  user: UserId | undefined
   users: ReadonlyMap<UserId, number>
+  unheard: ReadonlySet<UserId>
   groups: ReadonlyMap<GroupId, Room>
   conversations: ReadonlyMap<ConversationId, Room>
   devices: PresenceDevices
@@ -193,14 +225,14 @@ function draftOf(before: Picture): Draft {
   }
 }
 
-/** A map that may be written: a copy, unless it is one already. Who reads the picture before sees none of it. */
-function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): Map<K, V> {
-  return map === before ? new Map(map) : (map as Map<K, V>)
+/** A map that may be written: the next version of the picture's, of which whoever reads the picture before sees nothing. */
+function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): VersionedMap<K, V> {
+  if (!isVersioned(map)) return new VersionedMap(new Map(map))
+  return map === before ? map.next() : map
 }
 
 function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes: Changes } {
   const draft = draftOf(sync.picture)
-  for (const id of sync.stale) draft.loose.add(id)
   for (const frame of frames) {
     if (frame.name === 'presence:state') foldState(draft, frame.payload)
     else foldDiff(draft, frame.payload)
@@ -210,12 +242,31 @@ function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes
   return finish(draft)
 }
 
+/** The server has told of this person, or tells of them in any case from now on. */
+function hear(draft: Draft, id: UserId): void {
+  if (!draft.unheard.has(id)) return
+  const unheard = new Set(draft.unheard)
+  unheard.delete(id)
+  draft.unheard = unheard
+  draft.loose.add(id)
+}
+
 function foldState(draft: Draft, state: PresenceState): void {
   for (const id of draft.users.keys()) draft.loose.add(id)
   for (const id of draft.groups.keys()) draft.touchedGroups.add(id)
   for (const id of draft.conversations.keys()) draft.touchedConversations.add(id)
-  draft.users = new Map(state.users)
-  for (const id of draft.users.keys()) draft.loose.add(id)
+  const known = draft.users
+  const users = new Map(state.users)
+  for (const id of users.keys()) {
+    draft.loose.add(id)
+    hear(draft, id)
+  }
+  for (const id of draft.unheard) {
+    const count = known.get(id)
+    if (count !== undefined) users.set(id, count)
+  }
+  draft.users = users
+  draft.user = state.user
   draft.groups = roomsOf(state, state.groups)
   for (const id of draft.groups.keys()) draft.touchedGroups.add(id)
   draft.conversations = roomsOf(state, state.conversations)
@@ -244,6 +295,7 @@ function foldDiff(draft: Draft, diff: PresenceDiff): void {
     for (const [id, count] of diff.users) {
       users.set(id, count)
       draft.loose.add(id)
+      hear(draft, id)
     }
     draft.users = users
   }
@@ -265,11 +317,11 @@ function foldDiff(draft: Draft, diff: PresenceDiff): void {
 }
 
 function foldRooms<Id>(
-  rooms: Map<Id, Room>,
+  rooms: VersionedMap<Id, Room>,
   changes: readonly RoomChange<Id>[],
   touched: Set<Id>,
   loose: Set<UserId>,
-): Map<Id, Room> {
+): VersionedMap<Id, Room> {
   for (const change of changes) {
     const known = rooms.get(change.id)
     const before = change.mode ? blankRoom(change.mode) : known
@@ -278,7 +330,7 @@ function foldRooms<Id>(
     touched.add(change.id)
     if (change.gone || change.mode || change.roster) for (const id of known?.roster ?? []) loose.add(id)
     for (const id of change.remove ?? []) loose.add(id)
-    if (change.gone || !before) rooms.delete(change.id)
+    if (change.gone || !before) rooms.set(change.id, undefined)
     else rooms.set(change.id, changedRoom(before, change))
   }
   return rooms
@@ -309,6 +361,7 @@ function changedRoom(before: Room, change: RoomChange<unknown>): Room {
 function fillRosters(draft: Draft): void {
   const fill = (room: Room | undefined) => {
     for (const id of room?.roster ?? []) {
+      hear(draft, id)
       if (draft.users.has(id)) continue
       const users = own(draft.users, draft.before.users)
       users.set(id, 0)
@@ -320,13 +373,19 @@ function fillRosters(draft: Draft): void {
   for (const id of draft.touchedConversations) fill(draft.conversations.get(id))
 }
 
+function isInRoom({ groups, conversations }: Pick<Picture, 'groups' | 'conversations'>, id: UserId): boolean {
+  for (const { roster } of groups.values()) if (roster.has(id)) return true
+  for (const { roster } of conversations.values()) if (roster.has(id)) return true
+  return false
+}
+
 /** Only people in a room of ours, or watched, are kept: what is known stays as small as what may be seen. */
 function forgetLoose(draft: Draft, watched: ReadonlySet<UserId>): void {
-  const rooms = [...draft.conversations.values(), ...draft.groups.values()]
   for (const id of draft.loose) {
-    if (!draft.users.has(id) || watched.has(id) || rooms.some((room) => room.roster.has(id))) continue
+    if (!draft.users.has(id) || watched.has(id) || draft.unheard.has(id)) continue
+    if (isInRoom(draft, id)) continue
     const users = own(draft.users, draft.before.users)
-    users.delete(id)
+    users.set(id, undefined)
     draft.users = users
   }
 }
@@ -334,7 +393,10 @@ function forgetLoose(draft: Draft, watched: ReadonlySet<UserId>): void {
 function finish(draft: Draft): { picture: Picture; changes: Changes } {
   const { before } = draft
   const users = new Set<UserId>()
-  for (const id of draft.loose) if (before.users.get(id) !== draft.users.get(id)) users.add(id)
+  for (const id of draft.loose) {
+    if (before.users.get(id) !== draft.users.get(id) || before.unheard.has(id) !== draft.unheard.has(id))
+      users.add(id)
+  }
   const groups = changedRooms(before.groups, draft.groups, draft.touchedGroups, isSameRoom)
   const conversations = changedRooms(
     before.conversations,
@@ -350,8 +412,11 @@ function finish(draft: Draft): { picture: Picture; changes: Changes } {
   )
   const devices = !isSameDevices(before.devices, draft.devices)
   const picture: Picture = {
-    at: draft.at,
+    // It is given back to the server, and an older one would refuse what a newer one has put behind it.
+    at: draft.at && [draft.at[0], draft.at[1]],
+    user: draft.user,
     users: draft.users,
+    unheard: draft.unheard,
     groups: draft.groups,
     conversations: draft.conversations,
     devices: devices ? draft.devices : before.devices,

@@ -14,23 +14,44 @@ const REFRESH_TO = 0.9
  */
 const FLOOR_FROM = 0.05
 const FLOOR_TO = 0.1
+/** A floor in milliseconds, too: of a token with a short life, a quarter of that life. */
+export const RENEWAL_FLOOR_MS = 5_000
+const RENEWAL_FLOOR_SHARE = 0.25
+
+interface RefreshOptions {
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly random: number
+  /** It has just come in the place of an older one: its life begins about now, whatever this machine's clock says. */
+  readonly isRenewed: boolean
+}
 
 /**
- * How long to wait from `now` (milliseconds since 1970) until the token should be renewed: at a random 75 to 90 %
- * of its life, and after 5 % of a life at the earliest. Undefined when the token does not say when it ends.
+ * How long to wait from `now` until the token should be renewed: at a random 75 to 90 % of its life, and not before
+ * 5 to 10 % of it and {@link RENEWAL_FLOOR_MS} have passed. Undefined when the token does not say when it ends.
  */
-export function refreshDelayMs(token: string, now: number, random: number): number | undefined {
+export function refreshDelayMs(
+  token: string,
+  { now, random, isRenewed }: RefreshOptions,
+): number | undefined {
   const { exp, iat } = readClaims(token)
   if (typeof exp !== 'number') return undefined
   const endsAt = exp * 1000
   // Without `iat`, and where this machine's clock is so wrong that the token is from the future or ended although
   // the server has just taken it, its life begins now.
-  const isPlausible = typeof iat === 'number' && iat * 1000 <= now && now < endsAt
+  const isPlausible = !isRenewed && typeof iat === 'number' && iat * 1000 <= now && now < endsAt
   const startsAt = isPlausible ? iat * 1000 : now
   const lifeMs = endsAt - (typeof iat === 'number' ? iat * 1000 : now)
   if (lifeMs <= 0) return undefined
   const planned = startsAt - now + lifeMs * between(REFRESH_FROM, REFRESH_TO, random)
-  return Math.max(planned, lifeMs * between(FLOOR_FROM, FLOOR_TO, random))
+  const floorMs = Math.min(RENEWAL_FLOOR_MS, lifeMs * RENEWAL_FLOOR_SHARE)
+  return Math.max(planned, lifeMs * between(FLOOR_FROM, FLOOR_TO, random), floorMs)
+}
+
+/** Whose token it is, where it says so in the usual way. */
+export function userIn(token: string): string | undefined {
+  const { sub } = readClaims(token)
+  return typeof sub === 'string' ? sub : undefined
 }
 
 function between(from: number, to: number, random: number): number {
@@ -38,7 +59,11 @@ function between(from: number, to: number, random: number): number {
 }
 
 /** A token that cannot be read has no known life; that is for the server to complain about. */
-function readClaims(token: string): { readonly exp?: unknown; readonly iat?: unknown } {
+function readClaims(token: string): {
+  readonly exp?: unknown
+  readonly iat?: unknown
+  readonly sub?: unknown
+} {
   try {
     const claims: unknown = JSON.parse(decodeBase64Url(token.split('.')[1] ?? ''))
     return typeof claims === 'object' && claims !== null ? claims : {}

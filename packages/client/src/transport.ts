@@ -3,6 +3,7 @@
  */
 import type { Answer, PresenceAuth, PresenceClientEvents, PresenceDiff, PresenceState } from '@vigie/protocol'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
+import { defaultPlatform, type Platform } from './platform.js'
 
 /** What a client may send, and with what. */
 export type ClientMessage = {
@@ -12,9 +13,12 @@ export type ClientMessage = {
   ]
 }[keyof PresenceClientEvents]
 
-/** How a link ended. `lost`: without a word. `refused`: let in it was not, with what the server said about it. */
+/**
+ * How a link ended. `lost`: without a word of ours; `cause`: what Socket.IO says of it, if it was never open. `refused`: it
+ * was not let in, with what the server said about it.
+ */
 export type LinkEnd =
-  | { readonly type: 'lost' }
+  | { readonly type: 'lost'; readonly cause?: string }
   | { readonly type: 'refused'; readonly data: unknown }
   | { readonly type: 'ended' }
 
@@ -49,10 +53,16 @@ export type SocketIoOptions = Omit<
   'auth' | 'autoConnect' | 'forceNew' | 'multiplex' | 'retries' | `reconnection${string}`
 >
 
+type TransportName = 'polling' | 'websocket' | 'webtransport'
+
+/** An attempt that has not reached the server by then starts over, with another way to reach it first. */
+export const OPEN_TIMEOUT_MS = 10_000
+
 /** One Socket.IO socket for the client's whole life, so that a host's own listeners on it stay. */
 export function socketIoTransport(
   url: string,
   options: SocketIoOptions = {},
+  platform: Platform = defaultPlatform,
 ): Transport & { readonly socket: Socket } {
   const socket = io(url, {
     transports: ['websocket', 'polling'],
@@ -74,7 +84,11 @@ export function socketIoTransport(
   socket.on('presence:diff', (payload: PresenceDiff) => current?.diff(payload))
   socket.on('presence:closed', (data: unknown) => current?.closed(data))
   socket.on('connect_error', (error: Error & { data?: unknown }) => {
-    end(error.data === undefined ? { type: 'lost' } : { type: 'refused', data: error.data })
+    end(
+      error.data === undefined
+        ? { type: 'lost', cause: causeOf(url, error) }
+        : { type: 'refused', data: error.data },
+    )
   })
   socket.on('disconnect', (reason) => {
     end(reason === 'io server disconnect' ? { type: 'ended' } : { type: 'lost' })
@@ -88,8 +102,21 @@ export function socketIoTransport(
       socket.connect()
       const { engine } = socket.io
       let isEngineOpen = false
-      engine.once('open', () => (isEngineOpen = true))
+      // Proxies that answer an upgrade and then say nothing never fail: socket.io-client would wait for them.
+      const timer = platform.setTimeout(() => {
+        if (isEngineOpen || current !== events) return
+        const transports = socket.io.opts.transports as TransportName[]
+        socket.io.opts.transports = [...transports.slice(1), ...transports.slice(0, 1)]
+        current = undefined
+        socket.disconnect()
+        events.ended({ type: 'lost', cause: `${url} could not be reached in ${OPEN_TIMEOUT_MS} ms.` })
+      }, OPEN_TIMEOUT_MS)
+      engine.once('open', () => {
+        isEngineOpen = true
+        platform.clearTimeout(timer)
+      })
       engine.once('close', () => {
+        platform.clearTimeout(timer)
         // Cut between the upgrade and the first packet: nobody in socket.io-client hears of it, and it would wait
         // for its timeout of 20 s, refusing to connect anew meanwhile.
         if (isEngineOpen || current !== events) return
@@ -99,7 +126,11 @@ export function socketIoTransport(
       return {
         send([name, payload], acknowledge) {
           // A socket that is not connected would keep the message for its next connection.
-          if (current === events && socket.connected) socket.emit(name, payload, acknowledge)
+          if (current !== events || !socket.connected) return
+          const kept = socket.sendBuffer.length
+          socket.emit(name, payload, acknowledge)
+          // After a sleep Socket.IO takes the line for dead and keeps the message, too: it is not for the next one.
+          if (socket.sendBuffer.length > kept) socket.sendBuffer.splice(kept)
         },
         leave() {
           if (current !== events) return
@@ -116,4 +147,16 @@ export function socketIoTransport(
       }
     },
   }
+}
+
+/** What Socket.IO knows of a failed attempt: "websocket error", or what the other side answered. */
+function causeOf(url: string, error: Error & { readonly description?: unknown }): string {
+  const { description } = error
+  const detail =
+    description instanceof Error
+      ? description.message
+      : typeof description === 'number'
+        ? `HTTP ${description}`
+        : ''
+  return `${url} could not be reached: ${error.message}${detail && ` (${detail})`}.`
 }

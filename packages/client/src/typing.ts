@@ -6,6 +6,8 @@ import type { ClientMessage } from './transport.js'
 
 /** A start is repeated after as long; the server ends a typing of which it has heard nothing for 8 s. */
 export const TYPING_REPEAT_MS = 3_000
+/** The server's lease. */
+export const TYPING_LEASE_MS = 8_000
 
 export interface Typing {
   start(conversationId: string): void
@@ -59,7 +61,11 @@ interface TypingInputEvent {
   readonly key?: string
   readonly shiftKey?: boolean
   readonly isComposing?: boolean
+  readonly keyCode?: number
 }
+
+/** What `keyCode` is for each key that an input method takes. Safari's Enter that chooses a word has nothing else. */
+const OF_INPUT_METHOD = 229
 
 /** Starts with each input, stops when the field is emptied or left, and on Enter. Returns the way to unbind. */
 export function bindTyping(
@@ -72,9 +78,9 @@ export function bindTyping(
     if ((input.value ?? input.textContent ?? '') === '') stop()
     else typing.start(conversationId)
   }
-  const onKeydown = ({ key, shiftKey, isComposing }: TypingInputEvent) => {
+  const onKeydown = ({ key, shiftKey, isComposing, keyCode }: TypingInputEvent) => {
     // Enter with Shift is a new line; while a word is being composed it chooses the word.
-    if (key === 'Enter' && !shiftKey && !isComposing) stop()
+    if (key === 'Enter' && !shiftKey && !isComposing && keyCode !== OF_INPUT_METHOD) stop()
   }
   const listeners = [
     ['input', onInput],

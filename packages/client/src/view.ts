@@ -1,7 +1,7 @@
 /**
  * Beside step 3 · reading a picture, and noting what was read, so that only those wake who read what changed.
  */
-import type { ConversationId, Device, GroupId, Mode, UserId } from '@vigie/protocol'
+import type { ConversationId, Device, Mode, UserId } from '@vigie/protocol'
 import type { ConnectionState } from './connection.js'
 import { EMPTY_PICTURE, type Picture, type Room } from './sync.js'
 
@@ -33,13 +33,18 @@ export interface OwnDevices {
 
 /**
  * Everything that can be asked. Answers are from the last whole picture, also while disconnected: ask `state()` or
- * `presence()` where that matters. Two calls with no change between them return the same object.
+ * `presence()` where that matters. Two calls return the same object for as long as the answer is the same, however many
+ * other questions are asked between them. No question throws; ids of nobody and of no room are answered as unknown.
+ *
+ * @example
+ * const { members, online } = view.groupOccupancy('crew') ?? { members: 0, online: 0 }
  */
 export interface PresenceView {
+  /** Whether they are a member and online; false in `count` mode, in which no member is known by name. */
   isUserOnlineInConversation(conversationId: string, userId: string): boolean
+  isUserOnlineInGroup(groupId: string, userId: string): boolean
   /** In no particular order. Empty in `count` mode: ask `conversationOccupancy`. */
   getOnlineUsersInConversation(conversationId: string): readonly string[]
-  isUserOnlineInGroup(groupId: string, userId: string): boolean
   getOnlineUsersInGroup(groupId: string): readonly string[]
   /** Undefined when the user is not in that conversation. */
   conversationOccupancy(conversationId: string): Occupancy | undefined
@@ -50,6 +55,7 @@ export interface PresenceView {
   devices(): OwnDevices
   /** The conversations that the user is in. */
   conversations(): readonly string[]
+  /** The groups that the user is in. */
   groups(): readonly string[]
   state(): ConnectionState
 }
@@ -68,7 +74,8 @@ export const NOTHING_SHOWN: Shown = {
   unknownSince: undefined,
 }
 
-export type RoomKind = 'group' | 'conversation'
+export const ROOM_KINDS = ['group', 'conversation'] as const
+export type RoomKind = (typeof ROOM_KINDS)[number]
 
 /**
  * One thing that can change by itself. `crowd`: who of a room is online; `room`: who is in it, and its numbers;
@@ -76,92 +83,148 @@ export type RoomKind = 'group' | 'conversation'
  */
 export type Kind = 'user' | 'typing' | 'devices' | 'rooms' | 'state' | `${RoomKind} ${'room' | 'crowd'}`
 
-/** Most answers that are kept so that the same question gets the same object. */
-const ANSWERS_MAX = 1_000
+/** An answer, and what it was read from. */
+interface Answer {
+  readonly from: Shown
+  readonly value: unknown
+}
+
+/** The last answer to each question about one thing. */
+type Answers = Partial<Record<string, Answer>>
+
+/** Shared by all rooms, so it must not be written. */
+const NOBODY: readonly string[] = Object.freeze([])
 
 /** A view of what `shown` returns; `onRead` hears each thing that an answer rests on. */
 export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) => void): PresenceView {
-  const answers = new Map<string, unknown>()
+  /** Kept for what is known, so that the same question gets the same object; see {@link answersOf} for the bound. */
+  const kept = {
+    user: new Map<string, Answers>(),
+    group: new Map<string, Answers>(),
+    conversation: new Map<string, Answers>(),
+  }
+  const keptOfAll: Answers = {}
 
   /** The earlier object, where the answer is the same. */
-  function settled<Value>(question: string, value: Value): Value {
-    const earlier = answers.get(question)
-    if (earlier !== undefined && isSame(earlier, value)) return earlier as Value
-    if (answers.size >= ANSWERS_MAX) answers.clear()
-    answers.set(question, value)
+  function settled<Value>(answers: Answers, question: string, ask: () => Value): Value {
+    const earlier = answers[question] as { readonly from: Shown; readonly value: Value } | undefined
+    const from = shown()
+    if (earlier?.from === from) return earlier.value
+    const answer = ask()
+    const value = earlier && isSame(earlier.value, answer) ? earlier.value : answer
+    answers[question] = { from, value }
     return value
   }
 
-  function roomOf(kind: RoomKind, id: string): Room | undefined {
-    const { groups, conversations } = shown().picture
-    return kind === 'group' ? groups.get(id as GroupId) : conversations.get(id as ConversationId)
+  /** Never more than there are things: an entry too many is of a thing that is not known any more. */
+  function answersOf(
+    all: Map<string, Answers>,
+    id: string,
+    known: { readonly size: number; has(id: string): boolean },
+  ): Answers {
+    let answers = all.get(id)
+    if (!answers) {
+      if (all.size >= known.size) for (const other of all.keys()) if (!known.has(other)) all.delete(other)
+      answers = {}
+      all.set(id, answers)
+    }
+    return answers
+  }
+
+  function roomsOf(kind: RoomKind): ReadonlyMap<string, Room> {
+    return shown().picture[`${kind}s`]
+  }
+
+  /** Undefined when the user is not in that room. */
+  function askRoom<Value>(
+    kind: RoomKind,
+    id: string,
+    question: string,
+    ask: (room: Room) => Value,
+  ): Value | undefined {
+    const rooms = roomsOf(kind)
+    const room = rooms.get(id)
+    return room && settled(answersOf(kept[kind], id, rooms), question, () => ask(room))
   }
 
   function isOnlineIn(kind: RoomKind, id: string, userId: string): boolean {
     onRead(`${kind} room`, id)
     onRead('user', userId)
-    return (roomOf(kind, id)?.roster.has(userId as UserId) ?? false) && countOf(userId) > 0
+    return (
+      (roomsOf(kind)
+        .get(id)
+        ?.roster.has(userId as UserId) ??
+        false) &&
+      isOnline(userId as UserId)
+    )
   }
 
-  function countOf(userId: string): number {
-    return shown().picture.users.get(userId as UserId) ?? 0
+  function isOnline(userId: UserId): boolean {
+    return (shown().picture.users.get(userId) ?? 0) > 0
   }
 
   function onlineIn(kind: RoomKind, id: string): readonly string[] {
     onRead(`${kind} crowd`, id)
-    const online: string[] = []
-    for (const userId of roomOf(kind, id)?.roster ?? []) if (countOf(userId) > 0) online.push(userId)
-    return settled(`${kind} online ${id}`, online)
+    return askRoom(kind, id, 'online', ({ roster }) => [...roster].filter(isOnline)) ?? NOBODY
   }
 
   function occupancyOf(kind: RoomKind, id: string): Occupancy | undefined {
     onRead(`${kind} crowd`, id)
-    const room = roomOf(kind, id)
-    if (!room) return undefined
-    const { mode, members } = room
-    let { online } = room
-    if (mode === 'names') for (const userId of room.roster) if (countOf(userId) > 0) online += 1
-    return settled(`${kind} occupancy ${id}`, { mode, members, online })
+    return askRoom(kind, id, 'occupancy', ({ mode, members, online, roster }) => {
+      if (mode === 'names') for (const userId of roster) if (isOnline(userId)) online += 1
+      return { mode, members, online }
+    })
+  }
+
+  function idsOf(kind: RoomKind): readonly string[] {
+    onRead('rooms', '')
+    return settled(keptOfAll, kind, () => [...roomsOf(kind).keys()])
+  }
+
+  function presenceOf(userId: string): UserPresence {
+    onRead('user', userId)
+    onRead('state', '')
+    const { picture, state, unknownSince } = shown()
+    const { users }: { users: ReadonlyMap<string, number> } = picture
+    const count = users.get(userId)
+    // All of whom nothing is known have one answer in common.
+    const answers = count === undefined ? keptOfAll : answersOf(kept.user, userId, users)
+    return settled<UserPresence>(answers, 'presence', () => {
+      const last = count === undefined ? undefined : { online: count > 0, count }
+      return last && state.name === 'live' && !picture.unheard.has(userId as UserId)
+        ? { status: 'known', ...last }
+        : { status: 'unknown', since: unknownSince, last }
+    })
   }
 
   return {
     isUserOnlineInConversation: (id, userId) => isOnlineIn('conversation', id, userId),
-    getOnlineUsersInConversation: (id) => onlineIn('conversation', id),
     isUserOnlineInGroup: (id, userId) => isOnlineIn('group', id, userId),
+    getOnlineUsersInConversation: (id) => onlineIn('conversation', id),
     getOnlineUsersInGroup: (id) => onlineIn('group', id),
     conversationOccupancy: (id) => occupancyOf('conversation', id),
     groupOccupancy: (id) => occupancyOf('group', id),
     typing(id) {
       onRead('typing', id)
-      return settled(`typing ${id}`, [...typingIn(shown(), id as ConversationId)])
+      const ask = () => [...typingIn(shown(), id as ConversationId)]
+      return askRoom('conversation', id, 'typing', ask) ?? NOBODY
     },
-    presence(userId) {
-      onRead('user', userId)
-      onRead('state', '')
-      const { picture, state, unknownSince } = shown()
-      const count = picture.users.get(userId as UserId)
-      const value: UserPresence =
-        state.name === 'live' && count !== undefined
-          ? { status: 'known', online: count > 0, count }
-          : {
-              status: 'unknown',
-              since: unknownSince,
-              last: count === undefined ? undefined : { online: count > 0, count },
-            }
-      return settled(`user ${userId}`, value)
-    },
+    presence: presenceOf,
     devices() {
       onRead('devices', '')
-      return shown().picture.devices
+      const { count, devices } = shown().picture.devices
+      // What a newer server says of a device as well is not passed on.
+      return settled(keptOfAll, 'devices', () => ({
+        count,
+        devices: devices.map(({ deviceId, since, label }) => ({
+          deviceId,
+          since,
+          ...(label !== undefined && { label }),
+        })),
+      }))
     },
-    conversations() {
-      onRead('rooms', '')
-      return settled('conversations', [...shown().picture.conversations.keys()])
-    },
-    groups() {
-      onRead('rooms', '')
-      return settled('groups', [...shown().picture.groups.keys()])
-    },
+    conversations: () => idsOf('conversation'),
+    groups: () => idsOf('group'),
     state() {
       onRead('state', '')
       return shown().state

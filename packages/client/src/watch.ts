@@ -8,13 +8,19 @@ import type { ClientMessage } from './transport.js'
 
 /** Most people that one session may watch; the server's number, kept here so that its validation stays out of pages. */
 export const WATCH_MAX = 200
+/** Longest id, in UTF-16 units; the server's number. */
+const ID_MAX_LENGTH = 128
+/** Ids of one message take no more bytes, so that no server finds it too large: 200 of the longest are several messages. */
+export const WATCH_BYTES_MAX = 8_000
+/** Most different values of which it is told that they are no ids; whoever makes up more has been told enough. */
+export const REFUSED_MAX = 100
 /** How long after a failure it is told again. */
 const RETRY_MS = 1_000
 
 export interface Watch {
   /**
-   * Watches until the function that it returns is called.
-   * @throws PresenceError `too_many_watched`; then none of `userIds` is.
+   * Watches until the function that it returns is called. What cannot be an id is left out, and reported once; people beyond
+   * {@link WATCH_MAX} are reported, and watched as soon as others are not any more.
    */
   add(userIds: readonly string[]): () => void
   /** A connection is live, and knows nothing of this yet. */
@@ -28,9 +34,10 @@ interface WatchOptions {
   readonly request: (message: ClientMessage) => Promise<void>
   /**
    * Of whom the server may tell: from before they are named to it until it has answered that they are not watched
-   * any more. Somebody who left the screen and came back meanwhile is told anew, or, being offline, not at all.
+   * any more. Somebody who left the screen and came back meanwhile is told anew, or, being offline, not at all. `wanted`
+   * are all who are on screen, named or not.
    */
-  readonly onChange: (watched: ReadonlySet<UserId>) => void
+  readonly onChange: (watched: ReadonlySet<UserId>, wanted: ReadonlySet<UserId>) => void
   readonly report: (error: unknown) => void
 }
 
@@ -43,6 +50,7 @@ interface Told {
 
 export function createWatch({ platform, request, onChange, report }: WatchOptions): Watch {
   const places = new Map<UserId, number>()
+  const refused = new Set<unknown>()
   let told: Told | undefined
   let isPlanned = false
 
@@ -56,12 +64,21 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
     })
   }
 
+  /** The first who came, as many as the server takes. */
+  function wanted(): ReadonlySet<UserId> {
+    if (places.size <= WATCH_MAX) return new Set(places.keys())
+    return new Set([...places.keys()].slice(0, WATCH_MAX))
+  }
+
   async function flush(mine: Told): Promise<void> {
-    const add = [...places.keys()].filter((id) => !mine.users.has(id))
-    const remove = [...mine.users].filter((id) => !places.has(id))
+    const now = wanted()
+    const remove = withinBytes([...mine.users].filter((id) => !now.has(id)))
+    // Who is to go goes first: the server counts those who are there.
+    const free = WATCH_MAX - mine.users.size + remove.length
+    const add = withinBytes([...now].filter((id) => !mine.users.has(id)).slice(0, free))
     if (add.length + remove.length === 0) return
     mine.isBusy = true
-    onChange(new Set([...mine.users, ...add]))
+    onChange(new Set([...mine.users, ...add]), now)
     let delayMs = 0
     try {
       await request([
@@ -84,22 +101,34 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
     }
     for (const id of add) mine.users.add(id)
     for (const id of remove) mine.users.delete(id)
-    onChange(new Set(mine.users))
+    onChange(new Set(mine.users), wanted())
     mine.isBusy = false
     await flush(mine)
   }
 
   return {
     add(userIds) {
-      const ids = new Set(userIds as readonly UserId[])
-      const all = new Set([...places.keys(), ...ids])
-      if (all.size > WATCH_MAX) {
-        throw new PresenceError(
-          'too_many_watched',
-          `These would be ${all.size} people; at most ${WATCH_MAX} can be watched. Watch only those on screen.`,
+      const ids = new Set((userIds as readonly UserId[]).filter((id) => isId(id)))
+      for (const id of userIds) {
+        // A list that draws the same mistake in each row tells it once.
+        if (isId(id) || refused.has(id) || refused.size >= REFUSED_MAX) continue
+        refused.add(id)
+        report(
+          new PresenceError(
+            'invalid_payload',
+            `Cannot be watched, because it is no id: ${JSON.stringify(id)}.`,
+          ),
         )
       }
       for (const id of ids) places.set(id, (places.get(id) ?? 0) + 1)
+      if (places.size > WATCH_MAX) {
+        report(
+          new PresenceError(
+            'too_many_watched',
+            `These are ${places.size} people; at most ${WATCH_MAX} can be watched, the first who were asked for. Watch only those on screen.`,
+          ),
+        )
+      }
       plan()
       let isWatching = true
       return () => {
@@ -115,10 +144,41 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
     },
     begin() {
       told = { users: new Set(), isBusy: false }
+      // Whoever was watched before, and is not any more, is forgotten.
+      onChange(told.users, wanted())
       plan()
     },
     end() {
       told = undefined
     },
   }
+}
+
+/** As the server checks it. */
+export function isId(value: unknown): value is UserId {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= ID_MAX_LENGTH &&
+    !CONTROL.test(value) &&
+    !LONE_SURROGATE.test(value)
+  )
+}
+
+// eslint-disable-next-line no-control-regex -- control characters are exactly what must not pass
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/u
+/** With `u` a pair is one character, so that only what has no other half is found. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** The first of them, as many as one message holds. */
+function withinBytes(ids: readonly UserId[]): UserId[] {
+  let bytes = 0
+  const fitting: UserId[] = []
+  for (const id of ids) {
+    // At most three bytes for each unit of UTF-16, and quotes and a comma.
+    bytes += 3 * id.length + 3
+    if (bytes > WATCH_BYTES_MAX && fitting.length > 0) break
+    fitting.push(id)
+  }
+  return fitting
 }

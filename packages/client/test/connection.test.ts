@@ -68,7 +68,7 @@ describe('states', () => {
       tenant: 'x',
     })
     expect(first!.auth).not.toHaveProperty('since')
-    expect(second!.auth).toEqual({ ...first!.auth, since: at(7) })
+    expect(second!.auth).toEqual({ ...first!.auth, since: at(7), sinceUser: 'me' })
     expect(world.client.diagnostics()).toMatchObject({
       reconnections: 1,
       position: at(8),
@@ -287,12 +287,22 @@ describe('tokens', () => {
   const fresh = (n = 0, nowMs = START) => token({ n, iat: nowMs / 1000, exp: nowMs / 1000 + lifeS })
 
   const chances = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
-  const lives = fc.integer({ min: 10, max: 10_000_000 })
+  const lives = fc.integer({ min: 100, max: 10_000_000 })
   /** A token of which this part of its life is over by this machine's clock, and the delay until its renewal. */
   const delayAt = (life: number, used: number, chance: number) => {
     const iat = START / 1000 - Math.floor(life * used)
-    return { iat, delay: refreshDelayMs(token({ iat, exp: iat + life }), START, chance)! }
+    return {
+      iat,
+      delay: refreshDelayMs(token({ iat, exp: iat + life }), {
+        now: START,
+        random: chance,
+        isRenewed: false,
+      })!,
+    }
   }
+
+  const delayOf = (text: string, isRenewed = false) =>
+    refreshDelayMs(text, { now: START, random: 0, isRenewed })
 
   test('are renewed at a random 75 to 90 % of their life', () => {
     fc.assert(
@@ -321,7 +331,7 @@ describe('tokens', () => {
   })
 
   test.each([0.75, 0.8, 0.9, 0.99, 0.999])(
-    'are asked for at most twenty times in a life when the clock is ahead by %d of it',
+    'are asked for once too often, and then as seldom as ever, when the clock is ahead by %d of a life',
     async (ahead) => {
       let asked = 0
       const clock = fakeClock()
@@ -343,24 +353,49 @@ describe('tokens', () => {
         await settle()
       }
       expect(clock.now() + clock.waits()[0]! - START).toBeGreaterThan(lifeS * 1000)
+      expect(asked).toBeLessThanOrEqual(3)
       expect(asked).toBeGreaterThan(1)
       expect(world.errors).toEqual([])
     },
   )
 
+  test.each([1, 10, 100])(
+    'of %d s are not asked for without a pause, whatever the clock says and however they are given',
+    async (life) => {
+      let asked = 0
+      const clock = fakeClock()
+      const world = await liveWorld(undefined, {
+        platform: clock,
+        token: () => {
+          asked += 1
+          const iat = Math.floor(clock.now() / 1000) - life
+          return token({ n: asked, iat, exp: iat + life + 1 })
+        },
+      })
+      const stepMs = Math.min(life * 100, 1_000)
+      for (let passedMs = 0; passedMs < 2_000 * life; passedMs += stepMs) {
+        await clock.advance(stepMs)
+        world.transport.last.answer()
+        await settle()
+      }
+      // Two lives have passed: once in three quarters of a life, and once too early at first.
+      expect(asked).toBeLessThanOrEqual(5)
+    },
+  )
+
   test('that say nothing of their end, or nothing at all, have no known life', () => {
-    expect(refreshDelayMs(token({ sub: 'ann' }), START, 0.5)).toBeUndefined()
-    expect(refreshDelayMs('opaque', START, 0.5)).toBeUndefined()
-    expect(refreshDelayMs('a.b.c', START, 0.5)).toBeUndefined()
-    expect(refreshDelayMs(token({ exp: 'soon' }), START, 0.5)).toBeUndefined()
-    expect(refreshDelayMs(token({ name: 'Zoë 🚢', exp: START / 1000 + 100 }), START, 0)).toBe(75_000)
+    expect(delayOf(token({ sub: 'ann' }))).toBeUndefined()
+    expect(delayOf('opaque')).toBeUndefined()
+    expect(delayOf('a.b.c')).toBeUndefined()
+    expect(delayOf(token({ exp: 'soon' }))).toBeUndefined()
+    expect(delayOf(token({ name: 'Zoë 🚢', exp: START / 1000 + 100 }))).toBe(75_000)
   })
 
   test('that are from the future for a wrong clock live from now on', () => {
     const iat = START / 1000 + 5_000
-    expect(refreshDelayMs(token({ iat, exp: iat + 100 }), START, 0)).toBe(75_000)
+    expect(delayOf(token({ iat, exp: iat + 100 }))).toBe(75_000)
     const past = START / 1000 - 5_000
-    expect(refreshDelayMs(token({ iat: past, exp: past + 100 }), START, 0)).toBe(75_000)
+    expect(delayOf(token({ iat: past, exp: past + 100 }))).toBe(75_000)
   })
 
   test('are renewed over the open connection, again and again', async () => {
@@ -436,8 +471,8 @@ describe('tokens', () => {
     expect(world.client.state()).toMatchObject({ name: 'closed', reason: 'token_missing' })
   })
 
-  test('that have ended are not shown again: a newer one comes back, the same one ends it', async () => {
-    const tokens = ['old', 'new', 'new']
+  test('that have ended are not shown again: it waits for a newer one, however late that comes, and says so once', async () => {
+    const tokens = ['old', 'new', 'new', 'new', 'new', 'newest']
     const world = fakeWorld({ token: () => tokens.shift()! })
     world.client.connect()
     await settle()
@@ -448,8 +483,20 @@ describe('tokens', () => {
     expect(world.transport.last.auth.token).toBe('new')
     world.transport.last.refuse(ended)
     await world.clock.advance(2_000)
-    expect(world.client.state()).toMatchObject({ name: 'closed', reason: 'token_expired' })
+    expect(world.client.state()).toMatchObject({ name: 'backingOff', reason: 'token_expired' })
     expect(world.transport.links).toHaveLength(2)
+    await world.clock.advance(30_000)
+    expect(world.transport.links).toHaveLength(3)
+    expect(world.transport.last.auth.token).toBe('newest')
+    expect(world.errors).toEqual([expect.objectContaining({ code: 'token_expired' })])
+  })
+
+  test('that have ended and are a text end it: there is no other', async () => {
+    const world = fakeWorld({ token: 'the only one' })
+    world.client.connect()
+    await settle()
+    world.transport.last.refuse({ code: 'token_expired', message: 'ended', retry: 'never' })
+    expect(world.client.state()).toMatchObject({ name: 'closed', reason: 'token_expired' })
   })
 
   test('that come after the client was closed open nothing', async () => {
@@ -520,6 +567,10 @@ describe('an end by this side', () => {
   })
 })
 
+/** Without the question whether the line still lives. */
+const saidOn = ({ transport }: ReturnType<typeof fakeWorld>) =>
+  transport.last.sent.filter(([name]) => name !== 'presence:watch')
+
 describe('in the background', () => {
   test('the server is told with which grace, and told again by a connection that was made there', async () => {
     const world = await liveWorld()
@@ -539,11 +590,11 @@ describe('in the background', () => {
   test('the way back is told once, and only to whom the background was told', async () => {
     const world = await liveWorld()
     world.client.foreground()
-    expect(world.transport.last.sent).toEqual([])
+    expect(saidOn(world)).toEqual([])
     world.client.background(45_000)
     world.client.foreground()
     world.client.foreground()
-    expect(world.transport.last.sent).toEqual([
+    expect(saidOn(world)).toEqual([
       ['presence:background', { graceMs: 45_000 }],
       ['presence:foreground', {}],
     ])
@@ -554,7 +605,7 @@ describe('in the background', () => {
     world.client.background(45_000)
     world.client.startTyping('c')
     world.client.foreground()
-    expect(world.transport.last.sent.map(([name]) => name)).toEqual(['presence:background', 'typing:start'])
+    expect(saidOn(world).map(([name]) => name)).toEqual(['presence:background', 'typing:start'])
   })
 
   test('a grace that is out of range is the nearest one that is not', async () => {

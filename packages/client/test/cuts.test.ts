@@ -225,6 +225,7 @@ describe.each([
     }
     expect(wrong).toEqual([])
     expect(cuts.length).toBeGreaterThan(ELSEWHERE)
-    expect(mine.errors).toEqual([])
+    // An attempt that is cut before it is open says so.
+    for (const error of mine.errors) expect(String(error)).toContain('could not be reached')
   }, 60_000)
 })

@@ -12,6 +12,7 @@ describe('typing', () => {
     const world = await liveWorld()
     for (let key = 0; key < 100; key++) {
       world.client.startTyping('c')
+      world.transport.last.answer()
       await world.clock.advance(100)
     }
     world.client.stopTyping('c')
@@ -223,15 +224,88 @@ describe('watching', () => {
     expect(world.client.presence('zoe')).toMatchObject({ status: 'unknown' })
   })
 
-  test('of more people than may be is refused with a sentence, and changes nothing', async () => {
+  test('of more people than may be is told in a sentence, and those who are too many are watched once others go', async () => {
     const world = await liveWorld()
-    world.client.watch(names('u', WATCH_MAX))
-    expect(() => world.client.watch(['u0', 'one more'])).toThrow(
-      'These would be 201 people; at most 200 can be watched. Watch only those on screen.',
-    )
-    world.client.watch(['u0'])
+    const stops = names('u', WATCH_MAX).map((id) => world.client.watch([id]))
+    world.client.watch(['u0', 'one more'])
+    expect(world.errors).toEqual([
+      expect.objectContaining({
+        code: 'too_many_watched',
+        message: expect.stringContaining('These are 201 people'),
+      }),
+    ])
     await settle()
     expect(world.transport.last.sent).toEqual([['presence:watch', { add: names('u', WATCH_MAX) }]])
+    world.transport.last.answer()
+    await settle()
+    stops[7]!()
+    await settle()
+    expect(world.transport.last.sent.slice(1)).toEqual([
+      ['presence:watch', { add: ['one more'], remove: ['u7'] }],
+    ])
+  })
+
+  test.each(['', 'x'.repeat(129), 'a\nb', '\ud800', undefined as unknown as string])(
+    'of what is no id (%j) is told at once, and keeps nobody else from being watched',
+    async (bad) => {
+      const world = await liveWorld()
+      world.client.watch(['s1', bad])
+      world.client.watch(['s2'])
+      expect(world.errors).toEqual([expect.objectContaining({ code: 'invalid_payload' })])
+      await settle()
+      expect(world.transport.last.sent).toEqual([['presence:watch', { add: ['s1', 's2'] }]])
+    },
+  )
+
+  test('of 200 people with the longest ids is told in messages that every server takes', async () => {
+    const world = await liveWorld()
+    const ids = names('ж', WATCH_MAX).map((id) => id.padEnd(128, 'ж'))
+    world.client.watch(ids)
+    for (let n = 0; n < 20; n++) {
+      await settle()
+      world.transport.last.answer()
+    }
+    const sent = world.transport.last.sent.map(([, payload]) => payload as { add: string[] })
+    expect(sent.flatMap(({ add }) => add)).toEqual(ids)
+    for (const payload of sent) expect(Buffer.byteLength(JSON.stringify(payload))).toBeLessThan(9_000)
+  })
+
+  test('keeps the last that was known of people over a return, until the server has told of them', async () => {
+    const world = await liveWorld()
+    world.client.watch(['zoe', 'max'])
+    await settle()
+    world.transport.last.diff({ at: at(2), users: [count('zoe', 1), count('max', 0)] })
+    world.transport.last.answer()
+    const seen: string[] = []
+    world.client.subscribe(
+      (view) => {
+        const zoe = view.presence('zoe')
+        return zoe.status === 'known' ? `known ${zoe.count}` : `last ${zoe.last?.count}`
+      },
+      (line) => seen.push(line),
+    )
+    world.transport.last.lose()
+    await world.clock.advance(1_000)
+    world.transport.last.live(state({ at: at(3) }))
+    expect(world.client.presence('max')).toMatchObject({ status: 'unknown', last: { online: false } })
+    await settle()
+    world.transport.last.diff({ at: at(4), users: [count('zoe', 2), count('max', 0)] })
+    expect(seen).toEqual(['last 1', 'known 2'])
+    expect(world.client.presence('max')).toMatchObject({ status: 'known', online: false })
+  })
+
+  test('forgets who went off the screen while there was no connection', async () => {
+    const world = await liveWorld()
+    const stop = world.client.watch(['zoe'])
+    await settle()
+    world.transport.last.diff({ at: at(2), users: [count('zoe', 1)] })
+    world.transport.last.answer()
+    world.transport.last.lose()
+    stop()
+    await world.clock.advance(1_000)
+    world.transport.last.live(state({ at: at(3) }))
+    await settle()
+    expect(world.client.presence('zoe')).toMatchObject({ status: 'unknown', last: undefined })
   })
 
   test('shows people of rooms that have no names, and forgets them with the last place that shows them', async () => {

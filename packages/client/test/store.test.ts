@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ConversationId, GroupId } from '@vigie/protocol'
-import type { Selector } from '../src/store.js'
+import { createStore, type Selector } from '../src/store.js'
+import { apply, EMPTY_SYNC } from '../src/sync.js'
+import type { PresenceView } from '../src/view.js'
 import { at, change, count, liveWorld, room, settle, START, state, type FakeWorld } from './support/fakes.js'
 
 const PICTURE = state({
@@ -89,6 +91,126 @@ describe('what can be asked', () => {
     expect(again[0]).toBe(online)
     expect(again[1]).toBe(presence)
     expect(again[2]).toBe(typing)
+  })
+})
+
+/** Every question that can be asked of a room, of either kind. */
+const ROOM_QUESTIONS = {
+  group: {
+    isOnline: (view: PresenceView, id: string, userId: string) => view.isUserOnlineInGroup(id, userId),
+    online: (view: PresenceView, id: string) => view.getOnlineUsersInGroup(id),
+    occupancy: (view: PresenceView, id: string) => view.groupOccupancy(id),
+    all: (view: PresenceView) => view.groups(),
+  },
+  conversation: {
+    isOnline: (view: PresenceView, id: string, userId: string) => view.isUserOnlineInConversation(id, userId),
+    online: (view: PresenceView, id: string) => view.getOnlineUsersInConversation(id),
+    occupancy: (view: PresenceView, id: string) => view.conversationOccupancy(id),
+    all: (view: PresenceView) => view.conversations(),
+  },
+}
+
+test.for(['group', 'conversation'] as const)('what can be asked of a %s, and is told of it', async (kind) => {
+  const ask = ROOM_QUESTIONS[kind]
+  const users = [count('ann', 1), count('bob', 0)]
+  const { client, transport } = await liveWorld(
+    state({ users, [`${kind}s`]: [room('r', { roster: [0, 1] })] }),
+  )
+  expect(ask.all(client)).toEqual(['r'])
+  expect([ask.isOnline(client, 'r', 'ann'), ask.isOnline(client, 'r', 'bob')]).toEqual([true, false])
+  expect(ask.online(client, 'r')).toEqual(['ann'])
+  expect(ask.occupancy(client, 'r')).toEqual({ mode: 'names', members: 2, online: 1 })
+  expect([ask.isOnline(client, 'x', 'ann'), ask.online(client, 'x'), ask.occupancy(client, 'x')]).toEqual([
+    false,
+    [],
+    undefined,
+  ])
+  const heard: unknown[] = []
+  client.subscribe(
+    (view) => [ask.isOnline(view, 'r', 'bob'), ask.online(view, 'r'), ask.occupancy(view, 'r')?.online],
+    (value) => heard.push(value),
+  )
+  client.subscribe(
+    (view) => ask.all(view),
+    (value) => heard.push(value),
+  )
+  transport.last.diff({ at: at(2), users: [count('bob', 1)] })
+  transport.last.diff({ at: at(3), [`${kind}s`]: [change('r', { gone: true })] })
+  expect(heard).toEqual([[true, ['ann', 'bob'], 2], [false, [], undefined], []])
+})
+
+describe('the same object', () => {
+  const PEOPLE = 1_500
+  const users = Array.from({ length: PEOPLE }, (_, place) => count(`u${place}`, place % 3))
+  const roster = [0, 1, 2, 3, 4]
+  const rooms = <Id extends string>() =>
+    Array.from({ length: PEOPLE }, (_, place) => room<Id>(`r${place}`, { roster, typing: ['u1'] }))
+
+  test('is the answer to the same question, however many others were asked and whatever else has changed', async () => {
+    const { client, transport } = await liveWorld(
+      state({ users, groups: rooms<GroupId>(), conversations: rooms<ConversationId>() }),
+    )
+    const askAll = () => [
+      ...users.map(([id]) => client.presence(id)),
+      ...users.flatMap((_, place) => [
+        client.getOnlineUsersInGroup(`r${place}`),
+        client.groupOccupancy(`r${place}`),
+        client.getOnlineUsersInConversation(`r${place}`),
+        client.conversationOccupancy(`r${place}`),
+        client.typing(`r${place}`),
+      ]),
+      ...users.flatMap(([id]) => [client.presence(`no ${id}`), client.typing(`no ${id}`)]),
+      client.conversations(),
+      client.groups(),
+      client.devices(),
+      client.state(),
+    ]
+    const before = askAll()
+    transport.last.diff({ at: at(2), users: [count('u4', 7)] })
+    const after = askAll()
+    expect(after).toHaveLength(before.length)
+    const other = before.flatMap((answer, place) => (answer === after[place] ? [] : [place]))
+    expect(other).toEqual([4])
+  })
+
+  test('is kept for no more people and rooms than are known, and for nobody who is not', () => {
+    const store = createStore((error) => {
+      throw error
+    })
+    let sync = EMPTY_SYNC
+    const set = vi.spyOn(Map.prototype, 'set')
+    const sizes = () => new Set(set.mock.contexts.map((map) => (map as Map<unknown, unknown>).size))
+    try {
+      for (let boot = 0; boot < 20; boot++) {
+        const ids = Array.from({ length: 50 }, (_, place) => `${boot} ${place}`)
+        const payload = state({
+          users: ids.map((id) => count(id, 1)),
+          groups: ids.map((id) => room<GroupId>(id, { roster: [...ids.keys()] })),
+          conversations: ids.map((id) => room<ConversationId>(id, { roster })),
+        })
+        const step = apply(sync, { name: 'presence:state', payload })
+        sync = step.sync
+        store.update({ state: { name: 'live' }, picture: sync.picture, changes: step.changes }, 0)
+        set.mockClear()
+        for (const id of ids.flatMap((known) => [known, `no ${known}`, `nor ${known}`])) {
+          store.presence(id)
+          store.typing(id)
+          for (const ask of Object.values(ROOM_QUESTIONS)) {
+            ask.online(store, id)
+            ask.occupancy(store, id)
+          }
+        }
+        expect([...sizes()]).toEqual([50])
+      }
+    } finally {
+      set.mockRestore()
+    }
+  })
+
+  test('cannot be written where it is shared by all rooms', async () => {
+    const { client } = await liveWorld(PICTURE)
+    expect(() => (client.typing('nowhere') as string[]).push('mallory')).toThrow(TypeError)
+    expect(client.getOnlineUsersInGroup('nowhere')).toEqual([])
   })
 })
 
@@ -276,6 +398,195 @@ describe('a selection', () => {
     world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
     selection.subscribe(() => {})
     expect(selection.get()).toBe(false)
+  })
+})
+
+describe('a selector that throws', () => {
+  /** Throws until bob is offline. */
+  const unlessAway = (view: PresenceView) => {
+    if (view.isUserOnlineInConversation('one', 'bob')) throw new Error('of the selector')
+    return view.getOnlineUsersInConversation('one')
+  }
+
+  test.for([false, true])(
+    'at first is told to onError, and its listener later the first value (immediate: %s)',
+    async (immediate) => {
+      const world = await liveWorld(PICTURE)
+      const heard: unknown[] = []
+      world.client.subscribe(unlessAway, (value) => heard.push(value), { immediate })
+      expect([heard, world.errors]).toEqual([[], [new Error('of the selector')]])
+      world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+      expect(heard).toEqual([['ann']])
+      world.transport.last.diff({ at: at(3), users: [count('ann', 0)] })
+      expect(heard).toEqual([['ann'], []])
+    },
+  )
+
+  test('at first has its value heard by a listener that comes when it is mended only if that is another one', async () => {
+    const world = await liveWorld(PICTURE)
+    const selection = world.client.select(unlessAway)
+    const heard: string[] = []
+    selection.subscribe(() => heard.push('first'))
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    selection.subscribe(() => heard.push('second'))
+    expect(heard).toEqual(['first'])
+    world.transport.last.diff({ at: at(3), users: [count('ann', 0)] })
+    expect(heard).toEqual(['first', 'first', 'second'])
+  })
+
+  test('when a listener comes, though it could be read before, has its value told once it can be read again', async () => {
+    const world = await liveWorld(PICTURE)
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    const selection = world.client.select(unlessAway)
+    expect(selection.get()).toEqual(['ann'])
+    world.transport.last.diff({ at: at(3), users: [count('bob', 1)] })
+    const heard: unknown[] = []
+    selection.subscribe((value) => heard.push(value))
+    world.transport.last.diff({ at: at(4), users: [count('bob', 0)] })
+    expect(heard).toEqual([['ann']])
+  })
+
+  test('in between tells nothing, is thrown by get instead of an old value, and is told again only if that is another one', async () => {
+    const world = await liveWorld(PICTURE)
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    const selection = world.client.select(unlessAway)
+    const heard: unknown[] = []
+    selection.subscribe((value) => heard.push(value))
+    world.transport.last.diff({ at: at(3), users: [count('bob', 1)] })
+    expect(() => selection.get()).toThrow('of the selector')
+    world.transport.last.diff({ at: at(4), users: [count('bob', 0)] })
+    expect([heard, selection.get()]).toEqual([[], ['ann']])
+    world.transport.last.diff({ at: at(5), users: [count('bob', 1)] })
+    world.transport.last.diff({ at: at(6), users: [count('bob', 0), count('ann', 0)] })
+    expect(heard).toEqual([[]])
+  })
+})
+
+describe('a listener that asks to be called at once', () => {
+  test('hears the value of now, then each other one', async () => {
+    const world = await liveWorld(PICTURE)
+    const heard: unknown[] = []
+    const stop = world.client.subscribe(
+      (view) => view.isUserOnlineInConversation('one', 'bob'),
+      (value) => heard.push(value),
+      { immediate: true },
+    )
+    expect(heard).toEqual([true])
+    world.transport.last.diff({ at: at(2), users: [count('bob', 1)] })
+    world.transport.last.diff({ at: at(3), users: [count('bob', 0)] })
+    expect(heard).toEqual([true, false])
+    stop()
+    world.transport.last.diff({ at: at(4), users: [count('bob', 1)] })
+    expect(heard).toEqual([true, false])
+  })
+
+  test('hears it once when it comes in the middle of an update', async () => {
+    const world = await liveWorld(PICTURE)
+    const selection = world.client.select((view) => view.presence('bob'))
+    const heard: unknown[] = []
+    selection.subscribe(() => {
+      selection.subscribe((value) => heard.push(value), { immediate: true })
+    })
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    expect(heard).toEqual([{ status: 'known', online: false, count: 0 }])
+  })
+
+  test('and throws, is reported, stays, and can be taken back', async () => {
+    const world = await liveWorld(PICTURE)
+    const stop = world.client.subscribe(
+      (view) => view.presence('bob'),
+      ({ status }) => {
+        throw new Error(status)
+      },
+      { immediate: true },
+    )
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    expect(world.errors).toEqual([new Error('known'), new Error('known')])
+    stop()
+    world.transport.last.diff({ at: at(3), users: [count('bob', 1)] })
+    expect(world.errors).toHaveLength(2)
+  })
+})
+
+describe('a comparison of one’s own', () => {
+  const byLength = (earlier: readonly string[], later: readonly string[]) => earlier.length === later.length
+  const online = (view: PresenceView) => view.getOnlineUsersInConversation('two')
+
+  test('decides what is another value, for a selection and for a subscription', async () => {
+    const world = await liveWorld(PICTURE)
+    const selection = world.client.select(online, byLength)
+    const first = selection.get()
+    const heard: unknown[] = []
+    world.client.subscribe(online, (ids) => heard.push(ids), { isEqual: byLength })
+    world.transport.last.diff({ at: at(2), users: [count('dan', 0), count('cyd', 1)] })
+    expect(heard).toEqual([])
+    expect(selection.get()).toBe(first)
+    world.transport.last.diff({ at: at(3), users: [count('cyd', 0)] })
+    expect(heard).toEqual([['ann']])
+    expect(selection.get()).toEqual(['ann'])
+  })
+
+  test('that throws is told to onError and has found no equal, so that what is shown is true', async () => {
+    const world = await liveWorld(PICTURE)
+    const heard: unknown[] = []
+    world.client.subscribe(online, (ids) => heard.push(ids), {
+      isEqual() {
+        throw new Error('of the comparison')
+      },
+    })
+    world.transport.last.diff({ at: at(2), users: [count('cyd', 1)] })
+    expect(heard).toEqual([['ann', 'cyd', 'dan']])
+    expect(world.errors).toContainEqual(new Error('of the comparison'))
+  })
+
+  test('is not given by undefined, nor is immediate', async () => {
+    const world = await liveWorld(PICTURE)
+    const heard: unknown[] = []
+    world.client.subscribe(online, (ids) => heard.push(ids), { isEqual: undefined, immediate: undefined })
+    world.transport.last.diff({ at: at(2), users: [count('dan', 2)] })
+    expect(heard).toEqual([])
+    expect(world.client.select(online, undefined).get()).toEqual(['ann', 'dan'])
+  })
+})
+
+describe('what the host throws', () => {
+  test('also as a promise, is told to onError', async () => {
+    const world = await liveWorld(PICTURE)
+    const listener: () => unknown = () => Promise.reject(new Error('later'))
+    world.client.subscribe((view) => view.presence('bob'), listener)
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    await settle()
+    expect(world.errors).toEqual([new Error('later')])
+  })
+
+  test('in whoever is told of it as well, keeps nobody from hearing, and is thrown when everybody has heard', () => {
+    const store = createStore((error) => {
+      throw error
+    })
+    const heard: string[] = []
+    const failing = new Error('of the callbacks')
+    const errors = [failing]
+    store.onUpdate(() => {
+      for (const error of errors.splice(0)) throw error
+    })
+    for (const name of ['first', 'second']) {
+      store.subscribe(
+        (view) => view.state(),
+        () => {
+          heard.push(name)
+          throw new Error(name)
+        },
+      )
+    }
+    store.subscribe(
+      (view) => view.state().name,
+      (name) => heard.push(name),
+    )
+    expect(() => store.update({ state: { name: 'live' } }, 0)).toThrow(failing)
+    expect(heard).toEqual(['first', 'second', 'live'])
+    expect(store.state()).toEqual({ name: 'live' })
+    // It is thrown once, and not again with the next update.
+    expect(() => store.update({}, 0)).not.toThrow()
   })
 })
 

@@ -97,7 +97,9 @@ export interface PresenceAuth {
   readonly protocol?: number
   readonly deviceId?: DeviceId
   readonly clientId?: string
-  /** Protocol 2: the last position that this program has. */
+  /** Protocol 2: the last position that this program has. Without {@link PresenceAuth.sinceUser} it means nothing. */
   readonly since?: Position
+  /** Whose position that is, as `user` of the state said it: another person on the same device is told everything. */
+  readonly sinceUser?: UserId
   readonly label?: string
 }

@@ -34,6 +34,8 @@ export interface PresenceState {
   readonly protocol: 2
   /** Absent when diffs follow that belong to the same picture; the last of them has it. */
   readonly at?: Position
+  /** Whose picture it is. Give it back as `auth.sinceUser`, together with the last position. */
+  readonly user: UserId
   /** Everybody in sight, whether online or not, each once. */
   readonly users: readonly UserCount[]
   readonly groups: readonly RoomState<GroupId>[]

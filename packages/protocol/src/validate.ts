@@ -66,6 +66,7 @@ export const authSchema = v.object({
   deviceId: v.nullish(shortId<DeviceId>()),
   clientId: v.nullish(shortId<ClientId>()),
   since: v.nullish(v.union([position, positionInText])),
+  sinceUser: v.nullish(userId),
   label: v.nullish(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
 })
 export type ParsedAuth = v.InferOutput<typeof authSchema>

@@ -23,7 +23,10 @@ Context.displayName = 'Presence'
 export interface PresenceProviderProps {
   /** Made, connected and closed by the host. Another one here makes all hooks ask that one. */
   readonly client: PresenceClient
-  /** Hears what a hook could not do: `too_many_watched`, a `PresenceError`, when over 200 people are shown at a time. */
+  /**
+   * Hears what a client of your own making throws when a hook asks it to watch somebody. The clients of this package tell
+   * their own `onError` instead. What this function throws is thrown from a timer, as a browser does with a listener's.
+   */
   readonly onError?: ((error: unknown) => void) | undefined
   readonly children?: ReactNode
 }
@@ -50,7 +53,14 @@ export function PresenceProvider({ client, onError, children }: PresenceProvider
     () => ({
       client,
       report(error: unknown) {
-        latest.current?.(error)
+        try {
+          latest.current?.(error)
+        } catch (thrown) {
+          // In an effect it would take the page down.
+          setTimeout(() => {
+            throw thrown
+          })
+        }
       },
     }),
     [client],

@@ -2,11 +2,12 @@
  * Beside step 3 · selections of the store as hooks. They hold no policy: what is known, and when a component wakes, is the
  * store's to say. On a server, and while a page that a server has rendered is hydrated, nothing is known.
  */
-import { useEffect, useMemo, useSyncExternalStore } from 'react'
+import { useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import type {
   BackOffReason,
   CloseReason,
   ConnectionState,
+  IsEqual,
   Mode,
   Occupancy,
   OwnDevices,
@@ -26,6 +27,15 @@ export interface UsePresenceOptions {
    */
   readonly watch?: boolean | undefined
 }
+
+/** How {@link usePresenceSelector} compares. */
+export interface UsePresenceSelectorOptions<Value> {
+  /** Whether two values say the same. @default lists item by item, plain objects field by field, anything else by identity */
+  readonly isEqual?: IsEqual<Value> | undefined
+}
+
+/** An id, or none yet: nothing is known of nobody and of no room. */
+type MaybeId = string | null | undefined
 
 /**
  * Who of a conversation or group is online. `known`: true now. `unknown` with a `mode`: the connection is away, and this is
@@ -75,72 +85,139 @@ const UNKNOWN_ROOM: RoomPresence = {
   userIds: NOBODY,
 }
 const NO_DEVICES: OwnDevices = { count: 0, devices: [] }
-const IDLE: PresenceConnection = connectionOf({ name: 'idle' })
+const IDLE: ConnectionState = { name: 'idle' }
+
+/** What a server can say, and a page until it is hydrated. */
+const NOTHING_KNOWN: PresenceView = {
+  isUserOnlineInConversation: () => false,
+  isUserOnlineInGroup: () => false,
+  getOnlineUsersInConversation: () => NOBODY,
+  getOnlineUsersInGroup: () => NOBODY,
+  conversationOccupancy: () => undefined,
+  groupOccupancy: () => undefined,
+  typing: () => NOBODY,
+  presence: () => UNKNOWN_USER,
+  devices: () => NO_DEVICES,
+  conversations: () => NOBODY,
+  groups: () => NOBODY,
+  state: () => IDLE,
+}
 
 /**
- * The presence of one user. Watches them while the component is there, however many components show them; over 200 people
- * at a time, who comes later is not watched, is known from rooms only, and `onError` of the provider hears of it.
+ * The presence of one user. Watches them while the component is there, however many components show them. At most 200
+ * people can be watched at a time: who comes later is known from rooms only until others go, and the client's `onError`
+ * hears `too_many_watched`.
+ *
+ * Without an id (`undefined`, `null`) it is unknown and nobody is watched. So it is with an id that no user can have (`''`,
+ * or over 128 characters); the client's `onError` hears of each of those once, as `invalid_payload`. It never throws.
  *
  * @example
- * const ben = usePresence('ben')
+ * const ben = usePresence(user?.id)
  * return <span>{ben.status === 'known' ? (ben.online ? 'online' : 'offline') : '…'}</span>
  */
-export function usePresence(userId: string, { watch = true }: UsePresenceOptions = {}): UserPresence {
+export function usePresence(userId: MaybeId, { watch = true }: UsePresenceOptions = {}): UserPresence {
   const { client, report } = usePresenceContext()
   useEffect(() => {
-    if (!watch) return undefined
+    if (!watch || userId === undefined || userId === null) return undefined
     try {
       return client.watch([userId])
     } catch (error) {
-      // Thrown from an effect it would take the whole page down for the 201st row of a list.
+      // A client of the host's own making may refuse. Thrown from an effect it would take the whole page down.
       report(error)
       return undefined
     }
   }, [client, report, userId, watch])
-  return useSelected(presenceOf, userId, UNKNOWN_USER)
+  return useAsked(presenceOf, userId)
 }
 
 /**
- * Who of a conversation's members is online, and how many. The same object until one of them is another.
+ * Who of a conversation's members is online, and how many. The same object until it says something else. Without an id it
+ * is {@link RoomPresence} `unknown`.
  *
  * @example
- * const { mode, online, members } = useOnlineMembers('plan')
+ * const { mode, online, members } = useConversationPresence('plan')
  * return <small>{mode && `${online} of ${members} online`}</small>
  */
-export function useOnlineMembers(conversationId: string): RoomPresence {
-  return useSelected(conversationOf, conversationId, UNKNOWN_ROOM)
+export function useConversationPresence(conversationId: MaybeId): RoomPresence {
+  return useAsked(conversationOf, conversationId)
 }
 
-/** The same as {@link useOnlineMembers}, of a group. */
-export function useGroupPresence(groupId: string): RoomPresence {
-  return useSelected(groupOf, groupId, UNKNOWN_ROOM)
+/** The same as {@link useConversationPresence}, of a group. */
+export function useGroupPresence(groupId: MaybeId): RoomPresence {
+  return useAsked(groupOf, groupId)
 }
 
-/** The ids of the others who type in a conversation; nobody while the connection is away. */
-export function useTyping(conversationId: string): readonly string[] {
-  return useSelected(typingOf, conversationId, NOBODY)
+/** Another name of {@link useConversationPresence}. */
+export const useOnlineMembers = useConversationPresence
+
+/** The ids of the conversations that the user is in. The same list until one comes or goes. */
+export function useConversations(): readonly string[] {
+  return usePresenceSelector(conversationsOf)
+}
+
+/** The ids of the groups that the user is in. The same list until one comes or goes. */
+export function useGroups(): readonly string[] {
+  return usePresenceSelector(groupsOf)
+}
+
+/** The ids of the others who type in a conversation; nobody while the connection is away, and without an id. */
+export function useTyping(conversationId: MaybeId): readonly string[] {
+  return useAsked(typingOf, conversationId)
 }
 
 /** One's own devices. */
 export function useDevices(): OwnDevices {
-  return useSelected(devicesOf, '', NO_DEVICES)
+  return usePresenceSelector(devicesOf)
 }
 
 /** Where the connection is, and why. */
 export function usePresenceConnection(): PresenceConnection {
-  return useSelected(stateOf, '', IDLE)
+  return usePresenceSelector(stateOf)
+}
+
+/**
+ * Whatever can be asked of a {@link PresenceView}. The component renders again when the selected value is another one; the
+ * selector may be written in place. On a server nothing is known, and the selector is asked that.
+ * @throws What the selector throws.
+ *
+ * @example
+ * const isAnyoneThere = usePresenceSelector((view) => view.getOnlineUsersInGroup('crew').length > 1)
+ */
+export function usePresenceSelector<Value>(
+  selector: Selector<Value>,
+  { isEqual }: UsePresenceSelectorOptions<Value> = {},
+): Value {
+  const client = usePresenceClient()
+  const drawn = useRef<{ readonly value: Value } | undefined>(undefined)
+  const { subscribe, get, getOnServer } = useMemo(() => {
+    // A selector that is written in place is another one at each render: what it makes is the earlier object if it says
+    // the same. A selection to which nobody listens holds nothing in the store, so that a render which React throws away
+    // leaves nothing behind.
+    const selection = client.select(selector, isEqual, drawn.current)
+    let onServer: { readonly value: Value } | undefined
+    return {
+      subscribe: (listener: () => void) => selection.subscribe(listener),
+      get: () => selection.get(),
+      getOnServer: () => (onServer ??= { value: selector(NOTHING_KNOWN) }).value,
+    }
+  }, [client, selector, isEqual])
+  const value = useSyncExternalStore(subscribe, get, getOnServer)
+  useEffect(() => {
+    drawn.current = { value }
+  }, [value])
+  return value
 }
 
 /**
  * A `ref` for one text field: others see its typing. It ends on Enter, when the field is emptied by the person or left, and
  * when the component goes. A field that a program empties tells nobody: call the client's `stopTyping` when the message goes
- * out by a button.
+ * out by a button. Without an id nobody is told of anything.
  *
  * @example
  * const typing = useTypingInput('plan')
  * return <textarea ref={typing} />
  */
-export function useTypingInput(conversationId: string): (field: TypingInput | null) => void {
+export function useTypingInput(conversationId: MaybeId): (field: TypingInput | null) => void {
   const client = usePresenceClient()
   return useMemo(() => {
     let unbind: (() => void) | undefined
@@ -148,25 +225,19 @@ export function useTypingInput(conversationId: string): (field: TypingInput | nu
     // unbind instead is understood from React 19 on only.
     return (field) => {
       unbind?.()
-      unbind = field ? client.bindTyping(field, conversationId) : undefined
+      const isBound = field && conversationId !== undefined && conversationId !== null
+      unbind = isBound ? client.bindTyping(field, conversationId) : undefined
     }
   }, [client, conversationId])
 }
 
-/**
- * `selectorOf` must be the same function at each render; `onServer` the same value. A selection to which nobody listens
- * holds nothing in the store, so that a render which React throws away leaves nothing behind.
- */
-function useSelected<Value>(selectorOf: (id: string) => Selector<Value>, id: string, onServer: Value): Value {
-  const client = usePresenceClient()
-  const { subscribe, get } = useMemo(() => {
-    const selection = client.select(selectorOf(id))
-    return {
-      subscribe: (listener: () => void) => selection.subscribe(listener),
-      get: () => selection.get(),
-    }
-  }, [client, selectorOf, id])
-  return useSyncExternalStore(subscribe, get, () => onServer)
+/** `selectorOf` must be the same function at each render. Without an id, nothing is known. */
+function useAsked<Value>(selectorOf: (id: string) => Selector<Value>, id: MaybeId): Value {
+  const selector = useMemo((): Selector<Value> => {
+    const select = selectorOf(id ?? '')
+    return id === undefined || id === null ? () => select(NOTHING_KNOWN) : select
+  }, [selectorOf, id])
+  return usePresenceSelector(selector)
 }
 
 function presenceOf(userId: string): Selector<UserPresence> {
@@ -195,12 +266,20 @@ function typingOf(conversationId: string): Selector<readonly string[]> {
   return (view) => view.typing(conversationId)
 }
 
-function devicesOf(): Selector<OwnDevices> {
-  return (view) => view.devices()
+function devicesOf(view: PresenceView): OwnDevices {
+  return view.devices()
 }
 
-function stateOf(): Selector<PresenceConnection> {
-  return (view) => connectionOf(view.state())
+function conversationsOf(view: PresenceView): readonly string[] {
+  return view.conversations()
+}
+
+function groupsOf(view: PresenceView): readonly string[] {
+  return view.groups()
+}
+
+function stateOf(view: PresenceView): PresenceConnection {
+  return connectionOf(view.state())
 }
 
 function connectionOf(state: ConnectionState): PresenceConnection {

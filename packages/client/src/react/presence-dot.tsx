@@ -3,7 +3,8 @@ import type { UserPresence } from '../index.js'
 import { usePresence } from './hooks.js'
 
 export interface PresenceDotProps {
-  readonly userId: string
+  /** Without an id it is unknown. */
+  readonly userId: string | null | undefined
   /** As in `usePresence`. @default true */
   readonly watch?: boolean | undefined
   /** What is read out, and shown when pointed at. @default "Online", "Offline", "Unknown" */

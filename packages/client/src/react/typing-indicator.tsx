@@ -3,7 +3,8 @@ import { useTyping } from './hooks.js'
 import { listNames } from './list-names.js'
 
 export interface TypingIndicatorProps {
-  readonly conversationId: string
+  /** Without an id nobody types. */
+  readonly conversationId: string | null | undefined
   /** What a user is called. */
   readonly nameOf: (userId: string) => string
   /** Makes the sentence; called with one name or more. @default English: "Ann and Ben are typing…" */

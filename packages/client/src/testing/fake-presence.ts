@@ -16,7 +16,7 @@ import { defaultPlatform } from '../platform.js'
 import { createStore } from '../store.js'
 import { apply, EMPTY_SYNC, setWatched, type Frame, type Sync } from '../sync.js'
 import { bindTyping } from '../typing.js'
-import { createWatch } from '../watch.js'
+import { createWatch, isId, WATCH_MAX } from '../watch.js'
 
 /** Members by id; or, as in a room that is too large for names, how many there are and how many of them are online. */
 export type FakeRoom = readonly string[] | { readonly members: number; readonly online: number }
@@ -25,25 +25,25 @@ export type FakeRoom = readonly string[] | { readonly members: number; readonly 
 export interface FakeDevice {
   readonly deviceId: string
   readonly since: number
-  readonly label?: string
+  readonly label?: string | undefined
 }
 
 /** What is true at first. Rooms, and who types in them, are by id. */
 export interface FakePresenceOptions {
   /** Who is online, each with one device. @default nobody */
-  readonly online?: readonly string[]
+  readonly online?: readonly string[] | undefined
   /** The user's conversations. @default none */
-  readonly conversations?: Readonly<Record<string, FakeRoom>>
+  readonly conversations?: Readonly<Record<string, FakeRoom>> | undefined
   /** The user's groups. @default none */
-  readonly groups?: Readonly<Record<string, FakeRoom>>
+  readonly groups?: Readonly<Record<string, FakeRoom>> | undefined
   /** Who of the others types, by conversation. @default nobody */
-  readonly typing?: Readonly<Record<string, readonly string[]>>
+  readonly typing?: Readonly<Record<string, readonly string[]>> | undefined
   /** @default none */
-  readonly devices?: readonly FakeDevice[]
+  readonly devices?: readonly FakeDevice[] | undefined
   /** @default { name: 'live' } */
-  readonly state?: ConnectionState
+  readonly state?: ConnectionState | undefined
   /** The time, in milliseconds since 1970: `since` of who is unknown. @default Date.now */
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
 }
 
 /** A client whose truth a test sets. What is set is shown before the call returns. */
@@ -157,6 +157,7 @@ export function createFakePresence(options: FakePresenceOptions = {}): FakePrese
     payload: {
       protocol: 2,
       at: ['fake', position],
+      user: 'fake' as UserId,
       users: [],
       groups: [],
       conversations: [],
@@ -170,11 +171,9 @@ export function createFakePresence(options: FakePresenceOptions = {}): FakePrese
   if (options.devices) setDevices(options.devices)
   setState(options.state ?? { name: 'live' })
 
-  const { select, update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, onUpdate: _onUpdate, ...view } = store
   return {
     ...view,
-    select,
-    subscribe: (selector, listener) => select(selector).subscribe(listener),
     connect() {
       const { name } = store.state()
       if (name === 'idle' || name === 'closed') setState({ name: 'live' })
@@ -218,7 +217,7 @@ export function createFakePresence(options: FakePresenceOptions = {}): FakePrese
     setGroup,
     setDevices,
     setState,
-    watched: () => [...new Set([...places].flat())],
+    watched: () => [...new Set([...places].flat())].filter((id) => isId(id)).slice(0, WATCH_MAX),
     ownTyping: () => ownTyping,
   }
 }

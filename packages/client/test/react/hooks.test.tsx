@@ -2,17 +2,21 @@
 /** What each hook says, and that it leaves nothing behind. The client is the one for tests, or the real one on a fake link: there is no server here. */
 import { act, cleanup, render, renderHook } from '@testing-library/react'
 import { StrictMode, useEffect, useState, type ReactNode } from 'react'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ConversationId } from '@vigie/protocol'
 import { PresenceError, type PresenceClient } from '../../src/index.js'
 import {
   PresenceProvider,
+  useConversationPresence,
+  useConversations,
   useDevices,
   useGroupPresence,
+  useGroups,
   useOnlineMembers,
   usePresence,
   usePresenceClient,
   usePresenceConnection,
+  usePresenceSelector,
   useTyping,
   useTypingInput,
 } from '../../src/react/index.js'
@@ -65,7 +69,7 @@ describe('usePresence', () => {
     expect(presence.watched()).toEqual([])
   })
 
-  test('of more people than can be watched, shows those who come later as unknown, and tells the provider', () => {
+  test('of more people than can be watched, shows those who come later as unknown', () => {
     const presence = createFakePresence()
     const errors: unknown[] = []
     const Row = ({ userId }: { readonly userId: string }) => <i>{usePresence(userId).status}</i>
@@ -78,10 +82,7 @@ describe('usePresence', () => {
     )
     expect(presence.watched()).toHaveLength(200)
     expect(container.querySelectorAll('i')).toHaveLength(202)
-    expect(errors.map((error) => error instanceof PresenceError && error.code)).toEqual([
-      'too_many_watched',
-      'too_many_watched',
-    ])
+    expect(errors).toEqual([])
   })
 
   test('has the real client ask the server for whom it shows, and no more for whom it has ceased to show', async () => {
@@ -103,7 +104,153 @@ describe('usePresence', () => {
   })
 })
 
-describe('useOnlineMembers and useGroupPresence', () => {
+describe('without an id', () => {
+  const NOTHING = { status: 'unknown', mode: undefined, members: undefined, online: undefined, userIds: [] }
+
+  test.for([undefined, null])('(%s) nothing is known, nobody is watched and nobody is told', (none) => {
+    const presence = createFakePresence({ online: ['ann'], conversations: { plan: ['ann'] } })
+    const counted = countedClient(presence)
+    const { result } = hook(counted.client, () => {
+      const [id, show] = useState<string | null | undefined>(none)
+      const field = useTypingInput(id)
+      const shown = [usePresence(id), useConversationPresence(id), useGroupPresence(id), useTyping(id)]
+      return { field, shown, show }
+    })
+    const unknown = [{ status: 'unknown', since: undefined, last: undefined }, NOTHING, NOTHING, []]
+    expect(result.current.shown).toEqual(unknown)
+    act(() => presence.setState(LOST))
+    act(() => presence.setState({ name: 'live' }))
+    expect(result.current.shown).toEqual(unknown)
+    expect(counted.watches()).toBe(0)
+    const field = document.createElement('input')
+    result.current.field(field)
+    field.value = 'h'
+    field.dispatchEvent(new Event('input'))
+    expect(presence.ownTyping()).toBeUndefined()
+
+    act(() => result.current.show('ann'))
+    expect(result.current.shown[0]).toMatchObject({ status: 'known', online: true })
+    expect(presence.watched()).toEqual(['ann'])
+    act(() => result.current.show(none))
+    expect(result.current.shown).toEqual(unknown)
+    expect(counted.watches()).toBe(0)
+  })
+
+  test('there is no selection that another user, nobody, could be found in', () => {
+    const presence = createFakePresence({ online: ['', 'null', 'undefined'] })
+    const { result } = hook(presence, () => [usePresence(undefined), usePresence(null)])
+    expect(result.current.map(({ status }) => status)).toEqual(['unknown', 'unknown'])
+  })
+})
+
+test('an id that no user can have is unknown, throws nothing, and is told once, in however many rows and renders', async () => {
+  const { client, transport, errors } = await liveWorld()
+  const bad = ['', 'x'.repeat(129), 'a\u0000b', '\ud800']
+  const Row = ({ userId }: { readonly userId: string }) => <i>{usePresence(userId).status}</i>
+  const page = (rows: number) => (
+    <StrictMode>
+      <PresenceProvider client={client}>
+        {Array.from({ length: rows }, (_, row) => bad.map((id) => <Row key={`${row} ${id}`} userId={id} />))}
+        <Row userId="ann" />
+      </PresenceProvider>
+    </StrictMode>
+  )
+  const { container, rerender } = render(page(5))
+  await act(settle)
+  rerender(page(20))
+  await act(settle)
+  expect(new Set([...container.querySelectorAll('i')].map((row) => row.textContent))).toEqual(
+    new Set(['unknown']),
+  )
+  expect(errors.map((error) => error instanceof PresenceError && error.code)).toEqual(
+    bad.map(() => 'invalid_payload'),
+  )
+  const watches = transport.last.sent.filter(([name]) => name === 'presence:watch')
+  expect(watches).toEqual([['presence:watch', { add: ['ann'] }]])
+})
+
+describe('usePresenceSelector', () => {
+  test('selects whatever can be asked, and renders for nothing else', () => {
+    const presence = createFakePresence({ conversations: { plan: ['ann', 'ben'] } })
+    let renders = 0
+    const { result } = hook(presence, () => {
+      renders += 1
+      return usePresenceSelector((view) => view.getOnlineUsersInConversation('plan').length)
+    })
+    expect(result.current).toBe(0)
+    act(() => presence.setOnline('zoe', true))
+    expect(renders).toBe(1)
+    act(() => presence.setOnline('ben', true))
+    expect([result.current, renders]).toEqual([1, 2])
+  })
+
+  test('takes a selector that is written in place: it sees what the render sees, and the object stays while it says the same', () => {
+    const presence = createFakePresence({ online: ['ann'], conversations: { plan: ['ann'], two: ['ben'] } })
+    const { result, rerender } = renderHook(
+      ({ id }: { readonly id: string }) => {
+        const who = usePresenceSelector((view) => ({ who: view.getOnlineUsersInConversation(id) }))
+        return who
+      },
+      {
+        initialProps: { id: 'plan' },
+        wrapper: ({ children }: { readonly children: ReactNode }) => (
+          <PresenceProvider client={presence}>{children}</PresenceProvider>
+        ),
+      },
+    )
+    const first = result.current
+    expect(first).toEqual({ who: ['ann'] })
+    rerender({ id: 'plan' })
+    expect(result.current).toBe(first)
+    rerender({ id: 'two' })
+    expect(result.current).toEqual({ who: [] })
+    act(() => presence.setOnline('ben', true))
+    expect(result.current).toEqual({ who: ['ben'] })
+  })
+
+  test('takes a comparison of one’s own', () => {
+    const presence = createFakePresence({ conversations: { plan: ['ann', 'ben', 'cyd'] } })
+    const isEqual = (earlier: readonly string[], later: readonly string[]) =>
+      earlier.length > 0 === later.length > 0
+    let renders = 0
+    const { result } = hook(presence, () => {
+      renders += 1
+      return usePresenceSelector((view) => view.getOnlineUsersInConversation('plan'), { isEqual })
+    })
+    act(() => presence.setOnline('ann', true))
+    act(() => presence.setOnline('ben', true))
+    expect([result.current, renders]).toEqual([['ann'], 2])
+    act(() => presence.setConversation('plan', ['cyd']))
+    expect([result.current, renders]).toEqual([[], 3])
+  })
+
+  test('leaves no listener behind when its selector is another one at each render', () => {
+    const counted = countedClient(createFakePresence())
+    const { rerender, unmount } = hook(counted.client, () => usePresenceSelector((view) => view.groups()))
+    for (let turn = 0; turn < 5; turn++) rerender()
+    expect(counted.listeners()).toBe(1)
+    unmount()
+    expect(counted.listeners()).toBe(0)
+  })
+})
+
+test('lists which conversations and groups the user is in', () => {
+  const presence = createFakePresence({ conversations: { plan: ['ann'] }, groups: { crew: ['ann'] } })
+  const { result } = hook(presence, () => [useConversations(), useGroups()])
+  const first = result.current
+  expect(first).toEqual([['plan'], ['crew']])
+  act(() => presence.setConversation('plan', ['ann', 'ben']))
+  expect(result.current).toBe(first)
+  act(() => presence.setConversation('two', ['ann']))
+  act(() => presence.setGroup('crew', undefined))
+  expect(result.current).toEqual([['plan', 'two'], []])
+})
+
+test('useOnlineMembers is another name of useConversationPresence', () => {
+  expect(useOnlineMembers).toBe(useConversationPresence)
+})
+
+describe('useConversationPresence and useGroupPresence', () => {
   test('say who is online, of how many', () => {
     const presence = createFakePresence({
       online: ['ann'],
@@ -405,6 +552,34 @@ describe('the provider', () => {
     const before = renders
     rerender(page(() => undefined))
     expect(renders).toBe(before)
+  })
+
+  test('is told what a client of the host throws when it is asked to watch; an onError that throws as well breaks nothing', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const presence = createFakePresence({ conversations: { plan: ['ann'] } })
+    const refusal = new PresenceError('too_many_watched')
+    const client: PresenceClient = {
+      ...presence,
+      watch() {
+        throw refusal
+      },
+    }
+    const heard: unknown[] = []
+    const onError = (error: unknown) => {
+      heard.push(error)
+      throw new Error('of the host')
+    }
+    const Shown = () => <i>{usePresence('ann').status}</i>
+    const { container } = render(
+      <PresenceProvider client={client} onError={onError}>
+        <Shown />
+      </PresenceProvider>,
+    )
+    expect(heard).toEqual([refusal])
+    expect(container.textContent).toBe('known')
+    // As a browser would have it: outside, where it breaks nothing, and not in silence.
+    expect(() => vi.runAllTimers()).toThrow('of the host')
   })
 
   test('hands the client down for what is done and not shown', () => {

@@ -17,15 +17,19 @@ export function countedClient(client: PresenceClient): CountedClient {
     watches: () => watches,
     client: {
       ...client,
-      select(selector) {
-        const selection = client.select(selector)
+      select(...args) {
+        const selection = client.select(...args)
         return {
           get: () => selection.get(),
-          subscribe(listener) {
+          subscribe(...listener) {
             listeners += 1
-            return once(selection.subscribe(listener), () => (listeners -= 1))
+            return once(selection.subscribe(...listener), () => (listeners -= 1))
           },
         }
+      },
+      subscribe(...selection) {
+        listeners += 1
+        return once(client.subscribe(...selection), () => (listeners -= 1))
       },
       watch(userIds) {
         const end = client.watch(userIds)

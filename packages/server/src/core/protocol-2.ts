@@ -76,7 +76,15 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   return [
     {
       name: 'presence:state',
-      payload: { protocol: 2, at: positionOf(world), users, groups, conversations, devices },
+      payload: {
+        protocol: 2,
+        at: positionOf(world),
+        user: session.user.id,
+        users,
+        groups,
+        conversations,
+        devices,
+      },
     },
   ]
 }

@@ -319,7 +319,8 @@ export function createInbound(options: InboundOptions): Inbound {
       userId: verified.userId,
       rooms: memberships,
       protocol: auth.protocol === 2 ? 2 : 1,
-      position: auth.since ?? undefined,
+      // A position is of one person's picture: whoever signs in on the same device has seen nothing of their own yet.
+      position: auth.sinceUser === verified.userId ? (auth.since ?? undefined) : undefined,
       deviceId: auth.deviceId ?? undefined,
       clientId: auth.clientId ?? undefined,
       label: auth.label ?? undefined,

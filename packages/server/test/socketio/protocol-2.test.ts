@@ -55,6 +55,7 @@ describe('a client of protocol 2', () => {
         {
           protocol: 2,
           at: [expect.any(String), expect.any(Number)],
+          user: 'ann',
           users: [
             ['ann', 1],
             ['bob', 1],
@@ -122,7 +123,7 @@ describe('a client of protocol 2', () => {
     const { at } = syncedOf(before)
     await before.drop()
     await wire.connect('cid')
-    const after = sdk(wire, 'ann', { clientId: 'page', since: at })
+    const after = sdk(wire, 'ann', { clientId: 'page', since: at, sinceUser: 'ann' })
     await after.until((client) => client.told.length > 0)
     expect(after.told).toEqual([
       [
@@ -143,7 +144,12 @@ describe('a client of protocol 2', () => {
     const { at } = syncedOf(before)
     await before.drop()
     await wire.connect('cid')
-    const after = sdk(wire, 'ann', { protocol: '2', clientId: 'page', since: JSON.stringify(at) })
+    const after = sdk(wire, 'ann', {
+      protocol: '2',
+      clientId: 'page',
+      since: JSON.stringify(at),
+      sinceUser: 'ann',
+    })
     await after.until((client) => client.told.length > 0)
     expect(names(after)).toEqual(['presence:diff'])
     expect((after.told[0]?.[1] as PresenceDiff).users).toEqual([['cid', 1]])
@@ -159,9 +165,26 @@ describe('a client of protocol 2', () => {
     await first.until(isSynced)
     const real = syncedOf(first).at?.[0]
     const since = [epoch === 'same' ? real : epoch, n]
-    const second = sdk(wire, 'bob', { since })
+    const second = sdk(wire, 'bob', { since, sinceUser: 'bob' })
     await second.until((client) => client.told.length > 0)
     expect(names(second)).toEqual(['presence:state'])
+  })
+
+  it.each([
+    ['of another person', 'bob', { sinceUser: 'ann' }],
+    ['of nobody', 'ann', {}],
+  ])('that comes with a position %s is told everything', async (_, userId, auth) => {
+    await using wire = await startWire({ rows })
+    const first = sdk(wire, 'ann', { clientId: 'page' })
+    await first.until(isSynced)
+    const { at } = syncedOf(first)
+    // Bob was here at that time, too: what he would be told is nothing, were it his.
+    await wire.connect('bob')
+    await first.drop()
+    const second = sdk(wire, userId, { clientId: 'page', since: at, ...auth })
+    await second.until((client) => client.told.length > 0)
+    expect(names(second)).toEqual(['presence:state'])
+    expect((second.told[0]?.[1] as PresenceState).user).toBe(userId)
   })
 
   it('who was added to a conversation meanwhile is told that one', async () => {
@@ -171,7 +194,7 @@ describe('a client of protocol 2', () => {
     const { at } = syncedOf(before)
     await before.drop()
     wire.rows.addToConversation('new', 'ann')
-    const after = sdk(wire, 'ann', { clientId: 'page', since: at })
+    const after = sdk(wire, 'ann', { clientId: 'page', since: at, sinceUser: 'ann' })
     await after.until((client) => client.told.length > 0)
     expect(names(after)).toEqual(['presence:diff'])
     const { conversations = [], groups = [] } = after.told[0]?.[1] as PresenceDiff
@@ -188,7 +211,7 @@ describe('a client of protocol 2', () => {
     const { at } = syncedOf(before)
     await before.drop()
     wire.rows.removeFromConversation('old', 'ann')
-    const after = sdk(wire, 'ann', { clientId: 'page', since: at })
+    const after = sdk(wire, 'ann', { clientId: 'page', since: at, sinceUser: 'ann' })
     await after.until((client) => client.told.length > 0)
     expect(names(after)).toEqual(['presence:state'])
     expect(syncedOf(after).rooms.has('conversation old')).toBe(false)
