@@ -189,7 +189,7 @@ it('the same holds for a connection that never became a session, and whose pongs
   await using wire = await startWire({
     rows,
     presence: { ...presence, stalledClientMs: 100 },
-    server: { pingInterval: 300, pingTimeout: 300 },
+    server: { pingInterval: 300, pingTimeout: 2_000 },
   })
   await wire.connect('bob')
   using client = await connectTcp(wire.port)

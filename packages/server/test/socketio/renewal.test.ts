@@ -121,7 +121,7 @@ describe('new tokens behind a check that does not answer', () => {
     issuer.publish('1')
     const jwt = { jwksUrl: issuer.url }
     await using wire = await startWire({
-      presence: { auth: jwt, authenticateMs: 100, eventsBurst: 1_000 },
+      presence: { auth: jwt, authenticateMs: 1_000, eventsBurst: 1_000 },
     })
     const ann = await wire.connect('ann', { auth: { token: issuer.token('1', 'ann') } })
     // Keys are not fetched again sooner for a name that is not known.
