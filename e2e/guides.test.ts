@@ -9,7 +9,7 @@ import type { Browser } from 'playwright-core'
 import ts from 'typescript'
 import { createServer } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { PresenceClient } from '@vigie/client'
+import { createPresenceClient, type PresenceClient } from '@vigie/client'
 import { defaultPlatform } from '../packages/client/src/platform.js'
 import { isLive, openSdk } from '../packages/client/test/support/sdk.js'
 import { startWire, token } from '../packages/server/test/support/wire.js'
@@ -141,6 +141,21 @@ describe('keepWithApp of the guide for React Native', () => {
   })
 })
 
+test('keepWithApp asks whether the connection still lives when the network is another one', async () => {
+  const calls: string[] = []
+  const client = createPresenceClient({ url: 'http://127.0.0.1:9', token: 'token' })
+  const phone = fakePhone()
+  await keepWithApp(noting(client, calls), phone)
+  phone.network(true, 'wifi')
+  phone.network(true, 'wifi')
+  calls.length = 0
+  phone.network(true, 'cellular')
+  expect(calls).toEqual(['foreground'])
+  phone.app('background')
+  phone.network(true, 'wifi')
+  expect(calls).toEqual(['foreground', 'background'])
+})
+
 test('the Dart code of the guide for Flutter uses events and fields that the protocol has', async () => {
   const protocol = await readFile(join(ROOT, 'docs/protocol.md'), 'utf8')
   const code = (await codeOfGuide('flutter', ['dart'])).map(({ text }) => text).join('\n')
@@ -237,7 +252,11 @@ async function keepWithApp(client: PresenceClient, phone: Phone): Promise<() => 
 /** A phone in somebody's hand, whose app and network go where the test says. As NetInfo, it speaks when it is listened to. */
 function fakePhone() {
   const app = new Set<(state: string) => void>()
-  const network = new Set<(state: { readonly isConnected: boolean | null }) => void>()
+  interface Network {
+    readonly isConnected: boolean | null
+    readonly type: string
+  }
+  const network = new Set<(state: Network) => void>()
   return {
     appState: {
       currentState: 'active',
@@ -247,14 +266,15 @@ function fakePhone() {
       },
     },
     netInfo: {
-      addEventListener(listener: (state: { readonly isConnected: boolean | null }) => void) {
+      addEventListener(listener: (state: Network) => void) {
         network.add(listener)
-        listener({ isConnected: true })
+        listener({ isConnected: true, type: 'wifi' })
         return () => void network.delete(listener)
       },
     },
     app: (state: string) => app.forEach((tell) => tell(state)),
-    network: (isConnected: boolean | null) => network.forEach((tell) => tell({ isConnected })),
+    network: (isConnected: boolean | null, type = 'wifi') =>
+      network.forEach((tell) => tell({ isConnected, type })),
   }
 }
 

@@ -20,6 +20,30 @@ export interface PresenceCallbacks {
   readonly onTypingStop?: ((conversationId: string, userId: string) => void) | undefined
 }
 
+/**
+ * The callbacks, each of which may throw: that is reported, and keeps nobody from hearing the rest.
+ */
+export function guarded(callbacks: PresenceCallbacks, report: (error: unknown) => void): PresenceCallbacks {
+  const guard = <Args extends readonly unknown[]>(tell: ((...args: Args) => void) | undefined) =>
+    tell &&
+    ((...args: Args) => {
+      try {
+        tell(...args)
+      } catch (error) {
+        report(error)
+      }
+    })
+  const { onPresenceUpdate, onPresenceConversation, onTypingStart, onTypingStop } = callbacks
+  return Object.fromEntries(
+    Object.entries({
+      onPresenceUpdate: guard(onPresenceUpdate),
+      onPresenceConversation: guard(onPresenceConversation),
+      onTypingStart: guard(onTypingStart),
+      onTypingStop: guard(onTypingStop),
+    }).filter(([, tell]) => tell),
+  )
+}
+
 /** Calls what `callbacks` has for the way from `before` to `after`. Ends of typing come first, beginnings last. */
 export function callBack(callbacks: PresenceCallbacks, before: Shown, after: Shown, changes: Changes): void {
   const { onPresenceUpdate, onPresenceConversation, onTypingStart, onTypingStop } = callbacks

@@ -3,9 +3,10 @@
  */
 import type { ConversationId, DeviceId, Position, PresenceAuth } from '@vigie/protocol'
 import type { Socket } from 'socket.io-client'
-import { callBack, type PresenceCallbacks } from './callbacks.js'
+import { callBack, guarded, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
+import { followPage, ownPage, type Page, type PageActions } from './page.js'
 import {
   createStore,
   type IsEqual,
@@ -58,6 +59,11 @@ export interface PresenceClientOptions extends PresenceCallbacks, TimesOptions {
    * what listeners throw. Without it, the errors of listeners are thrown into the void of a timer, as a browser does.
    */
   readonly onError?: ((error: unknown) => void) | undefined
+  /**
+   * Whether a browser page's life is followed: the network that is back, a page that is frozen or runs again, a phone's
+   * page that is hidden. `false` if you call `background` and `foreground` yourself. @default true, where there is a page
+   */
+  readonly followPage?: boolean | undefined
   /** Time and chance, for tests. */
   readonly platform?: Platform | undefined
 }
@@ -166,7 +172,7 @@ export const BACKGROUND_GRACE_MAX_MS = 60_000
  * presence.connect()
  */
 export function createPresenceClient(options: PresenceClientOptions): SocketPresenceClient {
-  const transport = socketIoTransport(options.url, options.socketOptions)
+  const transport = socketIoTransport(options.url, options.socketOptions, options.platform)
   return { ...createClient(options, transport), socket: transport.socket }
 }
 
@@ -174,6 +180,7 @@ export function createPresenceClient(options: PresenceClientOptions): SocketPres
 export function createClient(
   options: Omit<PresenceClientOptions, 'url' | 'socketOptions'>,
   transport: Transport,
+  page: Page | undefined = options.followPage === false ? undefined : ownPage(),
 ): PresenceClient {
   const platform = options.platform ?? defaultPlatform
   const clientId = randomId(platform)
@@ -189,6 +196,7 @@ export function createClient(
   /** Conversations in which others are shown as typing. */
   const typedIn = new Set<ConversationId>()
   let typingTimer: unknown
+  let stopFollowing: (() => void) | undefined
 
   /** Whatever the host's `onError` does, what reports goes on. */
   function report(error: unknown): void {
@@ -213,10 +221,12 @@ export function createClient(
   }
 
   const store = createStore(reportListener)
-  const tellCallbacks = inOrder((before: Shown, after: Shown, what: Changes) =>
-    callBack(options, before, after, what),
+  const callbacks = guarded(options, reportListener)
+  store.onUpdate(
+    inOrder((before: Shown, after: Shown, what: Changes) => {
+      callBack(callbacks, before, after, what)
+    }),
   )
-  store.onUpdate(tellCallbacks)
 
   const connection = createConnection({
     ...DEFAULT_TIMES,
@@ -245,6 +255,10 @@ export function createClient(
     },
     changed(state) {
       isLive = false
+      if (state.name === 'closed') {
+        stopFollowing?.()
+        stopFollowing = undefined
+      } else if (page) stopFollowing ??= followPage(page, pageActions)
       watch.end()
       typing.reset()
       typedIn.clear()
@@ -345,6 +359,36 @@ export function createClient(
     return true
   }
 
+  function background(graceMs = BACKGROUND_GRACE_MAX_MS): void {
+    backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
+    typing.reset()
+    send(['presence:background', { graceMs: backgroundGraceMs }])
+  }
+
+  /** Only what was said is taken back; a connection made from here on never hears of the background. */
+  function endBackground(): void {
+    if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
+    backgroundGraceMs = undefined
+  }
+
+  function foreground(): void {
+    endBackground()
+    connection.hurry()
+  }
+
+  const pageActions: PageActions = {
+    background: () => {
+      background()
+    },
+    foreground,
+    goodbye: endBackground,
+    hurry: () => {
+      connection.hurry()
+    },
+    probe: () => {
+      connection.probe()
+    },
+  }
   const ownTyping = {
     start(conversationId: string) {
       // Whoever types is not about to be frozen any more: the server sees it so, too.
@@ -363,17 +407,8 @@ export function createClient(
     },
     close: () => connection.close(),
     leave: ({ scope = 'session' } = {}) => connection.leave(scope),
-    background(graceMs = BACKGROUND_GRACE_MAX_MS) {
-      backgroundGraceMs = Math.round(Math.min(BACKGROUND_GRACE_MAX_MS, Math.max(0, graceMs)))
-      typing.reset()
-      send(['presence:background', { graceMs: backgroundGraceMs }])
-    },
-    foreground() {
-      // Only what was said is taken back; a connection made from here on never hears of the background.
-      if (backgroundGraceMs !== undefined) send(['presence:foreground', {}])
-      backgroundGraceMs = undefined
-      connection.hurry()
-    },
+    background,
+    foreground,
     startTyping: ownTyping.start,
     stopTyping: ownTyping.stop,
     bindTyping: (input, conversationId) => bindTyping(ownTyping, input, conversationId),
@@ -398,21 +433,13 @@ function timesOf(options: TimesOptions): Partial<ConnectionTimes> {
   )
 }
 
-/** A listener that makes another update happen hears of it after the one that it is told of just now. */
+/** A listener that makes another update happen hears of it after the one that it is told of just now. `tell` never throws. */
 function inOrder<Args extends readonly unknown[]>(tell: (...args: Args) => void): (...args: Args) => void {
   const waiting: Args[] = []
   return (...args) => {
     waiting.push(args)
     if (waiting.length > 1) return
-    let failure: { readonly error: unknown } | undefined
-    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) {
-      try {
-        tell(...next)
-      } catch (error) {
-        failure ??= { error }
-      }
-    }
-    if (failure) throw failure.error
+    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) tell(...next)
   }
 }
 

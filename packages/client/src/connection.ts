@@ -104,8 +104,8 @@ interface Run {
   isOpen: boolean
   liveSinceMs: number | undefined
   readonly startedAtMs: number
-  /** When anything last came over its link. */
-  heardAtMs: number
+  /** How often anything came over its link. No time: the wall clock may jump. */
+  heard: number
   isProbing: boolean
   readonly pending: Set<(answer: Answer) => void>
 }
@@ -131,6 +131,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   let endedToken: string | undefined
   /** Of whose picture the client has; undefined before the first token. */
   let shown: { readonly token: string | undefined; readonly user: string | undefined } | undefined
+  let asks = 0
   /** It was ended by somebody since: the next token may be of anybody. */
   let wasEnded = false
   /** The goodbye under way. The transport has one link at a time. */
@@ -158,7 +159,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       isOpen: false,
       liveSinceMs: undefined,
       startedAtMs: platform.now(),
-      heardAtMs: 0,
+      heard: 0,
       isProbing: false,
       pending: new Set(),
     }
@@ -171,7 +172,7 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   async function dial(mine: Run): Promise<void> {
     try {
-      const [token] = await Promise.all([readToken(), goodbye])
+      const { token } = await readToken()
       // Meanwhile it was closed, or took too long and another attempt has begun.
       if (run !== mine) return
       if (token !== undefined && token === endedToken) {
@@ -180,9 +181,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         tryLater('token_expired')
         return
       }
-      meet(token)
-      if (run !== mine) return
-      const auth = await options.auth()
+      const [auth] = await Promise.all([options.auth(), goodbye])
       if (run !== mine) return
       mine.token = token
       mine.link = transport.open({ ...auth, ...(token !== undefined && { token }) }, eventsOf(mine))
@@ -197,8 +196,13 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   }
 
-  async function readToken(): Promise<string | undefined> {
-    return typeof tokenSource === 'function' ? tokenSource() : tokenSource
+  /** However late it comes, the last that was asked for says whose picture may be shown from then on. */
+  async function readToken(): Promise<{ readonly token: string | undefined; readonly isOthers: boolean }> {
+    const ask = ++asks
+    const token = typeof tokenSource === 'function' ? await tokenSource() : tokenSource
+    const isOthers = !isSameUser(token)
+    if (ask === asks && state.name !== 'closed') meet(token)
+    return { token, isOthers }
   }
 
   /**
@@ -213,10 +217,11 @@ export function createConnection(options: ConnectionOptions): Connection {
     return !wasEnded
   }
 
-  /** The token is about to be used. */
+  /** From now on what is shown is of the token's person. */
   function meet(token: string | undefined): void {
     const isSame = isSameUser(token)
-    shown = { token, user: token === undefined ? undefined : userIn(token) }
+    const named = token === undefined ? undefined : userIn(token)
+    shown = { token, user: named ?? (isSame ? shown?.user : undefined) }
     wasEnded = false
     if (!isSame) options.otherUser()
   }
@@ -243,7 +248,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       <Payload>(handle: (payload: Payload) => void) =>
       (payload: Payload) => {
         if (run !== mine) return
-        mine.heardAtMs = platform.now()
+        mine.heard += 1
         handle(payload)
       }
     return {
@@ -370,8 +375,9 @@ export function createConnection(options: ConnectionOptions): Connection {
       const timer = platform.setTimeout(() => {
         settle({ ok: false, error: { code: 'unavailable', message: 'The server did not answer.' } })
       }, options.answerTimeoutMs)
+      const { heard } = mine
       const doubtTimer = platform.setTimeout(() => {
-        if (run === mine && mine.heardAtMs <= sentAtMs) probe()
+        if (run === mine && mine.heard === heard) probe()
       }, DOUBT_MS)
       const settle = (answer: Answer) => {
         if (!mine.pending.delete(settle)) return
@@ -382,16 +388,11 @@ export function createConnection(options: ConnectionOptions): Connection {
       }
       mine.pending.add(settle)
       link.send(message, (answer) => {
-        mine.heardAtMs = platform.now()
+        mine.heard += 1
         if (mine.pending.has(settle)) roundTripMs = platform.now() - sentAtMs
         settle(answer)
       })
     })
-  }
-
-  /** What came a moment ago says that the line lives. */
-  function probeUnlessHeard(): void {
-    if (run && platform.now() - run.heardAtMs >= PROBE_MS / 2) probe()
   }
 
   function probe(): void {
@@ -404,21 +405,21 @@ export function createConnection(options: ConnectionOptions): Connection {
       mine.pending.delete(end)
       platform.clearTimeout(timer)
     }
-    const wait = () => {
+    const wait = (heard: number | undefined) => {
       timer = platform.setTimeout(() => {
         // What was on its way already comes in a burst; what goes on coming is a line that lives, if a slow one.
-        if (platform.now() - mine.heardAtMs < PROBE_MS / 2) {
-          wait()
+        if (mine.heard !== heard) {
+          wait(mine.heard)
           return
         }
         end()
         if (run === mine) tryLater('timeout')
-      }, PROBE_MS)
+      }, PROBE_MS / 2)
     }
     mine.pending.add(end)
-    wait()
+    wait(undefined)
     mine.link.send(PROBE, () => {
-      mine.heardAtMs = platform.now()
+      mine.heard += 1
       end()
     })
   }
@@ -434,15 +435,14 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** Fails softly: at its end the server cuts the connection, and the next one asks for a token again. */
   async function refresh(mine: Run, failed: number): Promise<void> {
     try {
-      const token = await readToken()
+      const { token, isOthers } = await readToken()
       if (run !== mine) return
       if (token === undefined || token === mine.token)
         throw new PresenceError('token_expired', 'There is no newer token yet.')
-      if (!isSameUser(token)) return changeUser()
+      if (isOthers) return changeUser()
       await request(['presence:token', { token }])
       if (run !== mine) return
       mine.token = token
-      meet(token)
       planRefresh(mine, token, true)
     } catch (error) {
       if (run !== mine) return
@@ -475,8 +475,8 @@ export function createConnection(options: ConnectionOptions): Connection {
     },
     hurry() {
       if (state.name === 'backingOff') start()
-      else if (state.name === 'live') probeUnlessHeard()
-      else if (run && platform.now() - run.startedAtMs >= PROBE_MS) {
+      else if (state.name === 'live') probe()
+      else if (run && Math.abs(platform.now() - run.startedAtMs) >= PROBE_MS) {
         // An attempt that began on another network, or before the sleep.
         endRun((link) => link.drop())
         start()

@@ -1,6 +1,5 @@
 /** The client for tests of components: what a test sets is what the real store shows. */
 import { expect, test } from 'vitest'
-import { PresenceError } from '../src/index.js'
 import { createFakePresence } from '../src/testing/index.js'
 import { START } from './support/fakes.js'
 

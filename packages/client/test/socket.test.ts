@@ -1,11 +1,14 @@
 /** Real sockets: what the transport makes of Socket.IO, against a small server that speaks protocol 2. */
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, createServer as createProxy, type AddressInfo } from 'node:net'
 import { Server, type Socket } from 'socket.io'
 import { describe, expect, test } from 'vitest'
 import type { Answer, ConversationId } from '@vigie/protocol'
 import { createPresenceClient, type ConnectionState, type PresenceClientOptions } from '../src/index.js'
+import { defaultPlatform } from '../src/platform.js'
+import { OPEN_TIMEOUT_MS } from '../src/transport.js'
 import { at, change, count, room, state } from './support/fakes.js'
 
 interface SmallServer extends AsyncDisposable {
@@ -196,3 +199,76 @@ test('a server that is not there yet is found when it is', async () => {
   http.listen(Number(port), '127.0.0.1')
   await mine.reached('live')
 })
+
+test('what is said to a line that Socket.IO takes for dead is not said to the next one; the host’s own message is', async () => {
+  await using server = await smallServer()
+  using mine = open(server.url, { socketOptions: { transports: ['websocket'] } })
+  const first = await server.next()
+  first.emit('presence:state', PICTURE)
+  await mine.reached('live')
+  const { socket } = mine.client
+  // The wall clock jumps, as after a sleep: the time of the server's ping is over, and nothing has said so yet.
+  const { now } = Date
+  Date.now = () => now() + 3_600_000
+  try {
+    mine.client.startTyping('c')
+    socket.emit('message', 'of the host')
+  } finally {
+    Date.now = now
+  }
+  const heard: string[] = []
+  const second = await server.next()
+  const message = deferred<string>()
+  second.onAny((name: string) => {
+    heard.push(name)
+    if (name === 'message') message.resolve(name)
+  })
+  second.emit('presence:state', PICTURE)
+  await message.promise
+  expect(heard).toEqual(['message'])
+})
+
+describe('a way to the server that hangs', () => {
+  test.each([
+    ['never answers the upgrade', ''],
+    [
+      'answers the upgrade, and then nothing',
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n',
+    ],
+  ])('because a proxy %s is given up, and the next attempt begins with polling', async (_, answer) => {
+    await using server = await smallServer()
+    const proxy = createProxy((client) => {
+      client.on('error', () => {})
+      client.once('data', (request) => {
+        const text = String(request)
+        if (!/upgrade: websocket/iu.test(text)) {
+          const to = connect(Number(new URL(server.url).port), '127.0.0.1')
+          to.on('error', () => client.destroy())
+          to.write(request)
+          client.pipe(to).pipe(client)
+          return
+        }
+        const key = /sec-websocket-key: (\S+)/iu.exec(text)?.[1] ?? ''
+        const accept = createHash('sha1')
+          .update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+          .digest('base64')
+        if (answer) client.write(`${answer}Sec-WebSocket-Accept: ${accept}\r\n\r\n`)
+      })
+    })
+    proxy.listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    const platform = { ...defaultPlatform, setTimeout: hurried(defaultPlatform.setTimeout) }
+    using mine = open(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, { platform })
+    const socket = await server.next()
+    socket.emit('presence:state', PICTURE)
+    await mine.reached('live')
+    expect(socket.conn.transport.name).toBe('polling')
+    mine.client.close()
+    proxy.close()
+  })
+})
+
+/** Of the timers only the one that waits for a way to open comes sooner. */
+function hurried(start: typeof defaultPlatform.setTimeout): typeof defaultPlatform.setTimeout {
+  return (run, delayMs) => start(run, delayMs === OPEN_TIMEOUT_MS ? 50 : delayMs)
+}

@@ -14,6 +14,7 @@ import type {
   UserId,
 } from '@vigie/protocol'
 import { createClient, type PresenceClient, type PresenceClientOptions } from '../../src/client.js'
+import type { Page } from '../../src/page.js'
 import type { Platform } from '../../src/platform.js'
 import type { ClientMessage, LinkEvents, Transport } from '../../src/transport.js'
 
@@ -76,6 +77,8 @@ export interface FakeLink {
   diff(payload: PresenceDiff): void
   closed(data: Partial<ErrorPayload>): void
   lose(): void
+  /** It was never open. */
+  fail(cause: string): void
   refuse(data: unknown): void
   disconnect(): void
   /** Answers the oldest message that has no answer yet. */
@@ -107,6 +110,7 @@ export function fakeTransport(): FakeTransport {
         },
         ...events,
         lose: () => events.ended({ type: 'lost' }),
+        fail: (cause) => events.ended({ type: 'lost', cause }),
         refuse: (data) => events.ended({ type: 'refused', data }),
         disconnect: () => events.ended({ type: 'ended' }),
         answer: (answer = { ok: true }) => acknowledgements.shift()?.(answer),
@@ -136,13 +140,14 @@ export interface FakeWorld {
 }
 
 /** A client on fakes, not connected yet. */
-export function fakeWorld(options: Partial<PresenceClientOptions> = {}): FakeWorld {
+export function fakeWorld(options: Partial<PresenceClientOptions> = {}, page?: Page): FakeWorld {
   const clock = fakeClock()
   const transport = fakeTransport()
   const errors: unknown[] = []
   const client = createClient(
     { token: 'token', platform: clock, onError: (error) => errors.push(error), ...options },
     transport,
+    page,
   )
   return { clock, transport, client, errors }
 }
