@@ -96,7 +96,7 @@ function changeOwnRooms(
       if (counted && !kept.has(counted.room)) leaveCounted(world, counted, person)
     }
   }
-  setOwnRooms(person, after)
+  setOwnRooms(world, person, after)
   for (const { counted } of after ?? []) if (counted) joinCounted(world, counted, person)
   for (const room of before) if (room.holders === 0) letGo(world, room)
   settleDisagreement(world, person)

@@ -132,6 +132,8 @@ export interface Room {
   typing: Map<Person, Set<Session>> | undefined
   /** In count mode, and only then. */
   counted: CountedRoom | undefined
+  /** The last visit that met this room. */
+  visited: number
   /** What protocol 2 says of the room, once somebody has asked, until it changes: one for all members. */
   snapshot: RoomSnapshot | undefined
 }

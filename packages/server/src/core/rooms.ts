@@ -28,6 +28,7 @@ export function ensureRoom(world: World, name: RoomName): Room {
     locals: NOBODY,
     typing: undefined,
     counted: undefined,
+    visited: 0,
     snapshot: undefined,
   }
   if (name.kind === 'group') world.groups.set(name.id, room)
@@ -58,7 +59,6 @@ export function peopleIn(world: World, ids: readonly UserId[]): readonly Person[
 export function setRoster(world: World, room: Room, roster: readonly Person[]): void {
   const before = room.roster
   room.roster = roster
-  // In a storm nearly every room is new.
   if (before.length === 0) {
     for (const person of roster) addToRoster(room, person)
     return
@@ -140,7 +140,7 @@ export function holdersOf({ people }: World, room: Room): readonly Person[] {
  * The person's own rows name these rooms now, and the person is local; undefined: they are not needed any more. Of rooms
  * in count mode the caller says who joins and leaves.
  */
-export function setOwnRooms(person: Person, rooms: readonly Room[] | undefined): void {
+export function setOwnRooms(world: World, person: Person, rooms: readonly Room[] | undefined): void {
   for (const room of person.ownRooms ?? NO_ROOMS) room.holders--
   for (const room of rooms ?? NO_ROOMS) room.holders++
   if (!person.ownRooms && rooms)
@@ -148,12 +148,15 @@ export function setOwnRooms(person: Person, rooms: readonly Room[] | undefined):
   if (person.ownRooms && !rooms)
     for (const room of person.memberOf) room.locals = withoutItem(room.locals, person)
   // Of a local person the list has just the right length; where nothing disagrees and nothing is counted, it is one list.
-  if (rooms && isSameSet(person.memberOf, rooms)) person.memberOf = rooms
+  if (rooms && isSameSet(world, person.memberOf, rooms)) person.memberOf = rooms
   else if (!person.ownRooms !== !rooms) person.memberOf = person.memberOf.slice()
   person.ownRooms = rooms
 }
 
 /** Neither list has a room twice. */
-function isSameSet(some: readonly Room[], others: readonly Room[]): boolean {
-  return some.length === others.length && others.every((room) => some.includes(room))
+function isSameSet(world: World, some: readonly Room[], others: readonly Room[]): boolean {
+  if (some.length !== others.length) return false
+  const visit = ++world.visit
+  for (const room of some) room.visited = visit
+  return others.every((room) => room.visited === visit)
 }

@@ -57,7 +57,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'one list of rooms where a roster disagrees',
     file: 'rooms.ts',
-    from: 'if (rooms && isSameSet(person.memberOf, rooms))',
+    from: 'if (rooms && isSameSet(world, person.memberOf, rooms))',
     to: 'if (rooms && rooms.length === person.memberOf.length)',
   },
   {
