@@ -90,8 +90,8 @@ interface Listener<Value> {
 }
 
 /**
- * `report` hears what selectors, comparisons and listeners throw: one that fails must not keep the others from hearing.
- * What `report` itself throws is thrown to whoever updates or subscribes, once everybody has heard.
+ * `report` hears what selectors, comparisons and listeners throw: one that fails must not keep the others from hearing. So
+ * `report` itself must not throw, unless a test is to fail at once.
  */
 export function createStore(report: (error: unknown) => void): Store {
   let shown: Shown = NOTHING_SHOWN
@@ -99,7 +99,6 @@ export function createStore(report: (error: unknown) => void): Store {
   /** What the selector that runs just now has read; undefined when none runs. */
   let reading: Reads | undefined
   const readers = new Map<Kind, Map<string, Set<Entry>>>()
-  let failed: { readonly error: unknown } | undefined
   const updateListeners: ((before: Shown, after: Shown, changes: Changes) => void)[] = []
 
   const view = createView(
@@ -144,19 +143,8 @@ export function createStore(report: (error: unknown) => void): Store {
       // A listener may be asynchronous, and nobody else would hear that it failed.
       if (result instanceof Promise) result.catch(report)
     } catch (error) {
-      try {
-        report(error)
-      } catch (again) {
-        failed ??= { error: again }
-      }
+      report(error)
     }
-  }
-
-  /** Throws what `report` has thrown. */
-  function rethrow(): void {
-    const thrown = failed
-    failed = undefined
-    if (thrown) throw thrown.error
   }
 
   function select<Value>(
@@ -209,7 +197,6 @@ export function createStore(report: (error: unknown) => void): Store {
         // With listeners it is refreshed by updates; without, when it is asked for.
         if (listeners.size === 0 && seen !== version) refresh(new Map())
         else if (seen === -1) entry.refresh()
-        rethrow()
         return (selected as Selected<Value>).value
       },
       subscribe(call, { immediate = false } = {}) {
@@ -220,7 +207,6 @@ export function createStore(report: (error: unknown) => void): Store {
           if (immediate) tell(listener)
           else listener.heard = selected
         }
-        rethrow()
         return () => {
           if (listeners.delete(listener) && listeners.size === 0) unregister(entry)
         }
@@ -272,7 +258,6 @@ export function createStore(report: (error: unknown) => void): Store {
       const after = shown
       for (const listener of updateListeners) guarded(() => listener(before, after, changes))
       for (const entry of entries) entry.tell()
-      rethrow()
     },
     onUpdate(listener) {
       updateListeners.push(listener)
