@@ -150,9 +150,9 @@ export function createStore(report: (error: unknown) => void): Store {
     let isTrue = false
 
     /** A comparison that throws has found no equal: what is shown is true, and perhaps told once too often. */
-    const isTheSame = (earlier: Value, later: Value) => {
-      let isIt = Object.is(earlier, later)
-      if (!isIt) guarded(() => void (isIt = isEqual(earlier, later)))
+    const isTheSame = (before: Value, after: Value) => {
+      let isIt = Object.is(before, after)
+      if (!isIt) guarded(() => void (isIt = isEqual(before, after)))
       return isIt
     }
     const refresh = () => {
