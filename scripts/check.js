@@ -8,6 +8,7 @@ import { dirname, join, normalize } from 'node:path'
 import { exit, execPath, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { writeCommonJs } from './commonjs.js'
 import { documents } from './docs.js'
 import { importFindings } from './imports.js'
 
@@ -31,6 +32,7 @@ const checks = [
   ['types', () => tool('tsc', '-b')],
   ['lint', () => tool('eslint', '--max-warnings=0', '.')],
   ['circles and layers', () => importFindings()],
+  ['CommonJS', commonJs],
   ...PUBLISHED.map((path) => [`package ${path}`, () => tool('publint', '--strict', path)]),
   ...PUBLISHED.map((path) => [`package types ${path}`, () => packageTypes(path)]),
   ['generated documents', generatedDocuments],
@@ -81,13 +83,20 @@ async function tool(name, ...args) {
   }
 }
 
-/** Whether every entry of the package, as npm would pack it, resolves with its types. */
+/** What is packed beside `dist`; `publint` looks at it where it lies. */
+async function commonJs() {
+  const packages = manifests.filter(({ manifest }) => manifest.main?.startsWith('./cjs/'))
+  await Promise.all(packages.map(({ path }) => writeCommonJs(join(root, dirname(path)))))
+  return []
+}
+
+/** Whether every entry of the package, as npm would pack it, resolves with its types, in each of TypeScript's modes. */
 async function packageTypes(path) {
   const { manifest } = manifests.find((entry) => entry.path === `${path}/package.json`)
   const entries = Object.keys(manifest.exports).filter((entry) => entry !== './package.json')
   // A package without an entry (the command line) has no types to be wrong about.
   if (entries.length === 0) return []
-  return tool('attw', '--pack', path, '--profile', 'esm-only', '--entrypoints', ...entries)
+  return tool('attw', '--pack', path, '--entrypoints', ...entries)
 }
 
 async function generatedDocuments() {

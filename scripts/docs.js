@@ -32,6 +32,7 @@ async function errorsDocument() {
     made('packages/protocol/src/errors.ts'),
     '# Errors',
     'Every refusal and every close has a code. It is `error.code` in an acknowledgement `{ ok: false, error }`, `data.code` in a `connect_error`, and `code` in `presence:closed`, the last event before the server ends a session for good.',
+    'One refusal is not told: where a client of protocol 1 may not come in and `retry` is not `never`, the connection is cut instead, so that stock clients come back ([how connections end](protocol.md#ends-and-returns)).',
     '`retry` says what a client does next: `now`: connect again at once; `backoff`: again, later and later; `never`: not with what it has.',
     table(
       ['code', 'retry', 'what happened', 'what the client does'],

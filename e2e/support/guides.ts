@@ -20,7 +20,7 @@ export async function codeOfGuide(guide: string, languages: readonly string[]): 
   return blocks
     .filter(([, language = '']) => languages.includes(language))
     .map(([, , text = '']) => {
-      const file = /^(?:\/\/|<!--) (\S+?)(?: -->)?\n/u.exec(text)?.[1]
+      const file = /^(?:\/\/|#|<!--) (\S+?)(?: -->)?\n/u.exec(text)?.[1]
       if (file === undefined) throw new Error(`A block of ${guide}.md names no file:\n${text}`)
       return { file, text }
     })

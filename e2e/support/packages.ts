@@ -22,6 +22,7 @@ export interface Ran {
 export interface FreshProject extends AsyncDisposable {
   readonly path: string
   write(file: string, text: string): Promise<void>
+  read(file: string): Promise<string>
   /** Runs a program in the folder and waits for its end. */
   run(command: string, ...args: string[]): Promise<Ran>
 }
@@ -32,6 +33,7 @@ export async function emptyProject(): Promise<FreshProject> {
   return {
     path,
     write: (file, text) => writeFile(join(path, file), text),
+    read: (file) => readFile(join(path, file), 'utf8'),
     run: (command, ...args) => run(path, command, args),
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
   }
@@ -55,7 +57,7 @@ export async function installedProject(): Promise<FreshProject> {
       tarballs.push(`./packed/${/^\S+\.tgz$/mu.exec(output)?.[0] ?? ''}`)
     }
     await project.write('package.json', JSON.stringify({ name: 'fresh', private: true, type: 'module' }))
-    const beside = await Promise.all(BESIDE.map(async (name) => `${name}@${await versionOf(name)}`))
+    const beside = await versionsOf(BESIDE)
     must(
       await project.run('npm', 'install', '--no-audit', '--no-fund', '--save-exact', ...tarballs, ...beside),
     )
@@ -70,6 +72,11 @@ export async function installedProject(): Promise<FreshProject> {
 export function must(ran: Ran): Ran {
   if (ran.code !== 0) throw new Error(`It ended with ${ran.code}:\n${ran.output}`)
   return ran
+}
+
+/** `name@version` of each, in the version that this repository has. */
+export async function versionsOf(names: readonly string[]): Promise<readonly string[]> {
+  return Promise.all(names.map(async (name) => `${name}@${await versionOf(name)}`))
 }
 
 async function versionOf(name: string): Promise<string> {

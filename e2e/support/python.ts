@@ -1,7 +1,11 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { codeOfGuide } from './guides.js'
 import { startProcess, type StartedProcess } from './process.js'
 
 const run = promisify(execFile)
@@ -56,6 +60,64 @@ export function startPythonClient(url: string, token: string): PythonClient {
   }
 }
 
+/** How to start {@link startPythonGuide}. */
+export interface PythonGuideOptions {
+  readonly kind: 'async' | 'sync'
+  readonly transport: 'websocket' | 'polling'
+  readonly url: string
+  /** What the server checks tokens with: the client makes its own. */
+  readonly secret: string
+  readonly userId: string
+  readonly tokenLifeS: number
+}
+
+/** The client of the guide for other languages, as a process of its own. */
+export interface PythonGuide extends AsyncDisposable {
+  /** Everything that it printed, in order. */
+  readonly events: readonly PythonEvent[]
+  readonly process: StartedProcess
+  /** The first event after the first `from` for which `predicate` holds. */
+  waitFor(name: string, predicate?: (data: unknown) => boolean, from?: number): Promise<PythonEvent>
+  emit(name: string, data: unknown): void
+  leave(): void
+}
+
+/**
+ * Starts the Python client of docs/guides/other-languages.md, as it stands there; {@link installPythonGuide} must have
+ * been called.
+ */
+export async function startPythonGuide(options: PythonGuideOptions): Promise<PythonGuide> {
+  const { kind, transport, url, secret, userId, tokenLifeS } = options
+  const folder = await mkdtemp(join(tmpdir(), 'vigie-python-'))
+  for (const { file, text } of await codeOfGuide('other-languages', ['python'])) {
+    await writeFile(join(folder, file), text)
+  }
+  const script = fileURLToPath(new URL('python-guide.py', import.meta.url))
+  const child = startProcess([script, kind, transport, url, secret, userId, String(tokenLifeS)], {
+    command: PYTHON,
+    env: { PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: folder, PYTHONHOME: undefined },
+  })
+  return {
+    get events() {
+      return child.lines.flatMap(parse)
+    },
+    process: child,
+    waitFor: (name, predicate = () => true, from = 0) =>
+      child.find(name, () =>
+        child.lines
+          .flatMap(parse)
+          .slice(from)
+          .find(({ event, data }) => event === name && predicate(data)),
+      ),
+    emit: (name, data) => child.write(JSON.stringify({ emit: name, data })),
+    leave: () => child.write(JSON.stringify({ leave: true })),
+    [Symbol.asyncDispose]: async () => {
+      await child[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
 /** A traceback is no event; it stays in the process's lines, which a failed wait prints. */
 function parse(line: string): PythonEvent[] {
   return line.startsWith('{') ? [JSON.parse(line) as PythonEvent] : []
@@ -67,6 +129,19 @@ function parse(line: string): PythonEvent[] {
  */
 export async function installPythonClient(): Promise<void> {
   await install('import socketio, aiohttp', ['python3-socketio', 'python3-aiohttp'])
+}
+
+/**
+ * Makes sure that python-socketio is there, with what it wants for clients of both kinds and both transports.
+ * @throws Error with one sentence that says what to install.
+ */
+export async function installPythonGuide(): Promise<void> {
+  await install('import socketio, aiohttp, requests, websocket', [
+    'python3-socketio',
+    'python3-aiohttp',
+    'python3-requests',
+    'python3-websocket',
+  ])
 }
 
 /**

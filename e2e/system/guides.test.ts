@@ -1,4 +1,4 @@
-/** The code of docs/guides that only other people's compilers can judge: React Native's types, Dart's grammar. */
+/** The code of docs/guides that only other people's compilers can judge: React Native's types, the grammars of Dart, Java, Go, Rust and C++. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -13,7 +13,7 @@ const PHONE = [
   'react@19.3.1',
   '@types/react@19.3.0',
 ]
-/** A grammar of Dart 3 as WebAssembly, and a runtime that reads it: nothing is compiled at install. */
+/** Grammars as WebAssembly, and a runtime that reads them: nothing is compiled at install. */
 const GRAMMAR = ['web-tree-sitter@0.25.10', 'tree-sitter-wasms@0.1.13']
 const INSTALL = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact']
 const SLOW_MS = 300_000
@@ -54,33 +54,41 @@ test('the guide for React Native names the versions that its code was compiled a
   expect(guide).toContain(`the types of ${native}, ${network} and ${storage}`)
 })
 
-describe('the Dart code in the guide for Flutter', () => {
+describe('the code in the guides that no compiler of ours judges', () => {
   let project: FreshProject
   beforeAll(async () => {
     project = await emptyProject()
-    await project.write('package.json', JSON.stringify({ name: 'dart', private: true, type: 'module' }))
+    await project.write('package.json', JSON.stringify({ name: 'grammar', private: true, type: 'module' }))
     must(await project.run('npm', ...INSTALL, ...GRAMMAR))
     await project.write('parse.js', PARSE)
   }, SLOW_MS)
   afterAll(() => project[Symbol.asyncDispose]())
 
-  /** Where the grammar finds what is no Dart, as `line: what`. */
-  const parse = async (file: string, text: string): Promise<string[]> => {
+  /** Where the grammar finds what is not of the language, as `line: what`. */
+  const parse = async (language: string, file: string, text: string): Promise<string[]> => {
     await project.write(file, text)
-    const { output } = must(await project.run(process.execPath, 'parse.js', file))
+    const { output } = must(await project.run(process.execPath, 'parse.js', language, file))
     return JSON.parse(output) as string[]
   }
 
-  test('is Dart', async () => {
-    const files = await codeOfGuide('flutter', ['dart'])
-    expect(files.length).toBeGreaterThan(2)
-    for (const { file, text } of files) expect(await parse(file, text), file).toEqual([])
-  })
+  describe.for([
+    ['dart', 'flutter', 'dart', 3, 'void main() { final x = ; }'],
+    ['java', 'other-languages', 'java', 1, 'class Wrong { int x = ; }'],
+    ['go', 'other-languages', 'go', 1, 'func wrong() { x := }'],
+    ['rust', 'other-languages', 'rust', 1, 'fn wrong() { let x = ; }'],
+    ['cpp', 'other-languages', 'cpp', 1, 'int wrong() { int x = ; }'],
+  ] as const)('%s, in the guide %s', ([language, guide, block, atLeast, wrong]) => {
+    test('is of that language', async () => {
+      const files = await codeOfGuide(guide, [block])
+      expect(files.length).toBeGreaterThanOrEqual(atLeast)
+      for (const { file, text } of files) expect(await parse(language, file, text), file).toEqual([])
+    })
 
-  test('would be refused with a bracket less, or a statement that is none', async () => {
-    const { text } = (await codeOfGuide('flutter', ['dart']))[0]!
-    expect(await parse('less.dart', text.replace('{', ''))).not.toEqual([])
-    expect(await parse('none.dart', `${text}\nvoid main() { final x = ; }\n`)).not.toEqual([])
+    test('would be refused with a bracket less, or a statement that is none', async () => {
+      const { text } = (await codeOfGuide(guide, [block]))[0]!
+      expect(await parse(language, 'less', text.replace('{', ''))).not.toEqual([])
+      expect(await parse(language, 'wrong', `${text}\n${wrong}\n`)).not.toEqual([])
+    })
   })
 })
 
@@ -129,12 +137,12 @@ import { Language, Parser } from 'web-tree-sitter'
 
 await Parser.init()
 const parser = new Parser()
-parser.setLanguage(await Language.load('node_modules/tree-sitter-wasms/out/tree-sitter-dart.wasm'))
+parser.setLanguage(await Language.load('node_modules/tree-sitter-wasms/out/tree-sitter-' + process.argv[2] + '.wasm'))
 const found = []
 const look = (node) => {
   if (node.isError || node.isMissing) found.push(node.startPosition.row + 1 + ': ' + node.type + ' ' + node.text)
   for (const child of node.children) look(child)
 }
-look(parser.parse(await readFile(process.argv[2], 'utf8')).rootNode)
+look(parser.parse(await readFile(process.argv[3], 'utf8')).rootNode)
 console.log(JSON.stringify(found))
 `

@@ -104,6 +104,15 @@ test.for(MAJORS)(
   },
 )
 
+test.for(MAJORS)(
+  'under Node %i `require` and `import` give the same classes, without a warning',
+  async (major) => {
+    await project.write('both.cjs', BOTH)
+    const { output } = must(await project.run(nodeFor(major), 'both.cjs'))
+    expect(output).toBe(['true', 'true', 'true', 'true', '', ''].join('\n'))
+  },
+)
+
 test('the packed client’s types hold without a page’s and without Node’s, and refuse what it cannot do', async () => {
   const compile = async (lib: readonly string[], text: string): Promise<Ran> => {
     // Without the checks of others' declarations: socket.io-client's own name a page's types.
@@ -281,6 +290,16 @@ await ana.leave()
 console.log('ana ' + ana.state().reason)
 await presence.close()
 await server.close()
+`
+
+/** Each entry that has a class or a context of its own. */
+const BOTH = `
+const required = ['@vigie/protocol', '@vigie/client', '@vigie/client/testing', '@vigie/server'].map((name) => [name, require(name)])
+const isSame = async ([name, here]) => {
+  const there = await import(name)
+  return Object.keys(there).every((key) => there[key] === here[key])
+}
+Promise.all(required.map(isSame)).then((all) => all.forEach((same) => console.log(same)))
 `
 
 const COMPILER_OPTIONS = {

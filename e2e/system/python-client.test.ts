@@ -75,6 +75,13 @@ describe('a client in another language, with handlers of one parameter', { timeo
   })
 })
 
+test('a client of Engine.IO 3, as older libraries are, gets HTTP 400', { timeout: SLOW_MS }, async () => {
+  await using vigie = await startVigie()
+  const answer = async (protocol: number) =>
+    (await fetch(`${vigie.url}/socket.io/?EIO=${protocol}&transport=polling`)).status
+  expect([await answer(3), await answer(4)]).toEqual([400, 200])
+})
+
 function isAbout(userId: string) {
   return (data: unknown) => (data as { userId: string }).userId === userId
 }

@@ -52,14 +52,20 @@ export const CLIENT_EVENTS = Object.keys(clientSchemas) as readonly ClientEventN
 export type ClientPayload<Name extends ClientEventName> = v.InferOutput<(typeof clientSchemas)[Name]>
 
 /** Java's Socket.IO client can put only strings into `auth`. */
-const numberInText = v.pipe(v.string(), v.regex(/^\d{1,9}$/), v.transform(Number))
+const numberInText = v.pipe(v.string(), v.regex(/^(0|[1-9]\d{0,8})$/), v.transform(Number))
+
+const position = v.strictTuple([v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH)), v.number()])
+/** Room for an epoch of {@link LABEL_MAX_LENGTH}, each unit escaped (`\u0000`), and for a number. */
+const POSITION_TEXT_MAX_LENGTH = LABEL_MAX_LENGTH * 6 + 32
+/** For the same clients: the position as it came, written as JSON. */
+const positionInText = v.pipe(v.string(), v.maxLength(POSITION_TEXT_MAX_LENGTH), v.parseJson(), position)
 
 /** The fields of `auth` that are Vigie's. Others are the host's and pass. `null` is absent, as in many languages. */
 export const authSchema = v.object({
   protocol: v.nullish(v.union([v.number(), numberInText])),
   deviceId: v.nullish(shortId<DeviceId>()),
   clientId: v.nullish(shortId<ClientId>()),
-  since: v.nullish(v.strictTuple([v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH)), v.number()])),
+  since: v.nullish(v.union([position, positionInText])),
   sinceUser: v.nullish(userId),
   label: v.nullish(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
 })

@@ -168,13 +168,48 @@ describe('auth', () => {
     { clientId: 'a\nb' },
     { label: 'x'.repeat(LABEL_MAX_LENGTH + 1) },
     { label: 7 },
-    ...['', '2.0', ' 2', '0x2', '-1', 'two', '1'.repeat(10), true, [2]].map((protocol) => ({ protocol })),
+    ...['', '2.0', ' 2', '02', '0x2', '-1', 'two', '1'.repeat(10), true, [2]].map((protocol) => ({
+      protocol,
+    })),
   ])('refuses %j as auth_invalid', (auth) => {
     expect(codeOf(() => parseAuth(auth))).toBe('auth_invalid')
   })
 
   it.each(PROTOCOLS)('takes protocol %d as a string, too: some clients can send only strings', (protocol) => {
     expect(parseAuth({ protocol: String(protocol) })).toEqual({ protocol })
+  })
+
+  it.each([
+    ['epoch', 7],
+    ['x'.repeat(LABEL_MAX_LENGTH), Number.MAX_SAFE_INTEGER],
+    ['\u0001'.repeat(LABEL_MAX_LENGTH), -1],
+  ])('takes the position %j, and the same as JSON in a string', (...since) => {
+    expect(parseAuth({ since })).toEqual({ since })
+    expect(parseAuth({ since: JSON.stringify(since) })).toEqual({ since })
+  })
+
+  it.each([
+    ['epoch'],
+    ['epoch', '7'],
+    [7, 'epoch'],
+    ['epoch', 7, 8],
+    ['x'.repeat(LABEL_MAX_LENGTH + 1), 7],
+    { epoch: 7 },
+    'epoch',
+    null,
+  ])('refuses %j as JSON in a string where a position belongs', (since) => {
+    expect(codeOf(() => parseAuth({ since: JSON.stringify(since) }))).toBe('auth_invalid')
+  })
+
+  it.each([
+    '',
+    'epoch',
+    '["epoch",7',
+    '"'.repeat(100_000),
+    '['.repeat(100_000),
+    ' '.repeat(100_000) + '["epoch",7]',
+  ])('refuses a position that is no JSON, or far too long', (since) => {
+    expect(codeOf(() => parseAuth({ since }))).toBe('auth_invalid')
   })
 
   it('names in its refusal each field that it checks', () => {

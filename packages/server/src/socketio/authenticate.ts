@@ -1,5 +1,5 @@
 import { createVerifier as createSecretVerifier, TOKEN_ERROR_CODES, type Algorithm } from 'fast-jwt'
-import { createRemoteJWKSet, jwksCache, jwtVerify, type JWKSCacheInput } from 'jose'
+import type { createRemoteJWKSet, JWKSCacheInput } from 'jose'
 import { isId, PresenceError, type UserId } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
 import type { Settings } from '../core/index.js'
@@ -189,13 +189,21 @@ function createPublishedKeyVerifier(
   { algorithms, issuer, audience }: JwtOptions,
   toleranceMs: number,
 ): Verifier {
+  const address = new URL(url)
   /** `jose` puts here what it has fetched, and when. */
   const fetched: JWKSCacheInput = {}
-  const keys = createRemoteJWKSet(new URL(url), {
-    cooldownDuration: KEYS_COOLDOWN_MS,
-    cacheMaxAge: KEYS_MAX_AGE_MS,
-    [jwksCache]: fetched,
-  })
+  /** `jose` is an ES module only, which Jest cannot `require`: whoever has a secret must not need it. */
+  const load = async () => {
+    const { createRemoteJWKSet, jwksCache, jwtVerify } = await import('jose')
+    keys = createRemoteJWKSet(address, {
+      cooldownDuration: KEYS_COOLDOWN_MS,
+      cacheMaxAge: KEYS_MAX_AGE_MS,
+      [jwksCache]: fetched,
+    })
+    return { keys, jwtVerify }
+  }
+  let loaded: ReturnType<typeof load> | undefined
+  let keys: ReturnType<typeof createRemoteJWKSet> | undefined
   const checks = {
     algorithms: [...(algorithms ?? KEY_ALGORITHMS)],
     clockTolerance: toleranceMs / 1_000,
@@ -204,9 +212,12 @@ function createPublishedKeyVerifier(
   }
   let named: { readonly at: number | undefined; readonly name: string } | undefined
   return {
-    verify: async (token) => (await jwtVerify(token, keys, checks)).payload,
+    verify: async (token) => {
+      const jose = await (loaded ??= load())
+      return (await jose.jwtVerify(token, jose.keys, checks)).payload
+    },
     keysInForce() {
-      if (!keys.fresh) return undefined
+      if (!keys?.fresh) return undefined
       const { uat: at, jwks } = fetched
       if (named?.at !== at) named = { at, name: JSON.stringify(jwks) }
       return named?.name

@@ -137,6 +137,24 @@ describe('a client of protocol 2', () => {
     ])
   })
 
+  it('whose library can send only strings comes back with its position as text', async () => {
+    await using wire = await startWire({ rows })
+    const before = sdk(wire, 'ann', { protocol: '2', clientId: 'page' })
+    await before.until(isSynced)
+    const { at } = syncedOf(before)
+    await before.drop()
+    await wire.connect('cid')
+    const after = sdk(wire, 'ann', {
+      protocol: '2',
+      clientId: 'page',
+      since: JSON.stringify(at),
+      sinceUser: 'ann',
+    })
+    await after.until((client) => client.told.length > 0)
+    expect(names(after)).toEqual(['presence:diff'])
+    expect((after.told[0]?.[1] as PresenceDiff).users).toEqual([['cid', 1]])
+  })
+
   it.each([
     ['of another node or an earlier start', ['elsewhere', 1]],
     ['from the future', ['same', 1e9]],

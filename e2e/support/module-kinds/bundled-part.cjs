@@ -1,0 +1,1 @@
+exports.PresenceError = require('@vigie/client').PresenceError

@@ -1,0 +1,3 @@
+export default {
+  build: { outDir: 'bundle', lib: { entry: 'bundled.js', formats: ['es'], fileName: 'bundled' } },
+}
