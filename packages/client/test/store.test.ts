@@ -324,6 +324,43 @@ describe('a listener', () => {
     expect(next.look()).toEqual({ evaluated: 2, called: 2 })
   })
 
+  test('is not asked any more about what its selector has ceased to read, nor about anything once it was taken back', async () => {
+    const world = await liveWorld(PICTURE)
+    const next = counted(world, (view) =>
+      view.isUserOnlineInConversation('one', 'bob') ? view.typing('two').length : view.presence('ann'),
+    )
+    world.transport.last.diff({ at: at(2), users: [count('bob', 0)] })
+    expect(next.look()).toEqual({ evaluated: 1, called: 1 })
+    world.transport.last.diff({ at: at(3), conversations: [change<ConversationId>('two', { typing: [] })] })
+    expect(next.look()).toEqual({ evaluated: 0, called: 0 })
+    next.stop()
+    world.transport.last.diff({ at: at(4), users: [count('ann', 0), count('bob', 1)] })
+    expect(next.look()).toEqual({ evaluated: 0, called: 0 })
+  })
+
+  test('that comes and goes leaves nothing in the store, whatever was asked', async () => {
+    const { client } = await liveWorld(PICTURE)
+    const set = vi.spyOn(Map.prototype, 'set')
+    try {
+      for (let n = 0; n < 100; n++) {
+        client.subscribe(
+          (view) => [
+            view.presence(`u${n}`),
+            view.typing(`c${n}`),
+            view.groupOccupancy(`g${n}`),
+            view.groups(),
+          ],
+          () => undefined,
+        )()
+      }
+      const sizes = set.mock.contexts.map((map) => (map as Map<unknown, unknown>).size)
+      // By kind, and one answer to each question that is asked of nothing known.
+      expect(Math.max(...sizes)).toBeLessThan(10)
+    } finally {
+      set.mockRestore()
+    }
+  })
+
   test('that was taken back is not called, also by one that is called before it', async () => {
     const world = await liveWorld(PICTURE)
     const heard: string[] = []
@@ -460,6 +497,25 @@ describe('a selector that throws', () => {
     world.transport.last.diff({ at: at(6), users: [count('bob', 0), count('ann', 0)] })
     expect(heard).toEqual([[]])
   })
+})
+
+test('a value that is not so any more, because the selector throws meanwhile, is told to nobody', async () => {
+  const world = await liveWorld(PICTURE)
+  const selection = world.client.select((view) => {
+    if (!view.isUserOnlineInConversation('two', 'dan')) throw new Error('of the selector')
+    return view.getOnlineUsersInConversation('two')
+  })
+  const heard: unknown[] = []
+  selection.subscribe((value) => {
+    heard.push(['first', value])
+    // Its own doing: dan goes while the second has not heard of cyd.
+    if (value.length === 3) world.transport.last.diff({ at: at(3), users: [count('dan', 0)] })
+  })
+  selection.subscribe((value) => heard.push(['second', value]))
+  world.transport.last.diff({ at: at(2), users: [count('cyd', 1)] })
+  expect(heard).toEqual([['first', ['ann', 'cyd', 'dan']]])
+  world.transport.last.diff({ at: at(4), users: [count('dan', 2)] })
+  expect(heard.slice(1)).toEqual([['second', ['ann', 'cyd', 'dan']]])
 })
 
 describe('a listener that asks to be called at once', () => {
