@@ -78,10 +78,9 @@ interface Entry {
   /** Selects again; what has changed is told by {@link Entry.tell}. */
   refresh(): void
   tell(): void
-  readonly reads: Map<Kind, Set<string>>
+  /** Each takes it from those who read one thing. */
+  readonly unread: (() => void)[]
 }
-
-type Reads = Entry['reads']
 
 interface Listener<Value> {
   readonly call: (value: Value) => void
@@ -90,28 +89,35 @@ interface Listener<Value> {
 }
 
 /**
- * `report` hears what selectors, comparisons and listeners throw: one that fails must not keep the others from hearing.
- * What `report` itself throws is thrown to whoever updates or subscribes, once everybody has heard.
+ * `report` hears what selectors, comparisons and listeners throw: one that fails must not keep the others from hearing. So
+ * `report` itself must not throw, unless a test is to fail at once.
  */
 export function createStore(report: (error: unknown) => void): Store {
   let shown: Shown = NOTHING_SHOWN
-  let version = 0
-  /** What the selector that runs just now has read; undefined when none runs. */
-  let reading: Reads | undefined
+  /** Whose selector runs just now, if somebody listens to it. */
+  let reading: Entry | undefined
   const readers = new Map<Kind, Map<string, Set<Entry>>>()
-  let failed: { readonly error: unknown } | undefined
   const updateListeners: ((before: Shown, after: Shown, changes: Changes) => void)[] = []
 
   const view = createView(
     () => shown,
     (kind, id) => {
-      if (reading) idsOf(reading, kind).add(id)
+      const entry = reading
+      if (!entry) return
+      const byId = getOrMake(readers, kind, () => new Map<string, Set<Entry>>())
+      const entries = getOrMake(byId, id, () => new Set<Entry>())
+      if (entries.has(entry)) return
+      entries.add(entry)
+      entry.unread.push(() => {
+        entries.delete(entry)
+        if (entries.size === 0) byId.delete(id)
+      })
     },
   )
 
-  function evaluate<Value>(selector: Selector<Value>, reads: Reads): Value {
+  function evaluate<Value>(selector: Selector<Value>, entry: Entry | undefined): Value {
     const outer = reading
-    reading = reads
+    reading = entry
     try {
       return selector(view)
     } finally {
@@ -119,23 +125,8 @@ export function createStore(report: (error: unknown) => void): Store {
     }
   }
 
-  function register(entry: Entry): void {
-    for (const [kind, ids] of entry.reads) {
-      const byId = getOrMake(readers, kind, () => new Map<string, Set<Entry>>())
-      for (const id of ids) getOrMake(byId, id, () => new Set<Entry>()).add(entry)
-    }
-  }
-
-  function unregister(entry: Entry): void {
-    for (const [kind, ids] of entry.reads) {
-      const byId = readers.get(kind)
-      for (const id of ids) {
-        const entries = byId?.get(id)
-        entries?.delete(entry)
-        if (entries?.size === 0) byId?.delete(id)
-      }
-    }
-    entry.reads.clear()
+  function forgetReads({ unread }: Entry): void {
+    for (const end of unread.splice(0)) end()
   }
 
   function guarded(run: () => unknown): void {
@@ -144,19 +135,8 @@ export function createStore(report: (error: unknown) => void): Store {
       // A listener may be asynchronous, and nobody else would hear that it failed.
       if (result instanceof Promise) result.catch(report)
     } catch (error) {
-      try {
-        report(error)
-      } catch (again) {
-        failed ??= { error: again }
-      }
+      report(error)
     }
-  }
-
-  /** Throws what `report` has thrown. */
-  function rethrow(): void {
-    const thrown = failed
-    failed = undefined
-    if (thrown) throw thrown.error
   }
 
   function select<Value>(
@@ -166,20 +146,22 @@ export function createStore(report: (error: unknown) => void): Store {
   ): Selection<Value> {
     const listeners = new Set<Listener<Value>>()
     let selected = earlier
-    /** As of when `selected` is true; -1 when it is not known to be: never asked for, or the selector threw. */
-    let seen = -1
+    /** Whether `selected` is what the selector picks; without listeners nobody keeps it so. */
+    let isTrue = false
 
     /** A comparison that throws has found no equal: what is shown is true, and perhaps told once too often. */
-    const isTheSame = (earlier: Value, later: Value) => {
-      let isIt = Object.is(earlier, later)
-      if (!isIt) guarded(() => void (isIt = isEqual(earlier, later)))
+    const isTheSame = (before: Value, after: Value) => {
+      let isIt = Object.is(before, after)
+      if (!isIt) guarded(() => void (isIt = isEqual(before, after)))
       return isIt
     }
-    const refresh = (reads: Reads) => {
-      seen = -1
-      const value = evaluate(selector, reads)
+    const refresh = () => {
+      isTrue = false
+      forgetReads(entry)
+      // What a selector has read until it throws may mend it.
+      const value = evaluate(selector, listeners.size > 0 ? entry : undefined)
       if (!selected || !isTheSame(selected.value, value)) selected = { value }
-      seen = version
+      isTrue = listeners.size > 0
     }
     const tell = (listener: Listener<Value>) => {
       const { heard } = listener
@@ -190,39 +172,29 @@ export function createStore(report: (error: unknown) => void): Store {
       if (!heard || !isTheSame(heard.value, now.value)) guarded(() => listener.call(now.value))
     }
     const entry: Entry = {
-      reads: new Map(),
-      refresh() {
-        unregister(entry)
-        try {
-          refresh(entry.reads)
-        } finally {
-          // Also when the selector threw: what it had read by then may mend it.
-          register(entry)
-        }
-      },
+      unread: [],
+      refresh,
       tell() {
-        for (const listener of [...listeners]) if (seen !== -1 && listeners.has(listener)) tell(listener)
+        for (const listener of [...listeners]) if (isTrue && listeners.has(listener)) tell(listener)
       },
     }
     return {
       get() {
-        // With listeners it is refreshed by updates; without, when it is asked for.
-        if (listeners.size === 0 && seen !== version) refresh(new Map())
-        else if (seen === -1) entry.refresh()
-        rethrow()
+        if (!isTrue) refresh()
         return (selected as Selected<Value>).value
       },
       subscribe(call, { immediate = false } = {}) {
         const listener: Listener<Value> = { call, heard: undefined }
         listeners.add(listener)
-        if (listeners.size === 1) guarded(entry.refresh)
-        if (seen !== -1) {
+        if (listeners.size === 1) guarded(refresh)
+        if (isTrue) {
           if (immediate) tell(listener)
           else listener.heard = selected
         }
-        rethrow()
         return () => {
-          if (listeners.delete(listener) && listeners.size === 0) unregister(entry)
+          if (!listeners.delete(listener) || listeners.size > 0) return
+          isTrue = false
+          forgetReads(entry)
         }
       },
     }
@@ -234,7 +206,8 @@ export function createStore(report: (error: unknown) => void): Store {
       const byId = readers.get(kind)
       if (byId?.size) for (const id of ids) for (const entry of byId.get(id) ?? []) entries.add(entry)
     }
-    add('user', changes.users)
+    const users = [...changes.users]
+    add('user', users)
     add('typing', changes.typing)
     for (const kind of ROOM_KINDS) {
       const changed: ReadonlySet<string> = changes[`${kind}s`]
@@ -242,8 +215,12 @@ export function createStore(report: (error: unknown) => void): Store {
       const crowd = `${kind} crowd` as const
       add(`${kind} room`, changed)
       add(crowd, changed)
-      add(crowd, crowdsOf(readers.get(crowd), rooms, changes.users))
-      if (isOtherKeys(changed, before.picture[`${kind}s`], rooms)) add('rooms', [''])
+      // The rooms that somebody looks at and in which one of the users is.
+      for (const id of readers.get(crowd)?.keys() ?? []) {
+        if (users.some((user) => rooms.get(id)?.roster.has(user))) add(crowd, [id])
+      }
+      const known: ReadonlyMap<string, Room> = before.picture[`${kind}s`]
+      if ([...changed].some((id) => known.has(id) !== rooms.has(id))) add('rooms', [''])
     }
     if (changes.devices) add('devices', [''])
     if (before.state !== shown.state) add('state', [''])
@@ -265,49 +242,17 @@ export function createStore(report: (error: unknown) => void): Store {
       const isLive = state.name === 'live'
       const unknownSince = isLive ? undefined : wasLive ? now : before.unknownSince
       shown = { picture, state, unknownSince }
-      version += 1
       const entries = concerned(before, changes)
       // All values first: a listener that reads other selections must find them true.
       for (const entry of entries) guarded(entry.refresh)
       const after = shown
       for (const listener of updateListeners) guarded(() => listener(before, after, changes))
       for (const entry of entries) entry.tell()
-      rethrow()
     },
     onUpdate(listener) {
       updateListeners.push(listener)
     },
   }
-}
-
-/** The rooms that somebody looks at and in which one of `users` is. */
-function* crowdsOf(
-  watched: ReadonlyMap<string, unknown> | undefined,
-  rooms: ReadonlyMap<string, Room>,
-  users: Changes['users'],
-): Iterable<string> {
-  if (users.size === 0) return
-  for (const id of watched?.keys() ?? []) {
-    const roster = rooms.get(id)?.roster
-    for (const user of users) {
-      if (!roster?.has(user)) continue
-      yield id
-      break
-    }
-  }
-}
-
-function isOtherKeys(
-  changed: ReadonlySet<string>,
-  before: ReadonlyMap<string, unknown>,
-  after: ReadonlyMap<string, unknown>,
-): boolean {
-  for (const id of changed) if (before.has(id) !== after.has(id)) return true
-  return false
-}
-
-function idsOf(reads: Reads, kind: Kind): Set<string> {
-  return getOrMake(reads, kind, () => new Set<string>())
 }
 
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {

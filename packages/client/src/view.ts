@@ -89,132 +89,115 @@ interface Answer {
   readonly value: unknown
 }
 
-/** The last answer to each question about one thing. */
-type Answers = Partial<Record<string, Answer>>
+/** What may be asked of by id. */
+interface Known {
+  readonly size: number
+  has(id: string): boolean
+}
 
 /** Shared by all rooms, so it must not be written. */
 const NOBODY: readonly string[] = Object.freeze([])
 
 /** A view of what `shown` returns; `onRead` hears each thing that an answer rests on. */
 export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) => void): PresenceView {
-  /** Kept for what is known, so that the same question gets the same object; see {@link answersOf} for the bound. */
-  const kept = {
-    user: new Map<string, Answers>(),
-    group: new Map<string, Answers>(),
-    conversation: new Map<string, Answers>(),
-  }
-  const keptOfAll: Answers = {}
+  /** The last answers, by question and by what was asked of, so that the same question gets the same object. */
+  const kept: Partial<Record<string, Map<string, Answer>>> = {}
 
-  /** The earlier object, where the answer is the same. */
-  function settled<Value>(answers: Answers, question: string, ask: () => Value): Value {
-    const earlier = answers[question] as { readonly from: Shown; readonly value: Value } | undefined
+  /**
+   * The earlier object, where the answer is the same. To no question are more answers kept than there is `known` to ask of:
+   * one too many is of something that is not known any more.
+   */
+  function settled<Value>(question: string, ask: () => Value, id = '', known?: Known): Value {
+    const answers = (kept[question] ??= new Map<string, Answer>())
+    const earlier = answers.get(id) as { readonly from: Shown; readonly value: Value } | undefined
     const from = shown()
     if (earlier?.from === from) return earlier.value
-    const answer = ask()
-    const value = earlier && isSame(earlier.value, answer) ? earlier.value : answer
-    answers[question] = { from, value }
+    if (!earlier && known && answers.size >= known.size) {
+      for (const other of answers.keys()) if (!known.has(other)) answers.delete(other)
+    }
+    let value = ask()
+    if (earlier && isSame(earlier.value, value)) value = earlier.value
+    answers.set(id, { from, value })
     return value
   }
 
-  /** Never more than there are things: an entry too many is of a thing that is not known any more. */
-  function answersOf(
-    all: Map<string, Answers>,
-    id: string,
-    known: { readonly size: number; has(id: string): boolean },
-  ): Answers {
-    let answers = all.get(id)
-    if (!answers) {
-      if (all.size >= known.size) for (const other of all.keys()) if (!known.has(other)) all.delete(other)
-      answers = {}
-      all.set(id, answers)
+  const isOnline = (userId: UserId): boolean => (shown().picture.users.get(userId) ?? 0) > 0
+
+  function questionsOf(kind: RoomKind) {
+    const crowd = `${kind} crowd` as const
+    const rooms = (): ReadonlyMap<string, Room> => shown().picture[`${kind}s`]
+
+    /** Undefined when the user is not in that room. */
+    function ask<Value>(question: string, id: string, answer: (room: Room) => Value): Value | undefined {
+      const room = rooms().get(id)
+      return room && settled(`${kind} ${question}`, () => answer(room), id, rooms())
     }
-    return answers
+
+    return {
+      ask,
+      isOnline(id: string, userId: string): boolean {
+        onRead(`${kind} room`, id)
+        onRead('user', userId)
+        return (
+          (rooms()
+            .get(id)
+            ?.roster.has(userId as UserId) ??
+            false) &&
+          isOnline(userId as UserId)
+        )
+      },
+      online(id: string): readonly string[] {
+        onRead(crowd, id)
+        return ask('online', id, ({ roster }) => [...roster].filter(isOnline)) ?? NOBODY
+      },
+      occupancy(id: string): Occupancy | undefined {
+        onRead(crowd, id)
+        return ask('occupancy', id, ({ mode, members, online, roster }) => {
+          if (mode === 'names') for (const userId of roster) if (isOnline(userId)) online += 1
+          return { mode, members, online }
+        })
+      },
+      all(): readonly string[] {
+        onRead('rooms', '')
+        return settled(kind, () => [...rooms().keys()])
+      },
+    }
   }
 
-  function roomsOf(kind: RoomKind): ReadonlyMap<string, Room> {
-    return shown().picture[`${kind}s`]
-  }
-
-  /** Undefined when the user is not in that room. */
-  function askRoom<Value>(
-    kind: RoomKind,
-    id: string,
-    question: string,
-    ask: (room: Room) => Value,
-  ): Value | undefined {
-    const rooms = roomsOf(kind)
-    const room = rooms.get(id)
-    return room && settled(answersOf(kept[kind], id, rooms), question, () => ask(room))
-  }
-
-  function isOnlineIn(kind: RoomKind, id: string, userId: string): boolean {
-    onRead(`${kind} room`, id)
-    onRead('user', userId)
-    return (
-      (roomsOf(kind)
-        .get(id)
-        ?.roster.has(userId as UserId) ??
-        false) &&
-      isOnline(userId as UserId)
-    )
-  }
-
-  function isOnline(userId: UserId): boolean {
-    return (shown().picture.users.get(userId) ?? 0) > 0
-  }
-
-  function onlineIn(kind: RoomKind, id: string): readonly string[] {
-    onRead(`${kind} crowd`, id)
-    return askRoom(kind, id, 'online', ({ roster }) => [...roster].filter(isOnline)) ?? NOBODY
-  }
-
-  function occupancyOf(kind: RoomKind, id: string): Occupancy | undefined {
-    onRead(`${kind} crowd`, id)
-    return askRoom(kind, id, 'occupancy', ({ mode, members, online, roster }) => {
-      if (mode === 'names') for (const userId of roster) if (isOnline(userId)) online += 1
-      return { mode, members, online }
-    })
-  }
-
-  function idsOf(kind: RoomKind): readonly string[] {
-    onRead('rooms', '')
-    return settled(keptOfAll, kind, () => [...roomsOf(kind).keys()])
-  }
-
-  function presenceOf(userId: string): UserPresence {
-    onRead('user', userId)
-    onRead('state', '')
-    const { picture, state, unknownSince } = shown()
-    const { users }: { users: ReadonlyMap<string, number> } = picture
-    const count = users.get(userId)
-    // All of whom nothing is known have one answer in common.
-    const answers = count === undefined ? keptOfAll : answersOf(kept.user, userId, users)
-    return settled<UserPresence>(answers, 'presence', () => {
-      const last = count === undefined ? undefined : { online: count > 0, count }
-      return last && state.name === 'live' && !picture.unheard.has(userId as UserId)
-        ? { status: 'known', ...last }
-        : { status: 'unknown', since: unknownSince, last }
-    })
-  }
-
+  const group = questionsOf('group')
+  const conversation = questionsOf('conversation')
   return {
-    isUserOnlineInConversation: (id, userId) => isOnlineIn('conversation', id, userId),
-    isUserOnlineInGroup: (id, userId) => isOnlineIn('group', id, userId),
-    getOnlineUsersInConversation: (id) => onlineIn('conversation', id),
-    getOnlineUsersInGroup: (id) => onlineIn('group', id),
-    conversationOccupancy: (id) => occupancyOf('conversation', id),
-    groupOccupancy: (id) => occupancyOf('group', id),
+    isUserOnlineInConversation: conversation.isOnline,
+    isUserOnlineInGroup: group.isOnline,
+    getOnlineUsersInConversation: conversation.online,
+    getOnlineUsersInGroup: group.online,
+    conversationOccupancy: conversation.occupancy,
+    groupOccupancy: group.occupancy,
+    conversations: conversation.all,
+    groups: group.all,
     typing(id) {
       onRead('typing', id)
-      const ask = () => [...typingIn(shown(), id as ConversationId)]
-      return askRoom('conversation', id, 'typing', ask) ?? NOBODY
+      return conversation.ask('typing', id, () => [...typingIn(shown(), id as ConversationId)]) ?? NOBODY
     },
-    presence: presenceOf,
+    presence(userId) {
+      onRead('user', userId)
+      onRead('state', '')
+      const { picture, state, unknownSince } = shown()
+      const users: ReadonlyMap<string, number> = picture.users
+      const count = users.get(userId)
+      const last = count === undefined ? undefined : { online: count > 0, count }
+      const ask = (): UserPresence =>
+        last && state.name === 'live' && !picture.unheard.has(userId as UserId)
+          ? { status: 'known', ...last }
+          : { status: 'unknown', since: unknownSince, last }
+      // All of whom nothing is known have one answer in common.
+      return last ? settled('presence', ask, userId, users) : settled('stranger', ask)
+    },
     devices() {
       onRead('devices', '')
       const { count, devices } = shown().picture.devices
       // What a newer server says of a device as well is not passed on.
-      return settled(keptOfAll, 'devices', () => ({
+      return settled('devices', () => ({
         count,
         devices: devices.map(({ deviceId, since, label }) => ({
           deviceId,
@@ -223,8 +206,6 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
         })),
       }))
     },
-    conversations: () => idsOf('conversation'),
-    groups: () => idsOf('group'),
     state() {
       onRead('state', '')
       return shown().state
@@ -252,5 +233,5 @@ export function isSame(a: unknown, b: unknown): boolean {
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+  return Object(value) === value && Object.getPrototypeOf(value) === Object.prototype
 }
