@@ -16,7 +16,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: oneOf('jump'), ms: fc.integer({ min: -7_200_000, max: 7_200_000 }) }),
   },
-  { weight: 1, arbitrary: fc.record({ do: oneOf('sleep'), ms: fc.integer({ min: 1_000, max: 120_000 }) }) },
+  { weight: 2, arbitrary: fc.record({ do: oneOf('sleep'), ms: fc.integer({ min: 1_000, max: 120_000 }) }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -24,9 +24,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       mode: oneOf('ok', 'ok', 'ok', 'throws', 'hangs', 'stale', 'garbage'),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: oneOf('storage'), mode: oneOf('ok', 'throws', 'hangs') }) },
+  { weight: 2, arbitrary: fc.record({ do: oneOf('storage'), mode: oneOf('ok', 'throws', 'hangs') }) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({ do: oneOf('callback'), mode: oneOf('ok', 'ok', 'throws', 'closes', 'connects') }),
   },
   { weight: 2, arbitrary: fc.record({ do: oneOf('switch'), how: oneOf('silently', 'close', 'leave') }) },
