@@ -159,8 +159,6 @@ export default tseslint.config(
     },
   },
   { files: ['packages/**/*.{ts,tsx}'], rules: { 'no-console': 'error' } },
-  // The log of a host that gave none.
-  { files: ['packages/server/src/socketio/console-log.ts'], rules: { 'no-console': 'off' } },
 
   // The layers, inside out (ARCHITECTURE.md has the picture).
   {

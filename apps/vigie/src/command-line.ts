@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
 import { isId } from '@vigie/protocol'
 import { migrationSql } from '@vigie/server/postgres'
-import { describeConfig, loadConfig, type Config } from './config.js'
+import { describeConfig, loadConfig, requireDatabase, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
-import { readSecrets } from './secrets.js'
+import { readSecrets, withDatabaseUrl } from './secrets.js'
+import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
 import { createLog } from './log.js'
 import { errorMessage, OperatorError } from './operator-error.js'
@@ -65,11 +66,13 @@ const migrate = defineCommand({
     ...common,
   },
   run: async ({ args }) => {
-    const config = configFrom(args)
+    const given = configFrom(args)
     if (args.print === true) {
-      print(migrationSql(migrationOptions(config)))
+      print(migrationSql(migrationOptions(given)))
       return
     }
+    requireDatabase(given)
+    const config = await withDatabaseUrl(given)
     const database = await openDatabase(config, createLog(config.logLevel))
     try {
       await migrateDatabase(database.sql, config)
@@ -103,15 +106,23 @@ const vigie = defineCommand({
 
 /** Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done. */
 export async function runCommandLine(words: readonly string[]): Promise<void> {
+  // A terminal that is closed, or `| head`, reads no more: that must not end a server before its database is ended.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   try {
     await run(words)
   } catch (error) {
-    const isOurs = !(error instanceof OperatorError)
-    process.stderr.write(
-      `vigie: ${isOurs && error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)}\n`,
-    )
+    process.stderr.write(`vigie: ${wordsFor(error)}\n`)
     process.exitCode = 1
   }
+}
+
+/** One sentence for what an operator can put right; what is a fault of ours has its stack. */
+function wordsFor(error: unknown): string {
+  if (error instanceof OperatorError || !(error instanceof Error)) return errorMessage(error)
+  if (isFileError(error) && 'path' in error) {
+    return `${String(error.path)} cannot be used: ${fileReason(error)}.`
+  }
+  return error.stack ?? error.message
 }
 
 async function run([name = '--help', ...rest]: readonly string[]): Promise<void> {
@@ -166,14 +177,28 @@ function configFrom(args: {
   const path = args.config ?? CONFIG_FILE
   const isThere = existsSync(path)
   if (!isThere && args.config !== undefined) throw new OperatorError(`There is no file ${path}.`)
-  return loadConfig({
+  const config = loadConfig({
     env: process.env,
-    ...(isThere && { file: { path, text: readFileSync(path, 'utf8') } }),
+    ...(isThere && { file: { path, text: readConfigFile(path) } }),
     demo: args.demo === true,
   })
+  const log = createLog(config.logLevel)
+  for (const warning of config.warnings) log.warn(warning)
+  return config
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be read: ${fileReason(error)}.`, { cause: error })
+  }
+}
+
+/** SIGHUP: the terminal was closed. SIGQUIT: Ctrl+\, and what some images stop with. Each would orphan PostgreSQL. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+/** Of one Ctrl+C, or one closed terminal, a server hears twice: from the terminal, and from npm or the shell. */
+const ONE_WISH_MS = 1_000
 /** Once everything is ended the process has this long to end by itself. */
 const LAST_WORDS_MS = 1_000
 
@@ -186,10 +211,15 @@ async function serveUntilSignalled(settled: Config): Promise<void> {
       resolve()
     })
   })
+  let askedAt = 0
   const onSignal = () => {
-    // Whoever asks twice wants the end now. The embedded database survives that: the next start recovers it.
-    if (stop.signal.aborted) process.exit(130)
-    stop.abort()
+    if (!stop.signal.aborted) {
+      askedAt = performance.now()
+      stop.abort()
+      return
+    }
+    // Whoever asks again wants the end now. The embedded database survives that: the next start recovers it.
+    if (performance.now() - askedAt > ONE_WISH_MS) process.exit(130)
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   try {
@@ -214,7 +244,7 @@ function welcome({ url, data }: RunningServer, { demo, demoBots }: Config): stri
     ...(demo ? [`  Open it in two windows and be two people.${bots}`] : []),
     '',
     `  Data   ${data}`,
-    `  Health ${url}/healthz`,
+    `  Health ${url}/readyz`,
     '  Stop   Ctrl+C',
     '',
   ].join('\n')

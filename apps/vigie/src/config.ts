@@ -9,6 +9,8 @@ export interface Config extends ServerValues {
   readonly settings: Settings
   /** Where each value came from, by option name. */
   readonly sources: ReadonlyMap<string, Source>
+  /** A sentence for each variable that looks like one of ours and is none. */
+  readonly warnings: readonly string[]
 }
 
 /** Weakest first. */
@@ -30,8 +32,9 @@ interface Found {
 /**
  * Command line beats environment beats file beats default. An empty variable counts as not set: that is how
  * compose files write "nothing".
- * @throws OperatorError one sentence: the name, the value (never a secret), what it may be. Unknown `VIGIE_…`
- * variables and unknown keys of the file are refused too: a misspelt option would be silently without effect.
+ * @throws OperatorError one sentence: the name, the value (never a secret), what it may be. Unknown keys of the file are
+ * refused, too: a misspelt option would be silently without effect. Unknown `VIGIE_…` variables become warnings: others
+ * write into the environment as well, Kubernetes for each Service that is called `vigie`.
  *
  * @example
  * const config = loadConfig({ env: process.env })
@@ -39,7 +42,6 @@ interface Found {
  */
 export function loadConfig({ env, file, demo = false }: ConfigInput): Config {
   const written = readFile(file)
-  refuseUnknownVariables(env)
   const found = new Map<string, Found>()
   for (const [name, option] of OPTIONS) {
     found.set(name, find(name, option, { env, written, filePath: file?.path ?? '' }))
@@ -52,6 +54,7 @@ export function loadConfig({ env, file, demo = false }: ConfigInput): Config {
     ...(values as unknown as ServerValues),
     settings: settingsOf(valueOf),
     sources: new Map([...found].map(([name, { source }]) => [name, source])),
+    warnings: unknownVariables(env),
   }
   refuseImpossible(config)
   return config
@@ -65,6 +68,20 @@ export function requireTokenCheck(config: Config): void {
   if (secretOptionOf(config) !== undefined || config.jwksUrl !== undefined || config.demo) return
   throw new OperatorError(
     'Nothing says how tokens are checked; set VIGIE_JWT_SECRET, VIGIE_JWT_SECRET_FILE or VIGIE_JWKS_URL, or try the demo with --demo.',
+  )
+}
+
+/**
+ * What only commands that open a database need to hold: an empty database is no answer to a `DATABASE_URL` that was
+ * forgotten, because the server would be well and nobody would see anybody.
+ * @throws OperatorError
+ */
+export function requireDatabase(config: Config): void {
+  const { embeddedDatabase, demo, dataDir } = config
+  if (databaseOptionOf(config) !== undefined || embeddedDatabase || demo) return
+  throw new OperatorError(
+    'No database is named; set DATABASE_URL (or DATABASE_URL_FILE) to the PostgreSQL that has your memberships, or VIGIE_EMBEDDED_DATABASE=1 ' +
+      `to use one that Vigie brings, which starts empty and keeps its data in ${dataDir} (VIGIE_DATA_DIR).`,
   )
 }
 
@@ -93,7 +110,7 @@ export function isLoopback(host: string): boolean {
 
 type ConfigValue = ServerValues[keyof ServerValues]
 
-function valueIn({ settings, sources: _, ...values }: Config, name: string): ConfigValue {
+function valueIn({ settings, sources: _, warnings: __, ...values }: Config, name: string): ConfigValue {
   return new Map<string, ConfigValue>([...Object.entries(settings), ...Object.entries(values)]).get(name)
 }
 
@@ -147,13 +164,31 @@ function readFile(file: ConfigInput['file']): ReadonlyMap<string, unknown> {
   return written
 }
 
-function refuseUnknownVariables(env: ConfigInput['env']): void {
+/** What Kubernetes (and `docker --link`) writes for a service whose name begins with `vigie`. Nobody misspelt it. */
+const SERVICE_VARIABLE =
+  /^VIGIE(_[A-Z0-9]+)*?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9]+)*|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/u
+/** `VIGIE_PORT` of a service is an address; of a person, it is a number, and means `PORT`. */
+const SERVICE_ADDRESS = /^(tcp|udp|sctp):\/\//u
+
+function unknownVariables(env: ConfigInput['env']): readonly string[] {
   const known = [...OPTIONS.keys()].map(variableOf)
-  for (const variable of Object.keys(env)) {
-    if (variable.startsWith('VIGIE_') && !known.includes(variable)) {
-      throw new OperatorError(`${variable} is no variable of Vigie${suggestion(variable, known)}.`)
-    }
-  }
+  const byRest = new Map(known.map((variable) => [withoutPrefix(variable), variable]))
+  return Object.entries(env).flatMap(([variable, text = '']) => {
+    if (!variable.startsWith(PREFIX) || known.includes(variable)) return []
+    if (SERVICE_VARIABLE.test(variable) || (variable.endsWith('_PORT') && SERVICE_ADDRESS.test(text)))
+      return []
+    // Compared without what all of them share, which would make any two of them alike.
+    const nearest = byRest.get(nearestName(withoutPrefix(variable), [...byRest.keys()]) ?? '')
+    return [
+      `${variable} is no variable of Vigie and has no effect${nearest === undefined ? '' : `; the nearest is ${nearest}`}.`,
+    ]
+  })
+}
+
+const PREFIX = 'VIGIE_'
+
+function withoutPrefix(variable: string): string {
+  return variable.startsWith(PREFIX) ? variable.slice(PREFIX.length) : variable
 }
 
 function suggestion(wrong: string, known: readonly string[]): string {
@@ -197,12 +232,34 @@ function refuseImpossible(config: Config): void {
         'dead connections would look alive for longer than they are ever asked: swap the two.',
     )
   }
+  refuseTwoDatabases(config)
   refuseNoRows(config)
   refuseSecrets(config)
   refuseAlgorithms(config)
   refuseMessagesThatCutTokens(config)
   refuseSocketIoPath(config)
   if (config.demo) refuseDemo(config)
+}
+
+/** The option that names the operator's database. */
+function databaseOptionOf(config: Config): 'databaseUrl' | 'databaseUrlFile' | undefined {
+  return (['databaseUrl', 'databaseUrlFile'] as const).find((name) => config[name] !== undefined)
+}
+
+function refuseTwoDatabases(config: Config): void {
+  refuseTwoPlaces(config, 'databaseUrl')
+  const named = databaseOptionOf(config)
+  if (named === undefined || !config.embeddedDatabase) return
+  throw new OperatorError(
+    `${variableOf(named)} is set and VIGIE_EMBEDDED_DATABASE is 1; memberships are in one database: leave one of them out.`,
+  )
+}
+
+function refuseTwoPlaces(config: Config, name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret'): void {
+  if (config[name] === undefined || config[`${name}File`] === undefined) return
+  throw new OperatorError(
+    `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
+  )
 }
 
 function refuseNoRows(config: Config): void {
@@ -219,12 +276,7 @@ function secretOptionOf(config: Config): 'jwtSecret' | 'jwtSecretFile' | undefin
 }
 
 function refuseSecrets(config: Config): void {
-  for (const name of ['jwtSecret', 'jwtPreviousSecret'] as const) {
-    if (config[name] === undefined || config[`${name}File`] === undefined) continue
-    throw new OperatorError(
-      `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
-    )
-  }
+  for (const name of ['jwtSecret', 'jwtPreviousSecret'] as const) refuseTwoPlaces(config, name)
   const current = secretOptionOf(config)
   const previous = (['jwtPreviousSecret', 'jwtPreviousSecretFile'] as const).find(
     (name) => config[name] !== undefined,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import postgres from 'postgres'
 import type { Log } from '@vigie/server'
 import {
@@ -57,8 +58,7 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
   const database: Database = {
     sql,
     url,
-    place:
-      databaseUrl === undefined ? `${config.dataDir} (embedded PostgreSQL)` : withoutPassword(databaseUrl),
+    place: databasePlace(config),
     isReachable: check.isReachable,
     async close() {
       await Promise.all([sql.end({ timeout: CONNECT_TIMEOUT_S }), check.close()])
@@ -72,6 +72,13 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
     throw new OperatorError(whyUnreachable(error, database.place), { cause: error })
   }
   return database
+}
+
+/** Where the database is, or will be, for people: no password, and no folder that depends on where one stands. */
+export function databasePlace({ databaseUrl, dataDir }: Config): string {
+  return databaseUrl === undefined
+    ? `${resolve(dataDir)} (embedded PostgreSQL)`
+    : withoutPassword(databaseUrl)
 }
 
 function readAddress(url: string, log: Log): DatabaseUrl {

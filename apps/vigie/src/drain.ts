@@ -12,11 +12,12 @@ const IDLE_LOOK_MS = 20
 const NO_BYTES = Buffer.alloc(0)
 
 /**
- * Watches the lines of the server; the function that it returns ends them, and resolves once all have ended. WebSockets
+ * Watches the lines of the server, from before it listens; the function that it returns ends them, and resolves once all
+ * have ended. `ioOf` is asked then: a server may listen before its Socket.IO is there. WebSockets
  * are cut, without a close frame, once what is pending was written: some clients would take a close frame for a wish to
  * stay away, others would stop reading and notice the end 20 s later. Polling clients are told to come again.
  */
-export function createDrain(io: Server, server: HttpServer): () => Promise<void> {
+export function createDrain(server: HttpServer, ioOf: () => Server | undefined): () => Promise<void> {
   const lines = new Set<Duplex>()
   const webSockets = new Set<Duplex>()
   /** Lines on which no request has come yet: Node does not take them for idle. */
@@ -42,7 +43,7 @@ export function createDrain(io: Server, server: HttpServer): () => Promise<void>
     const idle = setInterval(() => {
       server.closeIdleConnections()
     }, IDLE_LOOK_MS)
-    await io.close()
+    await (ioOf()?.close() ?? closed(server))
     clearInterval(idle)
     clearTimeout(bound)
   }
@@ -58,5 +59,14 @@ function cutWhenWritten(line: Duplex): Promise<void> {
       else line.write(NO_BYTES, look)
     }
     look()
+  })
+}
+
+/** Also when it never listened. */
+function closed(server: HttpServer): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => {
+      resolve()
+    })
   })
 }

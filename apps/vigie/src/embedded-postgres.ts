@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
@@ -19,9 +19,11 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '@vigie/server'
 import { runnableBinaries, type Binaries } from './embedded-postgres/binaries.js'
-import { FAST_SHUTDOWN_MS, stopLeftover } from './embedded-postgres/leftover.js'
-import { takeLock } from './embedded-postgres/lock.js'
+import { FAST_SHUTDOWN_MS, takeOver } from './embedded-postgres/leftover.js'
+import { ownerIn, signLock, tryLock, type Lock } from './embedded-postgres/lock.js'
 import { absent, mayEnter, unprivileged, type RunAs } from './embedded-postgres/run-as.js'
+import { fileReason, isFileError } from './file-error.js'
+import { OperatorError } from './operator-error.js'
 
 /** Options of {@link startEmbeddedPostgres}. */
 export interface EmbeddedPostgresOptions {
@@ -32,6 +34,8 @@ export interface EmbeddedPostgresOptions {
   readonly port?: number
   /** Further PostgreSQL settings. `fsync: 'off'` is for tests: it loses data with the machine's power. */
   readonly settings?: Readonly<Record<string, string>>
+  /** How long processes of a server that was killed may take to end before the start fails. @default 10000 */
+  readonly strayMs?: number
 }
 
 /** A PostgreSQL of our own, reachable only from this machine. */
@@ -52,6 +56,7 @@ const ATTEMPTS_MAX = 50
 const RETRY_MS = 100
 /** Pause before a server that ended by itself is started again. */
 const RESTART_MS = 500
+const STRAY_MS = 10_000
 /** Lines of the server's log that are kept for the sentence when it does not start. */
 const LAST_LINES = 20
 /** Where the cluster of a root that keeps its data in a closed folder goes. */
@@ -65,26 +70,50 @@ const FALLBACK = '/var/lib/vigie'
  * PostgreSQL refuses to run as root. For root it therefore runs as nobody, and when nobody cannot reach `dataDir`,
  * the cluster is put under `/var/lib/vigie`, which the log says.
  *
- * @throws Error with one sentence when a living Vigie has this folder, or when the server does not start.
+ * @throws OperatorError when a living Vigie has this folder, when the folder cannot be used, or the server does not start.
  * @example await using postgres = await startEmbeddedPostgres({ dataDir: '.vigie', log })
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  try {
+    return await start(options)
+  } catch (error) {
+    if (!isFileError(error)) throw error
+    throw new OperatorError(
+      `The embedded PostgreSQL cannot use ${pathOf(error) ?? options.dataDir}: ${fileReason(error)}; ` +
+        'put that right, or set VIGIE_DATA_DIR to another folder.',
+      { cause: error },
+    )
+  }
+}
+
+async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log } = options
   await mkdir(options.dataDir, { recursive: true })
   const wanted = await realpath(options.dataDir)
-  const name = createHash('sha256').update(wanted).digest('hex').slice(0, 16)
-  const lock = await takeLock(name)
-  if (!lock)
-    throw new Error(
-      `Another Vigie is running on ${wanted}; stop it, or set VIGIE_DATA_DIR to another folder.`,
-    )
+  const { home, runAs } = await chooseHome(wanted, log)
+  const lock = lockFolder(home, wanted)
+  let processes: Lock | undefined
   try {
-    const place = await prepare(wanted, name, log)
-    await stopLeftover(place.cluster, log)
+    const cluster = join(home, 'postgres')
+    processes = await takeOver({
+      cluster,
+      tryLock: () => tryLock(join(home, PROCESSES_LOCK)),
+      strayMs: options.strayMs ?? STRAY_MS,
+      log,
+    })
+    const place: Place = {
+      ...{ home, cluster, runAs, processes },
+      password: await keptPassword(home),
+      binaries: await runnableBinaries(runAs, log),
+    }
     await initialise(place, options)
     const server = await supervise(place, options)
     let closed: Promise<void> | undefined
-    const close = () => (closed ??= server.stop().finally(() => lock.release()))
+    const close = () =>
+      (closed ??= server.stop().finally(() => {
+        place.processes.release()
+        lock.release()
+      }))
     return {
       url: `postgres://${USER}:${place.password}@127.0.0.1:${server.port}/postgres`,
       folder: place.cluster,
@@ -92,9 +121,33 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       [Symbol.asyncDispose]: close,
     }
   } catch (error) {
-    await lock.release()
+    processes?.release()
+    lock.release()
     throw error
   }
+}
+
+/** Of the Vigie that uses the folder. Its children do not have it: one that was killed has no lock, whatever lives on. */
+const FOLDER_LOCK = 'vigie.lock'
+/** Of PostgreSQL: each of its processes has it, so it is free only when the last of them has ended. */
+const PROCESSES_LOCK = 'postgres.lock'
+
+function lockFolder(home: string, wanted: string): Lock {
+  const path = join(home, FOLDER_LOCK)
+  const lock = tryLock(path)
+  if (lock === undefined) {
+    const owner = ownerIn(path)
+    throw new OperatorError(
+      `Another Vigie is running on ${wanted}${owner === undefined ? '' : ` (${owner})`}; ` +
+        'stop it, or set VIGIE_DATA_DIR to another folder.',
+    )
+  }
+  signLock(lock)
+  return lock
+}
+
+function pathOf(error: unknown): string | undefined {
+  return error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : undefined
 }
 
 interface Place {
@@ -104,15 +157,10 @@ interface Place {
   readonly password: string
   readonly runAs: RunAs
   readonly binaries: Binaries
+  readonly processes: Lock
 }
 
-async function prepare(wanted: string, name: string, log: Log): Promise<Place> {
-  const { home, runAs } = await chooseHome(wanted, name, log)
-  const binaries = await runnableBinaries(runAs, log)
-  return { home, cluster: join(home, 'postgres'), password: await keptPassword(home), runAs, binaries }
-}
-
-async function chooseHome(wanted: string, name: string, log: Log): Promise<{ home: string; runAs: RunAs }> {
+async function chooseHome(wanted: string, log: Log): Promise<{ home: string; runAs: RunAs }> {
   const runAs = await unprivileged(join(wanted, 'postgres'))
   if (runAs.uid === undefined) {
     await refuseForeign(join(wanted, 'postgres'))
@@ -122,7 +170,7 @@ async function chooseHome(wanted: string, name: string, log: Log): Promise<{ hom
   const { mode } = await stat(wanted)
   if ((mode & 0o001) === 0) await chmod(wanted, (mode & 0o7777) | 0o011)
   if (await mayEnter(wanted, runAs)) return { home: wanted, runAs }
-  const home = join(FALLBACK, name)
+  const home = join(FALLBACK, createHash('sha256').update(wanted).digest('hex').slice(0, 16))
   await mkdir(home, { recursive: true, mode: 0o755 })
   log.warn(
     `PostgreSQL does not run as root, and no other user can reach ${wanted}: its data is in ${home} instead.`,
@@ -134,7 +182,9 @@ async function chooseHome(wanted: string, name: string, log: Log): Promise<{ hom
 async function refuseForeign(cluster: string): Promise<void> {
   const owner = await stat(cluster).catch(absent)
   if (owner && owner.uid !== process.getuid?.()) {
-    throw new Error(`${cluster} belongs to another user; start Vigie as that user, or set VIGIE_DATA_DIR.`)
+    throw new OperatorError(
+      `${cluster} belongs to another user; start Vigie as that user, or set VIGIE_DATA_DIR.`,
+    )
   }
 }
 
@@ -151,7 +201,7 @@ async function keptPassword(home: string): Promise<string> {
 
 /** Makes the cluster in a folder beside its place and moves it there whole: a kill in the middle leaves no half. */
 async function initialise(
-  { home, cluster, password, runAs, binaries }: Place,
+  { home, cluster, password, runAs, binaries, processes }: Place,
   options: EmbeddedPostgresOptions,
 ) {
   for (const entry of await readdir(home)) {
@@ -167,7 +217,7 @@ async function initialise(
     await chown(passwordFile, runAs.uid, runAs.gid)
   }
   try {
-    await runInitdb(binaries, runAs, [
+    await runInitdb({ binaries, runAs, processes }, [
       ...['-D', next, '-U', USER, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8'],
       // Its own rules for letters: the same on every machine, and no surprise after an upgrade of the system.
       ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
@@ -180,12 +230,20 @@ async function initialise(
   await rename(next, cluster)
 }
 
-async function runInitdb({ initdb }: Binaries, runAs: RunAs, args: readonly string[]): Promise<void> {
-  const child = spawn(initdb, args, { ...runAs, ...SURROUNDINGS, stdio: ['ignore', 'ignore', 'pipe'] })
+async function runInitdb(
+  { binaries, runAs, processes }: Pick<Place, 'binaries' | 'runAs' | 'processes'>,
+  args: readonly string[],
+): Promise<void> {
+  const child = spawn(binaries.initdb, args, { ...runAs, ...SURROUNDINGS, stdio: stdioWith(processes) })
   const { lines } = listenTo(child)
   const [code] = (await once(child, 'close')) as [number | null]
   if (code !== 0)
-    throw new Error(`The embedded PostgreSQL could not make its data folder: ${reasonIn(lines)}.`)
+    throw new OperatorError(`The embedded PostgreSQL could not make its data folder: ${reasonIn(lines)}.`)
+}
+
+/** The child, and all that it starts, hold the lock until the last of them has ended, also when we are killed before. */
+function stdioWith({ descriptor }: Lock): StdioOptions {
+  return ['ignore', 'ignore', 'pipe', descriptor]
 }
 
 /**
@@ -271,14 +329,16 @@ async function startServer(place: Place, options: EmbeddedPostgresOptions) {
     const child = spawn(place.binaries.postgres, serverArguments(place.cluster, port, options.settings), {
       ...place.runAs,
       ...SURROUNDINGS,
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: stdioWith(place.processes),
     })
     const { lines, isReady } = listenTo(child, options.log)
     if (await isReady) return { child, port }
     const reason = lines.join('\n')
     const mayRetry = STILL_ENDING.test(reason) || (PORT_TAKEN.test(reason) && options.port === undefined)
     if (!mayRetry || attempt === ATTEMPTS_MAX) {
-      throw new Error(`The embedded PostgreSQL on ${place.cluster} does not start: ${reasonIn(lines)}.`)
+      throw new OperatorError(
+        `The embedded PostgreSQL on ${place.cluster} does not start: ${reasonIn(lines)}.`,
+      )
     }
     await sleep(RETRY_MS)
   }

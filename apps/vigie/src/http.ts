@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
+import type { Health } from './health.js'
 
 /** What answers over HTTP, apart from Socket.IO. */
 export interface HttpOptions {
-  /** Whether the database answers now. */
-  readonly isReachable: () => Promise<boolean>
+  readonly health: Health
   readonly version: string
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
@@ -21,8 +21,8 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** `/healthz`, headers that make a browser careful, and `routes`. */
-export function createHttp({ isReachable, version, routes }: HttpOptions): Hono {
+/** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
+export function createHttp({ health, version, routes }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -31,14 +31,15 @@ export function createHttp({ isReachable, version, routes }: HttpOptions): Hono 
     context.header('Referrer-Policy', 'no-referrer')
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
-  // A server whose database is away keeps its sessions, so it lives; it only cannot let anybody new in.
-  http.get('/healthz', async (context) => {
-    const isUp = await isReachable()
-    return isUp
-      ? context.json({ status: 'ok', version, database: 'ok' })
-      : context.json({ status: 'unavailable', version, database: 'unreachable' }, 503)
-  })
-  if (routes === undefined) {
+  addHealth(http, { health, version })
+  // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
+  // which looks like a server that is not there.
+  if (health.state() === 'starting') {
+    http.all('*', (context) => {
+      context.header('Retry-After', '1')
+      return context.json({ error: { code: 'unavailable', message: 'Vigie is starting; try again.' } }, 503)
+    })
+  } else if (routes === undefined) {
     http.get('/', (context) =>
       context.text('Vigie runs here. Clients connect to this address with Socket.IO.\n'),
     )
@@ -49,4 +50,20 @@ export function createHttp({ isReachable, version, routes }: HttpOptions): Hono 
     context.json({ error: { code: 'not_found', message: 'There is nothing here.' } }, 404),
   )
   return http
+}
+
+/** Who asks what, and why the answers differ: docs/operations.md. */
+function addHealth(http: Hono, { health, version }: HttpOptions): void {
+  http.get('/livez', (context) => context.json({ status: 'ok', version }))
+  http.get('/readyz', async (context) => {
+    const { isReady, reasons } = await health.readiness()
+    const status = !isReady ? 'unavailable' : reasons.length === 0 ? 'ok' : 'degraded'
+    return context.json({ status, reasons, version }, isReady ? 200 : 503)
+  })
+  http.get('/healthz', async (context) => {
+    const database = await health.database()
+    return database === 'ok'
+      ? context.json({ status: 'ok', version, database })
+      : context.json({ status: 'unavailable', version, database }, 503)
+  })
 }

@@ -45,11 +45,21 @@ export const SERVER_OPTIONS = {
     ...option(
       url('postgres:', 'postgresql:'),
       undefined,
-      'PostgreSQL 14 or later. Without it Vigie brings its own.',
+      'PostgreSQL 14 or later, with your memberships. The demo brings its own unless this is set.',
     ),
     secret: 'url',
   },
-  dataDir: option(text, '.vigie', 'Where the embedded PostgreSQL and the demo keep their data.'),
+  databaseUrlFile: option(text, undefined, 'A file with that address as its only line, read at the start.'),
+  embeddedDatabase: option(
+    flag,
+    false,
+    'Whether Vigie uses a PostgreSQL that it brings, which starts empty, instead of `databaseUrl`. In the demo it does unless `databaseUrl` is set.',
+  ),
+  dataDir: option(
+    text,
+    '.vigie',
+    'Where the embedded PostgreSQL and the demo keep their data; one server at a time.',
+  ),
   migrate: option(flag, true, 'Whether `vigie serve` brings the schema up to date when it starts.'),
   jwtSecret: {
     ...option(text, undefined, 'The secret that tokens are signed with (HS256 and its larger kin).'),
@@ -149,7 +159,7 @@ export const OPTIONS: ReadonlyMap<string, Option> = new Map<string, Option>([
 ])
 
 /** Names that other software reads too, so they have no prefix. */
-const COMMON_VARIABLES: ReadonlySet<string> = new Set(['host', 'port', 'databaseUrl'])
+const COMMON_VARIABLES: ReadonlySet<string> = new Set(['host', 'port', 'databaseUrl', 'databaseUrlFile'])
 
 /**
  * The environment variable of an option.

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import type { Config } from './config.js'
 import { demoSecret } from './demo/secret.js'
-import { errorCode, errorMessage, OperatorError } from './operator-error.js'
-import { variableOf, type ServerValues } from './options.js'
+import { fileReason } from './file-error.js'
+import { OperatorError } from './operator-error.js'
+import { SERVER_OPTIONS, variableOf, type ServerValues } from './options.js'
 
 type SecretName = 'jwtSecret' | 'jwtPreviousSecret'
 type SecretConfig = Pick<Config, SecretName | 'jwtSecretFile' | 'jwtPreviousSecretFile' | 'demo' | 'dataDir'>
@@ -27,6 +28,21 @@ export async function readSecrets(config: SecretConfig): Promise<readonly Secret
   return [first, previous].filter((secret) => secret !== undefined)
 }
 
+/**
+ * The configuration with the address of the database from its file, if it is in one: it holds a password.
+ * @throws OperatorError when the file cannot be read, or holds no address.
+ */
+export async function withDatabaseUrl(config: Config): Promise<Config> {
+  if (config.databaseUrlFile === undefined) return config
+  const source = variableOf('databaseUrlFile')
+  const { kind } = SERVER_OPTIONS.databaseUrl
+  const databaseUrl = kind.parse(await readSecretFile(config.databaseUrlFile, source))
+  if (databaseUrl !== undefined) return { ...config, databaseUrl }
+  throw new OperatorError(
+    `${source} is ${config.databaseUrlFile}, which holds a value that is not shown; it must be ${kind.expects}.`,
+  )
+}
+
 async function readSecret(config: SecretConfig, name: SecretName): Promise<Secret | undefined> {
   const value = config[name]
   if (value !== undefined) return { value, source: variableOf(name) }
@@ -36,20 +52,15 @@ async function readSecret(config: SecretConfig, name: SecretName): Promise<Secre
   return path === undefined ? undefined : { value: await readSecretFile(path, source), source }
 }
 
-const FILE_REASONS: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'this user may not read it'],
-  ['EISDIR', 'it is a folder'],
-])
-
 /** Editors and `echo` end a file with a line break, which is no part of the secret. */
 async function readSecretFile(path: string, source: string): Promise<string> {
   let bytes: Buffer
   try {
     bytes = await readFile(path)
   } catch (error) {
-    const reason = FILE_REASONS.get(errorCode(error)) ?? errorMessage(error)
-    throw new OperatorError(`${source} is ${path}, which cannot be read: ${reason}.`, { cause: error })
+    throw new OperatorError(`${source} is ${path}, which cannot be read: ${fileReason(error)}.`, {
+      cause: error,
+    })
   }
   const text = decode(bytes)?.replace(/\r?\n$/u, '')
   if (text === '') throw new OperatorError(`${source} is ${path}, which is empty.`)

@@ -1,8 +1,10 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { attachPresence, type Log } from '@vigie/server'
-import { requireTokenCheck, type Config } from './config.js'
-import { migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
+import type { Hono } from 'hono'
+import type { Server } from 'socket.io'
+import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
+import { requireDatabase, requireTokenCheck, type Config } from './config.js'
+import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
 import { carryMessages, createMessages } from './demo/messages.js'
@@ -11,9 +13,10 @@ import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
+import { createHealth } from './health.js'
 import { createHttp } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
-import { readSecrets, type Secret } from './secrets.js'
+import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -51,13 +54,28 @@ interface Course {
   readonly checkpoint: () => void
 }
 
-async function start(config: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
-  requireTokenCheck(config)
+async function start(given: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
+  requireTokenCheck(given)
+  requireDatabase(given)
+  const config = await withDatabaseUrl(given)
   const secrets = await readSecrets(config)
   warnOfWeakSecrets(secrets, log)
 
+  const started: { database?: Database; io?: Server } = {}
+  ending.add('database', () => started.database?.close())
+  const door = openDoor()
+  ending.add(
+    'connections',
+    createDrain(door.server, () => started.io),
+  )
+  // Before all that takes time: a port that is taken is told at once, and those who watch can ask how far it is.
+  const port = await listen(door.server, config)
+  const url = reachable(`http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`)
+  log.info('Vigie starts.', { version: VERSION, url, database: databasePlace(config) })
+  checkpoint()
+
   const database = await openDatabase(config, log)
-  ending.add('database', () => database.close())
+  started.database = database
   checkpoint()
   if (config.migrate) await migrateDatabase(database.sql, config)
   const [secret] = secrets
@@ -65,19 +83,15 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
     config.demo && secret !== undefined ? await openDemo(config, database, secret.value) : undefined
   checkpoint()
 
-  const http = createHttp({ isReachable: database.isReachable, version: VERSION, routes: demo?.routes })
-  const answer = getRequestListener(http.fetch)
-  const server = createServer((request, response) => void answer(request, response))
-  const io = createIo(server, config, log)
-  ending.add('connections', createDrain(io, server))
-  const presence = attachPresence(io, {
+  const sockets = createIo(config, log)
+  const presence = attachOrSentence(sockets, {
     ...config.settings,
     memberships: openMemberships(database, config, log),
     auth: authOptions(config, secrets),
     log,
   })
   if (demo !== undefined) {
-    carryMessages(io, {
+    carryMessages(sockets, {
       messages: demo.messages,
       stopTyping: (userId, conversationId) => presence.stopTyping(userId, conversationId),
       log,
@@ -87,11 +101,12 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
   await readyOrSentence(presence.ready)
   checkpoint()
 
-  const port = await listen(server, config)
-  const url = `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`
+  sockets.attach(door.server)
+  started.io = sockets
+  door.open(database.isReachable, demo?.routes)
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
-      url: reachable(url),
+      url,
       world: demo.world,
       count: config.demoBots,
       sign: (userId) => demo.tokens.sign(userId, BOT_TOKEN_TTL_MS),
@@ -102,12 +117,54 @@ async function start(config: Config, log: Log, { ending, checkpoint }: Course): 
       bots.close()
     })
   }
-  // Ends first: whoever comes meanwhile is refused at the door and tries again. Nobody waits for it here, because
-  // it is done only when the last connection is.
-  ending.add('listening', () => {
-    server.close()
+  return {
+    url,
+    data: database.place,
+    close() {
+      door.close()
+      return ending.run()
+    },
+  }
+}
+
+const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
+
+/** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
+function openDoor() {
+  const health = createHealth()
+  const listener = (routes?: Hono) =>
+    getRequestListener(createHttp({ health, version: VERSION, routes }).fetch)
+  let answer = listener()
+  const server = createServer((request, response) => void answer(request, response))
+  // Once Socket.IO is there, it answers these.
+  server.on('upgrade', (_request, line) => {
+    if (health.state() === 'starting') line.end(COME_AGAIN)
   })
-  return { url: reachable(url), data: database.place, close: ending.run }
+  return {
+    server,
+    open(isReachable: () => Promise<boolean>, routes: Hono | undefined) {
+      health.serve(isReachable)
+      answer = listener(routes)
+    },
+    /**
+     * Whoever comes from now on is refused and tries again. Nobody waits for its end here, because it is closed only
+     * when the last connection is.
+     */
+    close() {
+      health.drain()
+      server.close()
+    },
+  }
+}
+
+/** What the library refuses is an option of the operator's: it says so in one sentence. */
+function attachOrSentence(io: Server, options: PresenceOptions): PresenceServer {
+  try {
+    return attachPresence(io, options)
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error
+    throw new OperatorError(errorMessage(error), { cause: error })
+  }
 }
 
 async function openDemo(config: Config, database: Database, secret: string) {

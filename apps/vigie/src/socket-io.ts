@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, Server as HttpServer } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Log } from '@vigie/server'
 import { Server } from 'socket.io'
 import type { Config } from './config.js'
@@ -8,11 +8,14 @@ type SocketIoConfig = Pick<
   'corsOrigins' | 'maxMessageBytes' | 'pingIntervalMs' | 'pingTimeoutMs' | 'socketIoPath'
 >
 
-/** The Socket.IO server of `vigie serve`. Whose pages may connect holds for each transport alike. */
-export function createIo(server: HttpServer, config: SocketIoConfig, log: Log): Server {
+/**
+ * The Socket.IO server of `vigie serve`, not yet on an HTTP server: `io.attach(server)` lets clients in. Whose pages may
+ * connect holds for each transport alike.
+ */
+export function createIo(config: SocketIoConfig, log: Log): Server {
   const { corsOrigins = [] } = config
   const mayConnect = createOriginCheck(corsOrigins, log)
-  return new Server(server, {
+  return new Server({
     path: config.socketIoPath,
     pingInterval: config.pingIntervalMs,
     pingTimeout: config.pingTimeoutMs,

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { describeConfig, loadConfig, requireTokenCheck, type ConfigInput } from '../src/config.js'
+import {
+  describeConfig,
+  loadConfig,
+  requireDatabase,
+  requireTokenCheck,
+  type ConfigInput,
+} from '../src/config.js'
 import { OPTIONS, variableOf } from '../src/options.js'
 
 const fromEnv = (env: ConfigInput['env']) => loadConfig({ env })
@@ -91,11 +97,20 @@ describe('a wrong value stops the start with one sentence', () => {
       'VIGIE_CORS_ORIGINS is "https://a.example/"',
     ],
     [
-      'a misspelt variable',
-      { VIGIE_GRACEMS: '1' },
-      'VIGIE_GRACEMS is no variable of Vigie; the nearest is VIGIE_GRACE_MS.',
+      'two databases',
+      { DATABASE_URL: 'postgres://u@h/d', VIGIE_EMBEDDED_DATABASE: '1' },
+      'DATABASE_URL is set and VIGIE_EMBEDDED_DATABASE is 1; memberships are in one database:',
     ],
-    ['an unknown variable', { VIGIE_QQ: '1' }, 'VIGIE_QQ is no variable of Vigie.'],
+    [
+      'two databases, one of them in a file',
+      { DATABASE_URL_FILE: 'database', VIGIE_EMBEDDED_DATABASE: '1' },
+      'DATABASE_URL_FILE is set and VIGIE_EMBEDDED_DATABASE is 1;',
+    ],
+    [
+      'an address of a database in two places',
+      { DATABASE_URL: 'postgres://u@h/d', DATABASE_URL_FILE: 'database' },
+      'DATABASE_URL and DATABASE_URL_FILE are both set; a secret has one place',
+    ],
     [
       'too many bots',
       { VIGIE_DEMO_BOTS: '21' },
@@ -256,6 +271,48 @@ describe('a wrong value stops the start with one sentence', () => {
   })
 })
 
+describe('a variable that looks like one of ours and is none', () => {
+  it.each<[variable: string, value: string, nearest: string | undefined]>([
+    ['VIGIE_GRACEMS', '1', 'VIGIE_GRACE_MS'],
+    ['VIGIE_JWT_SECRETS', 'x', 'VIGIE_JWT_SECRET'],
+    ['VIGIE_DATABASE_URL', 'postgres://u:hunter2@h/d', 'DATABASE_URL'],
+    ['VIGIE_HOST', '0.0.0.0', 'HOST'],
+    ['VIGIE_PORT', '9000', 'PORT'],
+    ['VIGIE_QQ', '1', undefined],
+    ['VIGIE_', '', undefined],
+  ])('%s=%s is a warning that names the nearest, and stops nothing', (variable, value, nearest) => {
+    const config = fromEnv({ [variable]: value })
+    expect(config.warnings).toEqual([
+      `${variable} is no variable of Vigie and has no effect${nearest === undefined ? '' : `; the nearest is ${nearest}`}.`,
+    ])
+    expect(config.port).toBe(8_080)
+  })
+
+  it('is not warned of when Kubernetes or Docker wrote it for a service whose name begins with vigie', () => {
+    const env = {
+      VIGIE_SERVICE_HOST: '10.96.0.7',
+      VIGIE_SERVICE_PORT: '80',
+      VIGIE_SERVICE_PORT_HTTP: '80',
+      VIGIE_SERVICE_PORT_HTTP_METRICS: '9090',
+      VIGIE_PORT: 'tcp://10.96.0.7:80',
+      VIGIE_PORT_80_TCP: 'tcp://10.96.0.7:80',
+      VIGIE_PORT_80_TCP_PROTO: 'tcp',
+      VIGIE_PORT_80_TCP_PORT: '80',
+      VIGIE_PORT_80_TCP_ADDR: '10.96.0.7',
+      VIGIE_WEB_1_SERVICE_HOST: '10.96.0.8',
+      VIGIE_WEB_1_PORT: 'udp://10.96.0.8:53',
+      VIGIE_WEB_1_PORT_53_UDP_ADDR: '10.96.0.8',
+    }
+    expect(fromEnv(env).warnings).toEqual([])
+    expect(fromEnv({ ...env, VIGIE_GRACEMS: '1' }).warnings).toHaveLength(1)
+  })
+
+  it('is none of the variables that there are', () => {
+    const env = Object.fromEntries([...OPTIONS.keys()].map((name) => [variableOf(name), '']))
+    expect(fromEnv(env).warnings).toEqual([])
+  })
+})
+
 describe('what may be unusual and still works', () => {
   it('a grace of 0 is a decision, not a mistake', () => {
     expect(fromEnv({ VIGIE_GRACE_MS: '0' }).settings.graceMs).toBe(0)
@@ -309,6 +366,35 @@ describe('checking tokens', () => {
     expect(() => {
       requireTokenCheck(fromEnv({ VIGIE_DEMO: '1' }))
     }).not.toThrow()
+  })
+})
+
+describe('a database', () => {
+  it('must be chosen, except in the demo; the error says both ways', () => {
+    expect(() => {
+      requireDatabase(fromEnv({ VIGIE_DATA_DIR: '/data' }))
+    }).toThrow(
+      /^No database is named; set DATABASE_URL .* to .*, or VIGIE_EMBEDDED_DATABASE=1 to .* keeps its data in \/data \(VIGIE_DATA_DIR\)\.$/u,
+    )
+    for (const env of [
+      { DATABASE_URL: 'postgres://u@h/d' },
+      { DATABASE_URL_FILE: 'database' },
+      { VIGIE_EMBEDDED_DATABASE: '1' },
+      { VIGIE_DEMO: '1' },
+      { VIGIE_DEMO: '1', DATABASE_URL: 'postgres://u@h/d' },
+    ]) {
+      expect(() => {
+        requireDatabase(fromEnv(env))
+      }).not.toThrow()
+    }
+  })
+})
+
+describe('a secret', () => {
+  it('of each kind may be in a file: what is masked when it is printed has an option for one', () => {
+    for (const [name, { secret }] of OPTIONS) {
+      if (secret !== undefined) expect(OPTIONS.has(`${name}File`)).toBe(true)
+    }
   })
 })
 

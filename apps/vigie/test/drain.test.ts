@@ -20,7 +20,7 @@ interface Place extends AsyncDisposable {
 async function open(answer?: (response: ServerResponse) => void): Promise<Place> {
   const server = createServer((_request, response) => answer?.(response))
   const io = new Server(server)
-  const drain = createDrain(io, server)
+  const drain = createDrain(server, () => io)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

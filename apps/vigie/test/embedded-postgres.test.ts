@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { startEmbeddedPostgres } from '../src/embedded-postgres.js'
+import { startEmbeddedPostgres, type EmbeddedPostgresOptions } from '../src/embedded-postgres.js'
 import { runnableBinaries } from '../src/embedded-postgres/binaries.js'
+import { tryLock } from '../src/embedded-postgres/lock.js'
 import { unprivileged } from '../src/embedded-postgres/run-as.js'
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -19,13 +20,8 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-const start = (folder = dataDir, port?: number) =>
-  startEmbeddedPostgres({
-    dataDir: folder,
-    log,
-    settings: { fsync: 'off' },
-    ...(port !== undefined && { port }),
-  })
+const start = (folder = dataDir, options: Partial<EmbeddedPostgresOptions> = {}) =>
+  startEmbeddedPostgres({ dataDir: folder, log, settings: { fsync: 'off' }, ...options })
 
 async function query(url: string, text: string): Promise<readonly Record<string, unknown>[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 2 })
@@ -105,6 +101,78 @@ it('leaves the pid file of a living Vigie as it is, also where its number belong
   }
 })
 
+it('knows another Vigie by the lock on a file of the folder alone, and says who it is', async () => {
+  const { folder, close } = await start()
+  await close()
+  const pidFile = join(folder, 'postmaster.pid')
+  const unseen = `${await endedPid()}\n${folder}\n1\n1\n\n127.0.0.1\n\nready\n`
+  await writeFile(pidFile, unseen)
+  // What another container shares with this one is the folder: no process number, no socket, no name.
+  const other = await lockInAnotherProcess(join(folder, '..', 'vigie.lock'))
+  await writeFile(join(folder, '..', 'vigie.lock'), 'process 7 on chat-1 since noon\n')
+  await expect(start()).rejects.toThrow(
+    /^Another Vigie is running on \S+ \(process 7 on chat-1 since noon\); stop it, or set VIGIE_DATA_DIR/,
+  )
+  expect(await readFile(pidFile, 'utf8')).toBe(unseen)
+  await other.kill()
+  await (await start()).close()
+})
+
+it('removes no pid file while a process of a PostgreSQL lives that cannot be seen, and says so in one sentence', async () => {
+  const { folder, close } = await start()
+  await close()
+  const pidFile = join(folder, 'postmaster.pid')
+  const unseen = `${await endedPid()}\n${folder}\n1\n1\n\n127.0.0.1\n\nready\n`
+  await writeFile(pidFile, unseen)
+  const other = await lockInAnotherProcess(join(folder, '..', 'postgres.lock'))
+  await expect(start(dataDir, { strayMs: 100 })).rejects.toThrow(
+    /^A PostgreSQL that an earlier start of Vigie left behind still uses \S+, and cannot be stopped from here/,
+  )
+  expect(await readFile(pidFile, 'utf8')).toBe(unseen)
+  // It waits for what ends by itself.
+  const started = start()
+  await other.kill()
+  await (await started).close()
+})
+
+it('frees the lock of a folder when its process was killed, and not before its PostgreSQL has ended that of its processes', async () => {
+  const { folder, close } = await start()
+  const [vigieLock = '', postgresLock = ''] = ['vigie.lock', 'postgres.lock'].map((name) =>
+    join(folder, '..', name),
+  )
+  const pid = await serverPid(folder)
+  expect([tryLock(vigieLock), tryLock(postgresLock)]).toEqual([undefined, undefined])
+  // The server's own processes have the second, and not the first.
+  expect(await locksOf(pid)).toEqual(['postgres.lock'])
+  await close()
+  for (const path of [vigieLock, postgresLock]) {
+    const lock = tryLock(path)
+    expect(lock).toBeDefined()
+    lock?.release()
+    lock?.release()
+  }
+  const other = await lockInAnotherProcess(vigieLock)
+  expect(tryLock(vigieLock)).toBeUndefined()
+  await other.kill()
+  tryLock(vigieLock)!.release()
+})
+
+it('says in one sentence that a folder cannot be used', async () => {
+  const file = join(dataDir, 'file')
+  await writeFile(file, '')
+  for (const path of [file, join(file, 'below')]) {
+    const error: unknown = await start(path).catch((thrown: unknown) => thrown)
+    expect((error as Error).name).toBe('OperatorError')
+    expect((error as Error).message).toMatch(
+      /^The embedded PostgreSQL cannot use \S+: .*file.*; put that right, or set VIGIE_DATA_DIR to another folder\.$/,
+    )
+  }
+  await mkdir(join(dataDir, 'vigie.lock'))
+  await expect(start()).rejects.toThrow(
+    /vigie\.lock cannot be written: it is a folder; start Vigie as the user/,
+  )
+})
+
 it('stops the server that a killed Vigie left running, and loses no row', async () => {
   const before = await start()
   await query(before.url, `CREATE TABLE kept AS SELECT 'row' AS value`)
@@ -171,7 +239,7 @@ it('says in one sentence that its port is taken', async () => {
   await using first = await start()
   const other = await mkdtemp(join(tmpdir(), 'vigie-embedded-'))
   const port = Number(new URL(first.url).port)
-  await expect(start(other, port)).rejects.toThrow(
+  await expect(start(other, { port })).rejects.toThrow(
     /^The embedded PostgreSQL on .* does not start: could not create any TCP\/IP sockets\.$/,
   )
   await rm(other, { recursive: true })
@@ -191,6 +259,34 @@ it('opens a closed data folder of its own so far that its server may pass', asyn
   await using server = await start()
   expect(server.folder).toBe(join(dataDir, 'postgres'))
 })
+
+/** A process that has locked that file as Vigie does, until it is killed without a word. */
+async function lockInAnotherProcess(path: string): Promise<{ kill(): Promise<void> }> {
+  const program = `
+    const { tryLock } = require('fs-native-extensions')
+    if (tryLock(require('node:fs').openSync(${JSON.stringify(path)}, 'a+'))) console.error('locked')
+    setInterval(() => {}, 60_000)`
+  const child = spawn(process.execPath, ['-e', program], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  await said(child, 'locked')
+  return {
+    async kill() {
+      const hasEnded = once(child, 'exit')
+      child.kill('SIGKILL')
+      await hasEnded
+    },
+  }
+}
+
+/** The names of the lock files that a process has open. Only Linux lists them. */
+async function locksOf(pid: number): Promise<string[]> {
+  if (process.platform !== 'linux') return ['postgres.lock']
+  const links = await readdir(`/proc/${pid}/fd`)
+  const paths = await Promise.all(links.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')))
+  return paths.filter((path) => path.endsWith('.lock')).map((path) => basename(path))
+}
 
 function said(child: ChildProcess, words: string): Promise<void> {
   return new Promise((resolve, reject) => {

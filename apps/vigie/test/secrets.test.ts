@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../src/config.js'
-import { readSecrets } from '../src/secrets.js'
+import { readSecrets, withDatabaseUrl } from '../src/secrets.js'
 import { temporaryFolder } from './vigie-process.js'
 
 /** The secrets that are in force when these variables are set and `file` holds this. */
@@ -63,5 +63,29 @@ describe('the secrets of the server', () => {
     expect((error as Error).name).toBe('OperatorError')
     expect((error as Error).message).toMatch(sentence)
     expect((error as Error).message).not.toContain('s3cret')
+  })
+})
+
+describe('the address of the database', () => {
+  async function addressOf(content: string): Promise<string | undefined> {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'file')
+    await writeFile(path, content)
+    return (await withDatabaseUrl(loadConfig({ env: { DATABASE_URL_FILE: path } }))).databaseUrl
+  }
+
+  it('may be in a file, as it holds a password', async () => {
+    expect(await addressOf('postgres://u:hunter2@h/d\n')).toBe('postgres://u:hunter2@h/d')
+    const given = loadConfig({ env: { DATABASE_URL: 'postgres://u@h/d' } })
+    expect(await withDatabaseUrl(given)).toBe(given)
+  })
+
+  it('is refused, without showing it, when the file holds another thing', async () => {
+    for (const content of ['mysql://u:hunter2@h/d', 'hunter2\nhunter2', '']) {
+      const error: unknown = await addressOf(content).catch((thrown: unknown) => thrown)
+      expect((error as Error).name).toBe('OperatorError')
+      expect((error as Error).message).toMatch(/^DATABASE_URL_FILE is \S+, which /u)
+      expect((error as Error).message).not.toContain('hunter2')
+    }
   })
 })

@@ -1,11 +1,11 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { io, type Socket } from 'socket.io-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startProxy } from '../../../e2e/support/proxy.js'
 import { freshDatabase } from '../../../test/database.js'
-import { startVigie, temporaryFolder } from './vigie-process.js'
+import { BIN, startVigie, temporaryFolder } from './vigie-process.js'
 
 const SECRET = 'a-secret-that-is-long-enough-to-sign'
 const DEMO = { PORT: '0', VIGIE_DEMO_BOTS: '0', VIGIE_JWT_SECRET: SECRET }
@@ -164,7 +164,7 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
     expect(typing.userId).not.toBe('keoni-kahale')
   })
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
     'ends on %s with code 0 and leaves no database behind',
     async (signal) => {
       await using folder = await temporaryFolder()
@@ -183,6 +183,30 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
       expect(me.active).toBe(true)
     },
   )
+
+  it('takes a signal that comes twice at once for one wish: the terminal sends it, and npm or the shell as well', async () => {
+    await using folder = await temporaryFolder()
+    await using vigie = startVigie(['serve', '--demo'], folder.path, DEMO)
+    await vigie.url
+    const pid = await databasePid(folder.path)
+    for (const signal of ['SIGHUP', 'SIGHUP', 'SIGTERM'] as const) vigie.kill(signal)
+    // 130 is the end without a drain, which another signal a while later asks for.
+    expect((await vigie.ended).code).toBe(0)
+    expect(isAlive(pid)).toBe(false)
+  })
+
+  it('refuses a second server on its data folder with one sentence, and goes on', async () => {
+    await using folder = await temporaryFolder()
+    await using vigie = startVigie(['serve', '--demo'], folder.path, DEMO)
+    const url = await vigie.url
+    const quiet = { ...DEMO, VIGIE_LOG_LEVEL: 'warn' }
+    const second = await startVigie(['serve', '--demo'], folder.path, quiet).ended
+    expect([second.code, second.stdout]).toEqual([1, ''])
+    expect(second.stderr).toMatch(
+      /^vigie: Another Vigie is running on \S+ \(process \d+ on \S+ since \S+\); stop it, or set VIGIE_DATA_DIR to another folder\.\n$/u,
+    )
+    expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  })
 
   it('starts again after a kill -9, with the same people, tokens and rows', async () => {
     await using folder = await temporaryFolder()
@@ -225,11 +249,12 @@ describe('vigie serve with DATABASE_URL', { timeout: 60_000 }, () => {
     for (const [name, text] of [
       ['now', now],
       ['before', before],
+      ['database', database.url],
     ]) {
       await writeFile(join(folder.path, name ?? ''), `${text ?? ''}\n`)
     }
     const files = { VIGIE_JWT_SECRET_FILE: 'now', VIGIE_JWT_PREVIOUS_SECRET_FILE: 'before' }
-    const env = { PORT: '0', DATABASE_URL: database.url, VIGIE_SOCKET_IO_PATH: '/chat/', ...files }
+    const env = { PORT: '0', DATABASE_URL_FILE: 'database', VIGIE_SOCKET_IO_PATH: '/chat/', ...files }
     await using vigie = startVigie(['serve'], folder.path, env)
     const url = await vigie.url
     const connect = async (token: string) => {
@@ -266,6 +291,92 @@ describe('vigie serve with DATABASE_URL', { timeout: 60_000 }, () => {
   })
 })
 
+describe('vigie serve and those who watch it', { timeout: 60_000 }, () => {
+  it('is alive and not ready while it starts, and lets whoever came meanwhile in by themselves when it is ready', async () => {
+    await using folder = await temporaryFolder()
+    await using database = await freshDatabase()
+    await using line = await startProxy(database.url)
+    const address = new URL(database.url)
+    address.host = new URL(line.url).host
+    line.freeze()
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}`
+    const env = { PORT: String(port), DATABASE_URL: address.href, VIGIE_JWT_SECRET: SECRET }
+    const { stdout } = await startVigie(['token', 'alice'], folder.path, { VIGIE_JWT_SECRET: SECRET }).ended
+    await using vigie = startVigie(['serve'], folder.path, env)
+    await expect.poll(() => statusOf(`${url}/livez`), { timeout: 20_000 }).toBe(200)
+
+    expect(await answerOf(`${url}/readyz`)).toMatchObject([
+      503,
+      { status: 'unavailable', reasons: ['starting'] },
+    ])
+    expect(await answerOf(`${url}/healthz`)).toMatchObject([503, { database: 'starting' }])
+    const early = await fetch(url)
+    expect([early.status, early.headers.get('retry-after')]).toEqual([503, '1'])
+    const clients = (['websocket', 'polling'] as const).map((transport) => {
+      const socket = io(url, {
+        auth: { token: stdout.trim() },
+        forceNew: true,
+        transports: [transport],
+        reconnectionDelay: 100,
+        reconnectionDelayMax: 200,
+      })
+      onTestFinished(() => {
+        socket.disconnect()
+      })
+      return socket
+    })
+    await Promise.all(clients.map((socket) => hear(socket, 'connect_error')))
+    const entries = clients.map((socket) => hear(socket, 'connect'))
+    line.thaw()
+    await vigie.url
+    await Promise.all(entries)
+    expect(await answerOf(`${url}/readyz`)).toMatchObject([200, { status: 'ok', reasons: [] }])
+  })
+
+  it('is alive, and ready with a reason, while its database is away: a restart would end the sessions that it keeps', async () => {
+    await using folder = await temporaryFolder()
+    await using database = await freshDatabase()
+    await using line = await startProxy(database.url)
+    const address = new URL(database.url)
+    address.host = new URL(line.url).host
+    const env = { PORT: '0', DATABASE_URL: address.href, VIGIE_JWT_SECRET: SECRET }
+    await using vigie = startVigie(['serve'], folder.path, env)
+    const url = await vigie.url
+    line.freeze()
+    expect(await statusOf(`${url}/healthz`)).toBe(503)
+    expect(await answerOf(`${url}/readyz`)).toMatchObject([
+      200,
+      { status: 'degraded', reasons: ['database_unreachable'] },
+    ])
+    expect(await answerOf(`${url}/livez`)).toMatchObject([200, { status: 'ok' }])
+    line.thaw()
+  })
+})
+
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** 0: nobody listens. */
+async function statusOf(url: string): Promise<number> {
+  try {
+    return (await fetch(url)).status
+  } catch {
+    return 0
+  }
+}
+
+async function answerOf(url: string): Promise<[status: number, body: unknown]> {
+  const answer = await fetch(url)
+  return [answer.status, await answer.json()]
+}
+
 describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
   it.each<[title: string, words: readonly string[], env: Readonly<Record<string, string>>, sentence: string]>(
     [
@@ -281,6 +392,36 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
         ['serve'],
         {},
         'vigie: Nothing says how tokens are checked; set VIGIE_JWT_SECRET, VIGIE_JWT_SECRET_FILE or VIGIE_JWKS_URL, or try the demo with --demo.\n',
+      ],
+      ...(['serve', 'migrate'] as const).map(
+        (command): [string, string[], Record<string, string>, string] => [
+          `no database, of vigie ${command}`,
+          [command],
+          { VIGIE_JWT_SECRET: SECRET },
+          'vigie: No database is named; set DATABASE_URL (or DATABASE_URL_FILE) to the PostgreSQL that has your memberships, or ' +
+            'VIGIE_EMBEDDED_DATABASE=1 to use one that Vigie brings, which starts empty and keeps its data in .vigie ' +
+            '(VIGIE_DATA_DIR).\n',
+        ],
+      ),
+      [
+        'a data folder that is a file',
+        ['serve', '--demo'],
+        { PORT: '0', VIGIE_JWT_SECRET: SECRET, VIGIE_DATA_DIR: BIN },
+        `vigie: The embedded PostgreSQL cannot use ${BIN}: there is a file of that name; put that right, or set ` +
+          'VIGIE_DATA_DIR to another folder.\n',
+      ],
+      [
+        'no place for the secret of the demo',
+        ['serve', '--demo'],
+        { PORT: '0', VIGIE_DATA_DIR: BIN },
+        `vigie: The secret of the demo cannot be kept in ${join(BIN, 'demo-secret')}: there is a file of that name; put ` +
+          'that right, or set VIGIE_DATA_DIR.\n',
+      ],
+      [
+        'a configuration that is a folder',
+        ['config', '--config', '.'],
+        {},
+        'vigie: . cannot be read: it is a folder.\n',
       ],
       [
         'a wrong value',
@@ -311,26 +452,28 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
     ],
   )('says so in one sentence: %s', async (_, words, env, sentence) => {
     await using folder = await temporaryFolder()
-    const { code, stderr, stdout } = await startVigie(words, folder.path, env).ended
+    const quiet = { VIGIE_LOG_LEVEL: 'warn', ...env }
+    const { code, stderr, stdout } = await startVigie(words, folder.path, quiet).ended
     expect([code, stderr, stdout]).toEqual([1, sentence, ''])
   })
 
-  it('says so in one sentence: a port in use; the database it had started is gone', async () => {
+  it('says so in one sentence: a port in use, before anything else is started or made', async () => {
     await using folder = await temporaryFolder()
     const other = createServer()
     onTestFinished(() => void other.close())
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const address = other.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
-    const { code, stderr } = await startVigie(['serve', '--demo'], folder.path, {
+    const { code, stderr, stdout } = await startVigie(['serve', '--demo'], folder.path, {
       ...DEMO,
       PORT: String(port),
     }).ended
-    expect(code).toBe(1)
-    expect(stderr).toContain(
-      `vigie: Vigie cannot listen on 127.0.0.1, port ${port}: something listens there already;`,
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toBe(
+      `vigie: Vigie cannot listen on 127.0.0.1, port ${port}: something listens there already; stop it, or choose ` +
+        'another PORT.\n',
     )
-    await expect(databasePid(folder.path)).rejects.toThrow('ENOENT')
+    expect(await readdir(folder.path)).toEqual([])
   })
 })
 
@@ -347,6 +490,20 @@ describe('the other commands', { timeout: 30_000 }, () => {
     await using folder = await temporaryFolder()
     const { code, stdout } = await startVigie(['migrate', '--print'], folder.path).ended
     expect([code, stdout.includes('CREATE SCHEMA IF NOT EXISTS vigie')]).toEqual([0, true])
+  })
+
+  it('start in spite of a variable that is none, and warn of it', async () => {
+    await using folder = await temporaryFolder()
+    const env = { VIGIE_GRACEMS: '1', VIGIE_SERVICE_HOST: '10.96.0.7', VIGIE_PORT: 'tcp://10.96.0.7:80' }
+    const { code, stderr } = await startVigie(['config'], folder.path, env).ended
+    expect(code).toBe(0)
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { level: number; msg: string })
+    expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+      [40, 'VIGIE_GRACEMS is no variable of Vigie and has no effect; the nearest is VIGIE_GRACE_MS.'],
+    ])
   })
 
   it('vigie config names where each value came from', async () => {

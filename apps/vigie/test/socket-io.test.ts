@@ -26,7 +26,8 @@ function recordingLog() {
 async function start(env: Readonly<Record<string, string>> = {}) {
   const http = createServer()
   const { log, warnings } = recordingLog()
-  const io = createIo(http, loadConfig({ env }), log)
+  const io = createIo(loadConfig({ env }), log)
+  io.attach(http)
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   const { port } = http.address() as AddressInfo

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const BIN = fileURLToPath(new URL('../bin/vigie.js', import.meta.url))
+/** The program that is started. */
+export const BIN = fileURLToPath(new URL('../bin/vigie.js', import.meta.url))
 
 /** The built command line in a process of its own. */
 export interface VigieProcess {

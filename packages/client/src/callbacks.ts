@@ -33,15 +33,12 @@ export function guarded(callbacks: PresenceCallbacks, report: (error: unknown) =
         report(error)
       }
     })
-  const { onPresenceUpdate, onPresenceConversation, onTypingStart, onTypingStop } = callbacks
-  return Object.fromEntries(
-    Object.entries({
-      onPresenceUpdate: guard(onPresenceUpdate),
-      onPresenceConversation: guard(onPresenceConversation),
-      onTypingStart: guard(onTypingStart),
-      onTypingStop: guard(onTypingStop),
-    }).filter(([, tell]) => tell),
-  )
+  return {
+    onPresenceUpdate: guard(callbacks.onPresenceUpdate),
+    onPresenceConversation: guard(callbacks.onPresenceConversation),
+    onTypingStart: guard(callbacks.onTypingStart),
+    onTypingStop: guard(callbacks.onTypingStop),
+  }
 }
 
 /** Calls what `callbacks` has for the way from `before` to `after`. Ends of typing come first, beginnings last. */

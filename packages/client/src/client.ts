@@ -382,12 +382,8 @@ export function createClient(
     },
     foreground,
     goodbye: endBackground,
-    hurry: () => {
-      connection.hurry()
-    },
-    probe: () => {
-      connection.probe()
-    },
+    hurry: connection.hurry,
+    probe: connection.probe,
   }
   const ownTyping = {
     start(conversationId: string) {

@@ -76,12 +76,12 @@ export interface Connection {
   /** Begins; nothing when it has begun. */
   connect(): void
   /** Ends the wait for the next attempt, and asks a connection that seems to be live whether it still is. */
-  hurry(): void
+  readonly hurry: () => void
   /**
    * Asks the server for any answer. A connection that has none within {@link PROBE_MS} is given up, and another attempt
    * begins: a line that died without a word looks like a quiet one.
    */
-  probe(): void
+  readonly probe: () => void
   /**
    * Sends one message over a live connection.
    * @throws PresenceError (rejects) with the server's code, or `unavailable` when nobody answers.

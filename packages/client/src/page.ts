@@ -3,15 +3,14 @@
  * or runs again. A browser freezes pages, stops their timers and closes their sockets, mostly without a word.
  */
 
-/** What is listened to; a `window`, in short. */
-export interface Page {
+interface EventSource {
   addEventListener(type: string, listener: (event: PageEvent) => void): void
   removeEventListener(type: string, listener: (event: PageEvent) => void): void
-  readonly document: {
-    readonly visibilityState: string
-    addEventListener(type: string, listener: () => void): void
-    removeEventListener(type: string, listener: () => void): void
-  }
+}
+
+/** What is listened to; a `window`, in short. */
+export interface Page extends EventSource {
+  readonly document: EventSource & { readonly visibilityState: string }
   matchMedia?(query: string): { readonly matches: boolean }
 }
 
@@ -22,13 +21,13 @@ interface PageEvent {
 
 /** What the page makes happen. */
 export interface PageActions {
-  background(): void
-  foreground(): void
+  readonly background: () => void
+  readonly foreground: () => void
   /** The page is gone for good, or loads anew: a `background` that was said is taken back. */
-  goodbye(): void
+  readonly goodbye: () => void
   /** The network is back: does not wait any longer, and asks a line that seems to be live. */
-  hurry(): void
-  probe(): void
+  readonly hurry: () => void
+  readonly probe: () => void
 }
 
 /** The page that this runs in; undefined where there is none (Node.js, React Native, a worker). */
@@ -42,44 +41,35 @@ export function ownPage(): Page | undefined {
  * closing it must be seen at once: only a phone's page, which is frozen soon, is in the background when it is hidden.
  */
 export function followPage(page: Page, actions: PageActions): () => void {
+  const ends: (() => void)[] = []
+  const on = (target: EventSource, type: string, listener: (event: PageEvent) => void) => {
+    target.addEventListener(type, listener)
+    ends.push(() => {
+      target.removeEventListener(type, listener)
+    })
+  }
+  const { document } = page
   let isGone = false
-  const isPhone = () => page.matchMedia?.('(pointer: coarse)').matches === true
-  const ofWindow: readonly (readonly [string, (event: PageEvent) => void])[] = [
-    ['online', () => actions.hurry()],
-    ['offline', () => actions.probe()],
-    [
-      'pagehide',
-      ({ persisted }) => {
-        isGone = persisted !== true
-        if (isGone) actions.goodbye()
-        else actions.background()
-      },
-    ],
-    [
-      'pageshow',
-      ({ persisted }) => {
-        isGone = false
-        if (persisted) actions.foreground()
-      },
-    ],
-  ]
-  const ofDocument: readonly (readonly [string, () => void])[] = [
-    [
-      'visibilitychange',
-      () => {
-        // A page that unloads is hidden after `pagehide`.
-        if (isGone) return
-        if (page.document.visibilityState === 'visible') actions.foreground()
-        else if (isPhone()) actions.background()
-      },
-    ],
-    ['freeze', () => actions.background()],
-    ['resume', () => actions.foreground()],
-  ]
-  for (const [type, listener] of ofWindow) page.addEventListener(type, listener)
-  for (const [type, listener] of ofDocument) page.document.addEventListener(type, listener)
+  on(page, 'online', actions.hurry)
+  on(page, 'offline', actions.probe)
+  on(page, 'pagehide', ({ persisted }) => {
+    isGone = !persisted
+    if (persisted) actions.background()
+    else actions.goodbye()
+  })
+  on(page, 'pageshow', ({ persisted }) => {
+    isGone = false
+    if (persisted) actions.foreground()
+  })
+  on(document, 'freeze', actions.background)
+  on(document, 'resume', actions.foreground)
+  on(document, 'visibilitychange', () => {
+    // A page that unloads is hidden after `pagehide`.
+    if (isGone) return
+    if (document.visibilityState === 'visible') actions.foreground()
+    else if (page.matchMedia?.('(pointer: coarse)').matches) actions.background()
+  })
   return () => {
-    for (const [type, listener] of ofWindow) page.removeEventListener(type, listener)
-    for (const [type, listener] of ofDocument) page.document.removeEventListener(type, listener)
+    for (const end of ends) end()
   }
 }

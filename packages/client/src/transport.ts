@@ -150,13 +150,6 @@ export function socketIoTransport(
 }
 
 /** What Socket.IO knows of a failed attempt: "websocket error", or what the other side answered. */
-function causeOf(url: string, error: Error & { readonly description?: unknown }): string {
-  const { description } = error
-  const detail =
-    description instanceof Error
-      ? description.message
-      : typeof description === 'number'
-        ? `HTTP ${description}`
-        : ''
-  return `${url} could not be reached: ${error.message}${detail && ` (${detail})`}.`
+function causeOf(url: string, { message, description }: Error & { readonly description?: unknown }): string {
+  return `${url} could not be reached: ${message}${typeof description === 'number' ? ` (${description})` : ''}.`
 }

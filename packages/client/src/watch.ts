@@ -113,19 +113,14 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
         // A list that draws the same mistake in each row tells it once.
         if (isId(id) || refused.has(id) || refused.size >= REFUSED_MAX) continue
         refused.add(id)
-        report(
-          new PresenceError(
-            'invalid_payload',
-            `Cannot be watched, because it is no id: ${JSON.stringify(id)}.`,
-          ),
-        )
+        report(new PresenceError('invalid_payload', `Not an id, so not watched: ${JSON.stringify(id)}.`))
       }
       for (const id of ids) places.set(id, (places.get(id) ?? 0) + 1)
       if (places.size > WATCH_MAX) {
         report(
           new PresenceError(
             'too_many_watched',
-            `These are ${places.size} people; at most ${WATCH_MAX} can be watched, the first who were asked for. Watch only those on screen.`,
+            `${places.size} people are to be watched; only the first ${WATCH_MAX} are.`,
           ),
         )
       }

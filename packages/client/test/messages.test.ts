@@ -231,7 +231,7 @@ describe('watching', () => {
     expect(world.errors).toEqual([
       expect.objectContaining({
         code: 'too_many_watched',
-        message: expect.stringContaining('These are 201 people'),
+        message: expect.stringContaining('201 people'),
       }),
     ])
     await settle()

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '../operator-error.js'
+import { fileReason } from '../file-error.js'
+import { errorCode, OperatorError } from '../operator-error.js'
 
 const FILE = 'demo-secret'
 
@@ -11,6 +12,17 @@ const FILE = 'demo-secret'
  */
 export async function demoSecret(dataDir: string): Promise<string> {
   const path = join(dataDir, FILE)
+  try {
+    return await readOrMake(path, dataDir)
+  } catch (error) {
+    throw new OperatorError(
+      `The secret of the demo cannot be kept in ${path}: ${fileReason(error)}; put that right, or set VIGIE_DATA_DIR.`,
+      { cause: error },
+    )
+  }
+}
+
+async function readOrMake(path: string, dataDir: string): Promise<string> {
   await mkdir(dataDir, { recursive: true })
   try {
     await writeFile(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import type { Log } from '@vigie/server'
+import { OperatorError } from '../operator-error.js'
 import { absent, type RunAs } from './run-as.js'
 
 /** Paths of the two programs that are used. */
@@ -16,7 +17,7 @@ export interface Binaries {
  * PostgreSQL as that user can run it: from the npm package, or a copy of it where the package is in a folder that
  * the user cannot enter (a clone under /root) or lacks its links (installed without scripts).
  *
- * @throws Error with one sentence when there is none for this platform, or no place for a copy.
+ * @throws OperatorError when there is none for this platform, or no place for a copy.
  */
 export async function runnableBinaries(runAs: RunAs, log: Log): Promise<Binaries> {
   const { native, name } = installed()
@@ -31,7 +32,7 @@ export async function runnableBinaries(runAs: RunAs, log: Log): Promise<Binaries
       log.debug('PostgreSQL cannot be copied there.', { place, error })
     }
   }
-  throw new Error(
+  throw new OperatorError(
     `PostgreSQL in ${native} cannot be run by user ${runAs.uid ?? process.getuid?.()}, nor can a copy of it: ` +
       'move Vigie to a folder that others may enter, or set DATABASE_URL.',
   )
@@ -54,7 +55,7 @@ function installed(): { native: string; name: string } {
     const { version } = createRequire(anchor)(join(native, '..', 'package.json')) as { version: string }
     return { native, name: `vigie-postgres-${version}-${platform}-${process.getuid?.() ?? 0}` }
   } catch (error) {
-    throw new Error(`There is no embedded PostgreSQL for ${platform} here; set DATABASE_URL.`, {
+    throw new OperatorError(`There is no embedded PostgreSQL for ${platform} here; set DATABASE_URL.`, {
       cause: error,
     })
   }

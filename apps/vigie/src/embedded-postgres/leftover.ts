@@ -4,6 +4,8 @@ import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Log } from '@vigie/server'
+import { OperatorError } from '../operator-error.js'
+import type { Lock } from './lock.js'
 import { absent } from './run-as.js'
 
 /** How long a server may take over a fast shutdown, then over an immediate one. */
@@ -11,23 +13,50 @@ export const FAST_SHUTDOWN_MS = 10_000
 export const IMMEDIATE_SHUTDOWN_MS = 5_000
 const LOOK_AGAIN_MS = 20
 
+interface LeftoverOptions {
+  readonly cluster: string
+  /** Takes the lock that PostgreSQL's processes have; undefined while one of them lives. */
+  readonly tryLock: () => Lock | undefined
+  /** Processes of a killed server end by themselves once they notice: they may take so long. */
+  readonly strayMs: number
+  readonly log: Log
+}
+
 /**
- * Stops the server that an earlier Vigie left running on `cluster` when it was killed. The number in
- * `postmaster.pid` may be another program's by now, so only a PostgreSQL of exactly this folder is ended.
+ * Stops the server that an earlier Vigie left running on `cluster` when it was killed, and takes the lock of its
+ * processes. The caller has the lock of the folder, so no Vigie lives here. The number in `postmaster.pid` may be
+ * another program's by now, so only a PostgreSQL of exactly this folder is ended. That file is removed only once the
+ * lock says that no process of such a server lives: one in another container cannot be seen, and keeps the lock.
  *
- * @throws Error with one sentence when it does not end.
+ * @throws OperatorError when it does not end, or cannot be reached from here.
  */
-export async function stopLeftover(cluster: string, log: Log): Promise<void> {
+export async function takeOver(options: LeftoverOptions): Promise<Lock> {
+  const { cluster, tryLock, log } = options
   const pidFile = join(cluster, 'postmaster.pid')
+  const pid = await pidIn(pidFile)
+  if (pid !== undefined && (await isServerOf(cluster, pid))) {
+    log.info('An earlier start left its PostgreSQL running: it is stopped first.', { pid })
+    await stop(cluster, pid)
+  }
+  const lock = tryLock() ?? (await lockOfStrays(options))
+  if (lock === undefined) {
+    throw new OperatorError(
+      `A PostgreSQL that an earlier start of Vigie left behind still uses ${cluster}, and cannot be stopped from here, ` +
+        'as from another container: end it, or the container that it is in, and start again.',
+    )
+  }
+  // PostgreSQL itself would take whoever has that number now for a server.
+  if (pid !== undefined && !(await isServerOf(cluster, pid))) await rm(pidFile, { force: true })
+  return lock
+}
+
+async function pidIn(pidFile: string): Promise<number | undefined> {
   const content = await readFile(pidFile, 'utf8').catch(absent)
   const pid = Number(content?.split('\n')[0])
-  if (!Number.isInteger(pid) || pid <= 1) return
-  if (!(await isServerOf(cluster, pid))) {
-    // PostgreSQL itself would take whoever has that number now for a server.
-    await rm(pidFile, { force: true })
-    return
-  }
-  log.info('An earlier start left its PostgreSQL running: it is stopped first.', { pid })
+  return Number.isInteger(pid) && pid > 1 ? pid : undefined
+}
+
+async function stop(cluster: string, pid: number): Promise<void> {
   for (const [signal, patienceMs] of [
     ['SIGINT', FAST_SHUTDOWN_MS],
     ['SIGQUIT', IMMEDIATE_SHUTDOWN_MS],
@@ -38,9 +67,19 @@ export async function stopLeftover(cluster: string, log: Log): Promise<void> {
       await sleep(LOOK_AGAIN_MS)
     }
   }
-  throw new Error(
+  throw new OperatorError(
     `The PostgreSQL with process id ${pid} on ${cluster} does not end; end it, then start again.`,
   )
+}
+
+async function lockOfStrays({ tryLock, strayMs, log }: LeftoverOptions): Promise<Lock | undefined> {
+  log.info('Processes of an earlier PostgreSQL still end: their end is waited for.', { strayMs })
+  for (let waitedMs = 0; waitedMs < strayMs; waitedMs += LOOK_AGAIN_MS) {
+    await sleep(LOOK_AGAIN_MS)
+    const lock = tryLock()
+    if (lock !== undefined) return lock
+  }
+  return undefined
 }
 
 async function isServerOf(cluster: string, pid: number): Promise<boolean> {

@@ -1,4 +1,6 @@
 export { createEngine, type Engine } from './engine.js'
+export { hasMethods, isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog } from './given-options.js'
+export { lineLog } from './line-log.js'
 export { NO_ROOMS } from './memberships.js'
 export { nearestName } from './nearest.js'
 export type {

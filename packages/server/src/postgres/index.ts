@@ -1,5 +1,6 @@
-export { postgresMemberships, type PostgresMembershipsOptions } from './memberships.js'
-export { migrate, migrationSql, type MigrationOptions } from './migrations.js'
+export { postgresMemberships } from './memberships.js'
+export { migrate, migrationSql } from './migrations.js'
+export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
 export { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'

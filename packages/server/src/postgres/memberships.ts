@@ -1,35 +1,12 @@
 import { PresenceError } from '@vigie/protocol'
-import { silentLog, type Log, type Memberships } from '../core/ports.js'
+import { lineLog } from '../core/line-log.js'
+import type { Memberships } from '../core/ports.js'
 import { changeFeed, type ChangeFeed } from './change-feed.js'
-import { connect, operatorError, type Database, type SqlSource } from './database.js'
+import { connect, operatorError, type Database } from './database.js'
+import { refuseWrongMembershipsOptions, type PostgresMembershipsOptions } from './options.js'
 import { membershipReads } from './reads.js'
 import { tableLook, type TableLook } from './table-look.js'
-import { quoteLiteral, resolveSources, type MembershipTables, type Source } from './tables.js'
-
-/** Options of {@link postgresMemberships}. */
-export interface PostgresMembershipsOptions extends MembershipTables {
-  /** A URL, or a client or pool that the host already has; that one is never ended here. */
-  readonly sql: SqlSource
-  /**
-   * Whether changes are read from the triggers of `vigie migrate`. Without it the host calls
-   * `presence.membershipsChanged` after each change.
-   * @default true
-   */
-  readonly changeFeed?: boolean
-  /** How often the change feed is read. @default 200 */
-  readonly feedPollMs?: number
-  /** How long a change is kept for nodes that cannot read it now; after half of it they read everything. @default 600000 */
-  readonly feedRetentionMs?: number
-  /**
-   * How often the tables are looked at: swapped ones, partitions, triggers that were off, row level security; 0: only at
-   * the start. @default 1000
-   */
-  readonly feedCheckMs?: number
-  /** A query without an answer for this long has failed. @default 5000 */
-  readonly readTimeoutMs?: number
-  /** @default silentLog */
-  readonly log?: Log
-}
+import { quoteLiteral, resolveSources, type Source } from './tables.js'
 
 /** The oldest PostgreSQL that is supported. */
 const VERSION_MIN = 14
@@ -38,13 +15,15 @@ const VERSION_MIN = 14
  * Memberships as rows in PostgreSQL 14 or later. See {@link Memberships}. The tables are the host's; only the
  * change feed needs something of ours there, and `vigie migrate` (or {@link migrate}) puts it there.
  *
- * @throws Error with one sentence when a table or column name cannot be one.
+ * @throws TypeError, RangeError or Error with one sentence when an option is none, or a name of a table or column cannot
+ * be one.
  * @example
  * const memberships = postgresMemberships({ sql: process.env.DATABASE_URL, conversations: { table: 'chat.members' } })
  */
 export function postgresMemberships(options: PostgresMembershipsOptions): Memberships {
+  refuseWrongMembershipsOptions(options)
   const { sql, feedPollMs = 200, feedRetentionMs = 600_000, feedCheckMs = 1_000 } = options
-  const { readTimeoutMs = 5_000, log = silentLog } = options
+  const { readTimeoutMs = 5_000, log = lineLog(console) } = options
   const hasFeed = options.changeFeed ?? true
   const sources = resolveSources(options)
   const database = connect(sql, { timeoutMs: readTimeoutMs, log })

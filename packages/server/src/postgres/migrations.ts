@@ -1,17 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { silentLog } from '../core/ports.js'
+import { lineLog } from '../core/line-log.js'
 import { connect, operatorError, sqlState, type SqlSource } from './database.js'
-import { quoteLiteral, resolveSources, withoutKind, type MembershipTables, type Source } from './tables.js'
-
-/** What {@link migrate} does. */
-export interface MigrationOptions extends MembershipTables {
-  /**
-   * Also create the membership tables where they are missing, with text columns. For a database of our own:
-   * a host's tables are the host's.
-   * @default false
-   */
-  readonly createTables?: boolean
-}
+import { refuseWrongMigration, refuseWrongMigrationOptions, type MigrationOptions } from './options.js'
+import { quoteLiteral, resolveSources, withoutKind, type Source } from './tables.js'
 
 /** Beside `src` and `dist`, and published with them. */
 const FOLDER = new URL('../../migrations/', import.meta.url)
@@ -26,8 +17,9 @@ const LOCK = 0x7669676965
  * @example await migrate(databaseUrl, { groups: { table: 'chat.teams' } })
  */
 export async function migrate(sql: SqlSource, options: MigrationOptions = {}): Promise<void> {
+  refuseWrongMigration(sql, options)
   // Without a limit: it may have to wait for the host's long transactions.
-  const database = connect(sql, { timeoutMs: 0, log: silentLog })
+  const database = connect(sql, { timeoutMs: 0, log: lineLog(console) })
   try {
     // Several statements in one message are one transaction; BEGIN would be left open in a pool when one fails.
     await database.query(statements(options).join('\n'))
@@ -53,6 +45,7 @@ function withHint(sentence: Error, cause: unknown, options: MigrationOptions): E
 
 /** What {@link migrate} runs, as text for `psql` or for a team's own migration tool. */
 export function migrationSql(options: MigrationOptions = {}): string {
+  refuseWrongMigrationOptions(options)
   return ['BEGIN;', ...statements(options), 'COMMIT;', ''].join('\n')
 }
 

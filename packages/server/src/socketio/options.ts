@@ -1,6 +1,10 @@
 import type { Server, Socket } from 'socket.io'
 import {
-  nearestName,
+  hasMethods,
+  isObject,
+  refuseNonBoolean,
+  refuseUnknown,
+  refuseWrongLog,
   resolveSettings,
   SETTINGS,
   type Log,
@@ -111,7 +115,6 @@ const AUTH_OPTIONS: Readonly<Record<keyof JwtOptions, true>> = {
   userClaim: true,
 }
 const MEMBERSHIPS_METHODS = ['open', 'readUsers', 'readRooms', 'close'] as const
-const LOG_METHODS = ['debug', 'info', 'warn', 'error'] as const
 
 /** Around a token in a `presence:token` or a CONNECT: names, brackets, the other fields of `auth`. */
 const TOKEN_FRAME_BYTES = 2_048
@@ -134,9 +137,7 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
   if (rooms !== undefined && rooms !== false) refuseWrongRooms(rooms)
   refuseNonBoolean('emit', emit)
   refuseNonBoolean('allowRecovery', allowRecovery)
-  if (log !== undefined && !hasMethods(log, LOG_METHODS)) {
-    throw new TypeError(`\`log\` is no log: it needs the functions ${LOG_METHODS.join(', ')}.`)
-  }
+  refuseWrongLog(log)
   if (optionsOf(server).connectionStateRecovery && allowRecovery !== true) {
     throw new TypeError(
       'The server has `connectionStateRecovery`: it lets sockets in before any check and appends an argument to ' +
@@ -152,26 +153,6 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     rooms: rooms === false ? undefined : { ...DEFAULT_ROOMS, ...rooms },
     emit: emit ?? true,
     log: log ?? consoleLog,
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
-}
-
-/** Whether the value is an object that has functions of these names, its own or inherited. */
-export function hasMethods(value: unknown, names: readonly string[]): value is object {
-  return isObject(value) && names.every((name) => typeof Reflect.get(value, name) === 'function')
-}
-
-/** A misspelt option would be silently without effect. */
-function refuseUnknown(given: object, known: readonly string[], where: string): void {
-  for (const name of Object.keys(given)) {
-    if (known.includes(name)) continue
-    const nearest = nearestName(name, known)
-    throw new TypeError(
-      `\`${name}\` is no option of ${where}${nearest === undefined ? '' : `; the nearest is \`${nearest}\``}.`,
-    )
   }
 }
 
@@ -258,13 +239,6 @@ function refuseWrongRooms(rooms: Partial<RoomPrefixes>): void {
   refuseUnknown(rooms, Object.keys(DEFAULT_ROOMS), '`rooms`')
   for (const [name, prefix] of Object.entries(rooms)) {
     if (!isText(prefix)) throw new TypeError(`\`rooms.${name}\` must be a text, such as "room:".`)
-  }
-}
-
-/** `emit: process.env.EMIT` is a text, and the text "false" is true. */
-function refuseNonBoolean(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean') {
-    throw new TypeError(`\`${name}\` must be true or false.`)
   }
 }
 

@@ -5,6 +5,7 @@ import { migrate, postgresMemberships, type MembershipTables, type SqlSource } f
 import type { MembershipsHarness } from '@vigie/server/testing'
 import pg from 'pg'
 import postgres from 'postgres'
+import { silentLog } from '../../src/core/ports.js'
 import { freshDatabase } from '../../../../test/database.js'
 
 export type IdType = 'text' | 'integer' | 'uuid'
@@ -48,7 +49,7 @@ export async function openHarness(driver: DriverName, type: IdType): Promise<Mem
   await migrate(sql, TABLES)
   const line = await cuttableLine(new URL(database.url))
   const client = drivers[driver](line.url)
-  const memberships = postgresMemberships({ sql: client.sql, ...TABLES, feedPollMs: 20 })
+  const memberships = postgresMemberships({ sql: client.sql, ...TABLES, feedPollMs: 20, log: silentLog })
   const id = IDS[type].make
 
   const add = async (members: string, rooms: string, room: string, user: string) => {

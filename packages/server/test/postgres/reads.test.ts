@@ -2,6 +2,7 @@ import { PresenceError, type ConversationId, type GroupId, type UserId } from '@
 import { migrate, postgresMemberships } from '@vigie/server/postgres'
 import { staleRecorder } from '@vigie/server/testing'
 import { expect, it } from 'vitest'
+import { silentLog } from '../../src/core/ports.js'
 import { freshDatabase } from '../../../../test/database.js'
 
 const users = (...ids: string[]) => ids as UserId[]
@@ -63,7 +64,7 @@ it('compares columns of other types as text, letter by letter', async () => {
   await migrate(database.sql, { createTables: true })
   const id = 'abcdef00-0000-4000-8000-000000000001'
   await database.sql`INSERT INTO group_users VALUES ('red', ${id})`
-  const memberships = postgresMemberships({ sql: database.sql })
+  const memberships = postgresMemberships({ sql: database.sql, log: silentLog })
   expect((await memberships.readUsers(users('word', id))).get(id as UserId)?.groups).toEqual(['red'])
   const sizes = await memberships.readRooms(['red', 'green'] as GroupId[], [], 250)
   expect([...sizes.groups].map(([id, { members }]) => [id, members])).toEqual([['red', 1]])

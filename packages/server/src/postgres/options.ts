@@ -1,0 +1,143 @@
+/** What a host hands to this folder's functions. JavaScript has no types, so it is looked at before it is used. */
+import { isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog } from '../core/given-options.js'
+import type { Log } from '../core/ports.js'
+import type { SqlSource } from './database.js'
+import type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
+
+/** Options of `postgresMemberships`. */
+export interface PostgresMembershipsOptions extends MembershipTables {
+  /** A URL, or a client or pool that the host already has; that one is never ended here. */
+  readonly sql: SqlSource
+  /**
+   * Whether changes are read from the triggers of `vigie migrate`. Without it the host calls
+   * `presence.membershipsChanged` after each change.
+   * @default true
+   */
+  readonly changeFeed?: boolean
+  /** How often the change feed is read. @default 200 */
+  readonly feedPollMs?: number
+  /** How long a change is kept for nodes that cannot read it now; after half of it they read everything. @default 600000 */
+  readonly feedRetentionMs?: number
+  /**
+   * How often the tables are looked at: swapped ones, partitions, triggers that were off, row level security; 0: only at
+   * the start. @default 1000
+   */
+  readonly feedCheckMs?: number
+  /** A query without an answer for this long has failed. @default 5000 */
+  readonly readTimeoutMs?: number
+  /** Where sentences for operators go; `silentLog`: nowhere. @default warnings and errors to the console */
+  readonly log?: Log
+}
+
+/** What `migrate` does. */
+export interface MigrationOptions extends MembershipTables {
+  /**
+   * Also create the membership tables where they are missing, with text columns. For a database of our own:
+   * a host's tables are the host's.
+   * @default false
+   */
+  readonly createTables?: boolean
+}
+
+/** The compiler asks for each. */
+type Names<T> = Readonly<Record<keyof T, true>>
+
+const TABLE = { table: true, userColumn: true, query: true, watchColumns: true } as const
+const GROUP_TABLE: Names<GroupTable> = { ...TABLE, groupColumn: true }
+const CONVERSATION_TABLE: Names<ConversationTable> = { ...TABLE, conversationColumn: true }
+const TABLES: Names<MembershipTables> = { groups: true, conversations: true }
+const MEMBERSHIPS: Names<PostgresMembershipsOptions> = {
+  ...TABLES,
+  sql: true,
+  changeFeed: true,
+  feedPollMs: true,
+  feedRetentionMs: true,
+  feedCheckMs: true,
+  readTimeoutMs: true,
+  log: true,
+}
+const MIGRATION: Names<MigrationOptions> = { ...TABLES, createTables: true }
+/** A name, and the least that it may be: 0 only where that has a meaning of its own. */
+const TIMES = [
+  ['feedPollMs', 1],
+  ['feedRetentionMs', 1],
+  ['feedCheckMs', 0],
+  ['readTimeoutMs', 1],
+] as const
+/** Timers overflow above. */
+const MILLIS_MAX = 2_147_483_647
+
+/** @throws TypeError or RangeError, one sentence that says what to change. */
+export function refuseWrongMembershipsOptions(options: unknown): void {
+  const where = 'postgresMemberships'
+  if (!isObject(options)) throw new TypeError(`${where} needs options: \`${where}({ sql: databaseUrl })\`.`)
+  const given = options as Readonly<Record<string, unknown>>
+  refuseUnknown(given, Object.keys(MEMBERSHIPS), where)
+  refuseWrongSql(given['sql'], `${where}({ sql })`)
+  refuseWrongTables(given, where)
+  refuseWrongLog(given['log'])
+  refuseNonBoolean('changeFeed', given['changeFeed'])
+  for (const [name, min] of TIMES) {
+    const value = given[name]
+    if (value === undefined) continue
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > MILLIS_MAX) {
+      throw new RangeError(
+        `\`${name}\` of ${where} is ${JSON.stringify(value)}; it must be a whole number of milliseconds from ${min} to ${MILLIS_MAX}.`,
+      )
+    }
+  }
+}
+
+/** @throws TypeError, one sentence that says what to change. */
+export function refuseWrongMigration(sql: unknown, options: unknown): void {
+  refuseWrongSql(sql, 'migrate(sql)')
+  refuseWrongMigrationOptions(options)
+}
+
+/** @throws TypeError, one sentence that says what to change. */
+export function refuseWrongMigrationOptions(options: unknown): void {
+  if (!isObject(options)) throw new TypeError('The options of migrate must be an object.')
+  const given = options as Readonly<Record<string, unknown>>
+  // Of a host that has one object for both functions, the other's options are no mistake.
+  refuseUnknown(given, Object.keys({ ...MIGRATION, ...MEMBERSHIPS }), 'migrate')
+  refuseWrongTables(given, 'migrate')
+  refuseNonBoolean('createTables', given['createTables'])
+}
+
+/** `process.env.DATABASE_URL` that nobody has set is the ordinary case. */
+function refuseWrongSql(sql: unknown, where: string): void {
+  if (typeof sql === 'string' && sql !== '') return
+  // A client of the package `postgres` is a function.
+  if ((isObject(sql) || typeof sql === 'function') && ('unsafe' in sql || 'query' in sql)) return
+  const shown = sql === undefined || sql === null || sql === '' ? ' is not set' : ' is none'
+  throw new TypeError(
+    `The database of ${where}${shown}: give its URL, a client of the package \`postgres\`, or a pool of the package \`pg\`.`,
+  )
+}
+
+function refuseWrongTables(given: Readonly<Record<string, unknown>>, where: string): void {
+  for (const [name, known] of [
+    ['groups', GROUP_TABLE],
+    ['conversations', CONVERSATION_TABLE],
+  ] as const) {
+    const table = given[name]
+    if (table === undefined || table === false) continue
+    if (!isObject(table) || Array.isArray(table)) {
+      throw new TypeError(
+        `\`${name}\` of ${where} must be false, or an object such as \`{ table: 'chat.members' }\`.`,
+      )
+    }
+    refuseUnknown(table, Object.keys(known), `\`${name}\` of ${where}`)
+    for (const [option, value] of Object.entries(table)) {
+      if (value === undefined) continue
+      const isRight =
+        option === 'watchColumns'
+          ? Array.isArray(value) && value.every((column) => typeof column === 'string')
+          : typeof value === 'string'
+      if (isRight) continue
+      throw new TypeError(
+        `\`${name}.${option}\` of ${where} must be ${option === 'watchColumns' ? 'a list of names of columns' : 'a text'}.`,
+      )
+    }
+  }
+}
