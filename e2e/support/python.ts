@@ -88,15 +88,8 @@ export interface PythonGuide extends AsyncDisposable {
  */
 export async function startPythonGuide(options: PythonGuideOptions): Promise<PythonGuide> {
   const { kind, transport, url, secret, userId, tokenLifeS } = options
-  const folder = await mkdtemp(join(tmpdir(), 'vigie-python-'))
-  for (const { file, text } of await codeOfGuide('other-languages', ['python'])) {
-    await writeFile(join(folder, file), text)
-  }
-  const script = fileURLToPath(new URL('python-guide.py', import.meta.url))
-  const child = startProcess([script, kind, transport, url, secret, userId, String(tokenLifeS)], {
-    command: PYTHON,
-    env: { PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: folder, PYTHONHOME: undefined },
-  })
+  const words = [kind, transport, url, secret, userId, String(tokenLifeS)]
+  const { child, folder } = await startWithGuide('python-guide.py', words)
   return {
     get events() {
       return child.lines.flatMap(parse)
@@ -116,6 +109,39 @@ export async function startPythonGuide(options: PythonGuideOptions): Promise<Pyt
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/**
+ * How many of 3,000 events the synchronous client hands to its handler before an earlier one. `kept`: with the guide's
+ * `keep_order`.
+ */
+export async function countOvertaken(
+  url: string,
+  transport: 'websocket' | 'polling',
+  kind: 'kept' | 'stock',
+): Promise<unknown> {
+  const { child, folder } = await startWithGuide('python-order.py', [url, transport, kind])
+  try {
+    const isCount = (line: string) => parse(line).find(({ event }) => event === 'overtaken')
+    return (await child.find('overtaken', isCount)).data
+  } finally {
+    await child[Symbol.asyncDispose]()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Starts a program of this folder that imports the guide's files. */
+async function startWithGuide(program: string, words: readonly string[]) {
+  const folder = await mkdtemp(join(tmpdir(), 'vigie-python-'))
+  for (const { file, text } of await codeOfGuide('other-languages', ['python'])) {
+    await writeFile(join(folder, file), text)
+  }
+  const script = fileURLToPath(new URL(program, import.meta.url))
+  const child = startProcess([script, ...words], {
+    command: PYTHON,
+    env: { PYTHONUNBUFFERED: '1', PYTHONDONTWRITEBYTECODE: '1', PYTHONPATH: folder, PYTHONHOME: undefined },
+  })
+  return { child, folder }
 }
 
 /** A traceback is no event; it stays in the process's lines, which a failed wait prints. */

@@ -1,9 +1,14 @@
 /** The Python client of docs/guides/other-languages.md, run as it stands there. */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
+import { Server } from 'socket.io'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase } from '../../test/database.js'
 import { connectClient } from '../support/clients.js'
 import {
+  countOvertaken,
   installPythonGuide,
   startPythonGuide,
   type PythonEvent,
@@ -92,6 +97,27 @@ describe.for([
     expect(named(python, 'token')).toHaveLength(1)
   })
 })
+
+test.for(['websocket', 'polling'] as const)(
+  'the guide’s synchronous Python client takes events in their order over %s, which the library alone does not',
+  { timeout: SLOW_MS },
+  async (transport) => {
+    const http = createServer()
+    const server = new Server(http)
+    server.on('connection', (socket) => {
+      for (let n = 0; n < 3_000; n++) socket.emit('number', { n })
+    })
+    http.listen(0, '127.0.0.1')
+    await once(http, 'listening')
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+    try {
+      expect(await countOvertaken(url, transport, 'kept')).toBe(0)
+      expect(await countOvertaken(url, transport, 'stock')).toBeGreaterThan(0)
+    } finally {
+      await server.close()
+    }
+  },
+)
 
 /** A database, and a secret, of one test's own. */
 async function openRoom() {
