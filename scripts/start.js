@@ -8,11 +8,13 @@ import { existsSync } from 'node:fs'
 import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { argv, chdir, env, execPath, exit, stderr, stdout } from 'node:process'
+import process, { argv, chdir, env, execPath, exit, stderr, stdout } from 'node:process'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const STAMPS = join(root, 'node_modules/.cache/vigie/start.json')
+/** How often it is looked whether npm still lives. */
+const PARENT_LOOK_MS = 500
 /** What versions are installed, and how everything is compiled. */
 const COMMON = ['package-lock.json', 'tsconfig.base.json']
 
@@ -56,8 +58,23 @@ for (const step of STEPS) {
   await writeFile(STAMPS, JSON.stringify(stamps))
 }
 say(hasBuilt ? 'The demo of Vigie is built, and starts …' : 'The demo of Vigie starts …')
+endWithParent()
 argv.splice(1, 1, join(root, 'apps/vigie/bin/vigie.js'), 'serve', '--demo')
 await import('../apps/vigie/bin/vigie.js')
+
+/**
+ * A signal that npm alone gets ends npm and the shell between, which passes nothing on. Whoever stopped them meant the
+ * server, and a server without a terminal would hold its port and its data until somebody finds it.
+ */
+function endWithParent() {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    process.kill(process.pid, 'SIGTERM')
+  }, PARENT_LOOK_MS)
+  timer.unref()
+}
 
 function say(sentence) {
   stdout.write(`  ${sentence}\n`)
