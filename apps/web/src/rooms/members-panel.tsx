@@ -1,4 +1,5 @@
-import type { RoomPresence } from '@vigie/client/react'
+import { useOnlineMembers } from '@vigie/client/react'
+import { useUnknownSince } from '../account/use-line.js'
 import { IconButton } from '../look/icon-button.js'
 import { BackIcon } from '../look/icons.js'
 import { goOut } from '../place.js'
@@ -6,14 +7,11 @@ import type { Room } from '../session/api.js'
 import { useLanguage } from '../texts/use-language.js'
 import { MemberList } from './member-list.js'
 
-interface MembersPanelProps {
-  readonly room: Room
-  readonly presence: RoomPresence
-}
-
 /** Who is in a conversation: a column of its own where there is room, else a screen. */
-export function MembersPanel({ room, presence }: MembersPanelProps) {
-  const { texts } = useLanguage()
+export function MembersPanel({ room }: { readonly room: Room }) {
+  const { texts, time } = useLanguage()
+  const since = useUnknownSince()
+  const presence = useOnlineMembers(room.id)
   return (
     <aside className="members" aria-labelledby="members-title">
       <header className="head">
@@ -28,6 +26,7 @@ export function MembersPanel({ room, presence }: MembersPanelProps) {
         <h2 id="members-title" tabIndex={-1}>
           {texts.members}
         </h2>
+        {since !== undefined && <span className="soft was">{texts.lastKnownAt(time(since))}</span>}
       </header>
       <MemberList room={room} presence={presence} />
     </aside>

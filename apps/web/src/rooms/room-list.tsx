@@ -1,6 +1,7 @@
 import { useMemo, type KeyboardEvent } from 'react'
-import { byNewest } from '../chat/thread.js'
+import { byNewest, isBegun, threadOf } from '../chat/thread.js'
 import { useCalmOrder, useHold } from '../look/calm-order.js'
+import { useReorderMotion } from '../look/use-reorder-motion.js'
 import { useSession, useThreads } from '../session/use-session.js'
 import { useLanguage } from '../texts/use-language.js'
 import { ConversationRow } from './conversation-row.js'
@@ -10,15 +11,27 @@ import { GroupRow } from './group-row.js'
 export function RoomList({ shownId }: { readonly shownId: string | undefined }) {
   const { texts } = useLanguage()
   const { conversations, groups } = useSession().world
-  const ids = useMemo(() => conversations.map(({ id }) => id), [conversations])
   // As text, so that a message which changes no order wakes nobody.
-  const newest = useThreads((threads) => JSON.stringify(byNewest(threads, ids)))
+  const newest = useThreads((threads) => {
+    const listed = conversations.filter(
+      ({ id, isNew }) => isNew !== true || id === shownId || isBegun(threadOf(threads, id)),
+    )
+    return JSON.stringify(
+      byNewest(
+        threads,
+        listed.map(({ id }) => id),
+      ),
+    )
+  })
   const wanted = useMemo(() => JSON.parse(newest) as readonly string[], [newest])
   const { isHeld, handlers } = useHold()
   const order = useCalmOrder(wanted, isHeld)
+  const list = useReorderMotion<HTMLUListElement>(order)
   return (
     <nav
       className="rooms"
+      id="rooms"
+      tabIndex={-1}
       aria-label={texts.conversations}
       {...handlers}
       onKeyDown={(event) => {
@@ -27,7 +40,7 @@ export function RoomList({ shownId }: { readonly shownId: string | undefined }) 
       }}
     >
       <h2 id="conversations-title">{texts.conversations}</h2>
-      <ul aria-labelledby="conversations-title">
+      <ul aria-labelledby="conversations-title" ref={list}>
         {order.map((id) => {
           const room = conversations.find((each) => each.id === id)
           return room && <ConversationRow key={id} room={room} isShown={id === shownId} />
