@@ -1,11 +1,15 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Server } from 'socket.io'
 import { io } from 'socket.io-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { silentLog } from '../../../packages/server/src/core/index.js'
 import { writeHistory } from '../src/demo/history.js'
+import { openJournal } from '../src/demo/journal.js'
 import { createTalk, SCRIPTS, turnsOf } from '../src/demo/lines.js'
 import {
   carryMessages,
@@ -144,7 +148,68 @@ const messages = createMessages()
 const now = Date.UTC(2026, 0, 1)
 writeHistory(messages, world, now)
 
+describe('what was said, after the server was started again', () => {
+  async function folder(): Promise<string> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'vigie-journal-'))
+    onTestFinished(() => rm(dataDir, { recursive: true }))
+    return dataDir
+  }
+
+  it('is the same, in the same order, and new messages come after it', async () => {
+    const dataDir = await folder()
+    const journal = await openJournal(dataDir, silentLog)
+    const before = createMessages(() => 50, journal)
+    for (const text of ['a', 'b']) before.add({ conversationId: 'cafe', userId: 'ana', text, key: text })
+    await journal.flushed()
+    const after = createMessages(() => 0, await openJournal(dataDir, silentLog))
+    expect(after.of('cafe')).toEqual(before.of('cafe'))
+    // A page that heard no answer before the end sends again.
+    expect(after.add({ conversationId: 'cafe', userId: 'ana', text: 'b', key: 'b' })).toEqual(
+      before.of('cafe')[1],
+    )
+    expect(after.add({ conversationId: 'cafe', userId: 'ana', text: 'c' }).sentAt).toBeGreaterThan(
+      before.of('cafe')[1]?.sentAt ?? Infinity,
+    )
+  })
+
+  it('survives half a line, which a killed server leaves, and has a bound', async () => {
+    const dataDir = await folder()
+    const journal = await openJournal(dataDir, silentLog)
+    const messages = createMessages(() => 0, journal)
+    for (let index = 0; index < KEPT_MAX + 2; index++) {
+      messages.add({ conversationId: 'cafe', userId: 'ana', text: String(index) })
+    }
+    await journal.flushed()
+    await appendFile(join(dataDir, 'demo-messages.jsonl'), '{"id":"m","conversa')
+    const { kept } = await openJournal(dataDir, silentLog)
+    expect(kept).toEqual(messages.of('cafe'))
+  })
+
+  it('is not written over by what was said before the doors opened first', async () => {
+    const dataDir = await folder()
+    const journal = await openJournal(dataDir, silentLog)
+    const first = createMessages(() => 0, journal)
+    writeHistory(first, world, now)
+    await journal.flushed()
+    const second = createMessages(() => 0, await openJournal(dataDir, silentLog))
+    writeHistory(second, world, now + 60_000)
+    for (const { conversationId } of world.conversations) {
+      expect(second.of(conversationId)).toEqual(first.of(conversationId))
+    }
+  })
+})
+
 describe('what was said before the doors opened', () => {
+  it('is another one in each direct conversation of one person', () => {
+    for (const { userId } of [...world.people, ...world.colleagues]) {
+      const mine = world.conversations.filter(
+        ({ kind, isBegun, members }) => kind === 'direct' && isBegun && members.includes(userId),
+      )
+      const texts = mine.map(({ conversationId }) => messages.of(conversationId)[0]?.text)
+      expect([userId, new Set(texts).size]).toEqual([userId, mine.length])
+    }
+  })
+
   it('is in every conversation that is begun, by its members, in order, and in the past', () => {
     for (const { conversationId, members, isBegun } of world.conversations) {
       const said = messages.of(conversationId)

@@ -18,7 +18,7 @@ export function useFocusOnPlace(screen: Place['screen'], id: string | undefined)
 function targetOf(screen: Place['screen'], fromId: string | undefined): HTMLElement | undefined {
   switch (screen) {
     case 'list':
-      return field() ?? find(`.rooms [data-id="${CSS.escape(fromId ?? '')}"]`) ?? find('.rooms a')
+      return field() ?? find(`.rooms [data-id="${CSS.escape(fromId ?? '')}"]`) ?? find('#conversations-title')
     case 'members':
       return find('#members-title')
     case 'conversation':

@@ -96,7 +96,7 @@ const ROOMS: Readonly<Record<Lang, Readonly<Record<string, readonly Said[]>>>> =
       [12, 'Parfait.', 26],
       [1, 'Prends un sac : la dernière fois, on a porté huit melons à la main.', 25],
       [15, 'Neuf.', 24],
-      [6, 'Tu me rapportes du fromage de chèvre ? Je suis coincée en réunion.', 9],
+      [6, 'Tu me rapportes du fromage de chèvre ? Ma réunion n’en finit pas.', 9],
       [12, 'Bien sûr.', 8],
     ],
     'fr-team-design': [
@@ -173,6 +173,23 @@ const DIRECTS: Readonly<Record<Lang, readonly (readonly Said[])[]>> = {
       [0, 'Thank you!', 214],
     ],
     [[1, 'Happy birthday! The cake is hidden in the small room.', 1_520]],
+    [
+      [0, 'Is the projector in the big room yours?', 131],
+      [1, 'It belongs to everybody, take it.', 127],
+    ],
+    [
+      [1, 'Thank you for stepping in yesterday.', 1_610],
+      [0, 'Any time.', 1_604],
+    ],
+    [
+      [0, 'I have sent you the photos.', 301],
+      [1, 'The one with the dog is now my background.', 296],
+    ],
+    [
+      [1, 'Which of the two words would you take?', 172],
+      [0, 'The shorter one.', 171],
+    ],
+    [[0, 'I kept a seat for you on Thursday.', 2_890]],
   ],
   fr: [
     [
@@ -188,20 +205,38 @@ const DIRECTS: Readonly<Record<Lang, readonly (readonly Said[])[]>> = {
       [0, 'Merci !', 214],
     ],
     [[1, 'Bon anniversaire ! Le gâteau est caché dans la petite salle.', 1_520]],
+    [
+      [0, 'Le projecteur de la grande salle est à toi ?', 131],
+      [1, 'Il est à tout le monde, prends-le.', 127],
+    ],
+    [
+      [1, 'Merci pour le coup de main d’hier.', 1_610],
+      [0, 'Avec plaisir.', 1_604],
+    ],
+    [
+      [0, 'Je t’ai envoyé les photos.', 301],
+      [1, 'Celle avec le chien est déjà mon fond d’écran.', 296],
+    ],
+    [
+      [1, 'Lequel des deux mots prendrais-tu ?', 172],
+      [0, 'Le plus court.', 171],
+    ],
+    [[0, 'Je t’ai gardé une place pour jeudi.', 2_890]],
   ],
 }
 
 const MINUTE_MS = 60_000
 
-/** Fills the conversations that are begun. */
+/** Fills those of the begun conversations in which nothing was said. */
 export function writeHistory(messages: Messages, world: World, now = Date.now()): void {
   const colleagues = new Set(world.colleagues.map(({ userId }) => userId))
-  let directs = 0
-  const begun = world.conversations.filter(({ isBegun }) => isBegun)
+  const takeDirect = createDirects()
+  const begun = world.conversations.filter(
+    ({ isBegun, conversationId }) => isBegun && messages.of(conversationId).length === 0,
+  )
   const said = begun.flatMap((conversation) => {
     const { conversationId, kind, lang } = conversation
-    const lines =
-      kind === 'direct' ? DIRECTS[lang][directs++ % DIRECTS[lang].length] : ROOMS[lang][conversationId]
+    const lines = kind === 'direct' ? takeDirect(conversation) : ROOMS[lang][conversationId]
     const speakers = speakersOf(conversation, colleagues)
     return (lines ?? []).flatMap(([speaker, text, minutesAgo]) => {
       const userId = speakers[speaker % speakers.length]
@@ -215,4 +250,15 @@ export function writeHistory(messages: Messages, world: World, now = Date.now())
 /** In rooms the colleagues speak: what a person is shown to have said, nobody may have put into their mouth. */
 function speakersOf({ kind, members }: DemoConversation, colleagues: ReadonlySet<string>): readonly string[] {
   return kind === 'direct' ? members : members.filter((userId) => colleagues.has(userId))
+}
+
+/** Of the direct conversations of one person, no two are the same. */
+function createDirects(): (conversation: DemoConversation) => readonly Said[] {
+  const taken = new Map<string, Set<readonly Said[]>>()
+  return ({ lang, members }) => {
+    const isTaken = (lines: readonly Said[]) => members.some((userId) => taken.get(userId)?.has(lines))
+    const lines = DIRECTS[lang].find((each) => !isTaken(each)) ?? []
+    for (const userId of members) taken.set(userId, (taken.get(userId) ?? new Set()).add(lines))
+    return lines
+  }
 }

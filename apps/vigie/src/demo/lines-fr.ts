@@ -73,7 +73,7 @@ export const FRENCH: Script = {
      a: Alors je fais le café.`,
     `a: L’ascenseur remarche.
      b: Pour de vrai ?
-     a: Je suis monté et descendu trois fois.
+     a: J’ai fait trois allers et retours.
      b: Pour vérifier ?
      a: Pour le plaisir.`,
     `a: Qui a fait la tarte au citron ? La recette, par pitié.
@@ -181,7 +181,7 @@ export const FRENCH: Script = {
     `a: J’ai rangé le tableau. De quarante cartes à douze.
      b: Où sont passées les autres ?
      a: C’étaient trois fois les mêmes.
-     c: Je me sens déjà plus légère.`,
+     c: Je respire déjà mieux.`,
     `a: Quelqu’un pour travailler à deux sur le plus laid ?
      b: Dans dix minutes ?
      a: Parfait. Je le fais chauffer.`,

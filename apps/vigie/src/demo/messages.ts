@@ -1,4 +1,4 @@
-/** What people of the demo wrote to each other, in memory: Vigie carries presence, and messages are a host's own. */
+/** What people of the demo wrote to each other: Vigie carries presence, and messages are a host's own. */
 import { randomUUID } from 'node:crypto'
 import type { Server, Socket } from 'socket.io'
 import * as v from 'valibot'
@@ -57,9 +57,22 @@ export interface Messages {
   of(conversationId: string): readonly DemoMessage[]
 }
 
-export function createMessages(now: () => number = Date.now): Messages {
+/** Where messages are written down. */
+export interface Journal {
+  /** What was written down before, oldest first. */
+  readonly kept: readonly DemoMessage[]
+  note(message: DemoMessage): void
+  /** All that was noted is written. */
+  flushed(): Promise<void>
+}
+
+export function createMessages(now: () => number = Date.now, journal?: Journal): Messages {
   const kept = new Map<string, DemoMessage[]>()
   let lastAt = 0
+  for (const message of journal?.kept ?? []) {
+    kept.set(message.conversationId, [...(kept.get(message.conversationId) ?? []), message])
+    lastAt = Math.max(lastAt, message.sentAt)
+  }
   return {
     add(message, at = now()) {
       const all = kept.get(message.conversationId) ?? []
@@ -68,6 +81,7 @@ export function createMessages(now: () => number = Date.now): Messages {
       if (same) return same
       lastAt = Math.max(lastAt + 1, at)
       const added = { ...message, id: randomUUID(), sentAt: lastAt }
+      journal?.note(added)
       kept.set(message.conversationId, [...all, added].slice(-KEPT_MAX))
       return added
     },

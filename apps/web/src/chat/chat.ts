@@ -204,7 +204,8 @@ export function createChat({ socket, line, history, said, storage }: ChatOptions
     },
     send(conversationId, text) {
       // Below everything that is there, whatever this device's clock says.
-      const at = Math.max(Date.now(), lastSentAt(threadOf(threads, conversationId)) + 1)
+      const thread = threadOf(threads, conversationId)
+      const at = Math.max(Date.now(), lastSentAt(thread) + 1, ...thread.drafts.map((draft) => draft.at + 1))
       setDraft(conversationId, { key: newKey(), text, at, state: 'queued' })
       keepDrafts()
       sendNext()

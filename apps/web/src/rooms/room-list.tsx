@@ -39,7 +39,9 @@ export function RoomList({ shownId }: { readonly shownId: string | undefined }) 
         moveFocus(event)
       }}
     >
-      <h2 id="conversations-title">{texts.conversations}</h2>
+      <h2 id="conversations-title" tabIndex={-1}>
+        {texts.conversations}
+      </h2>
       <ul aria-labelledby="conversations-title" ref={list}>
         {order.map((id) => {
           const room = conversations.find((each) => each.id === id)
