@@ -1,5 +1,5 @@
 import type { UserPresence } from '@vigie/client'
-import { PresenceDot } from '@vigie/client/react'
+import { PresenceDot, usePresence } from '@vigie/client/react'
 import type { Texts } from '../texts/en.js'
 import { useLanguage } from '../texts/use-language.js'
 
@@ -28,6 +28,14 @@ export function presenceText(presence: UserPresence, texts: Texts): string {
   if (presence.status === 'known') return presence.online ? texts.online : texts.offline
   if (presence.last === undefined) return texts.unknown
   return presence.last.online ? texts.lastKnownOnline : texts.lastKnownOffline
+}
+
+/** The dot in words, to be read out after a name; nothing before anything is known. */
+export function PresenceWord({ userId }: { readonly userId: string }) {
+  const { texts } = useLanguage()
+  const presence = usePresence(userId, { watch: false })
+  if (presence.status === 'unknown' && presence.last === undefined) return null
+  return <span className="sr-only">, {presenceText(presence, texts)}, </span>
 }
 
 /** The style draws it. */

@@ -1,12 +1,12 @@
-import { useOnlineMembers, usePresence, useTyping } from '@vigie/client/react'
+import { useOnlineMembers, useTyping } from '@vigie/client/react'
 import { memo } from 'react'
 import { useUnknownSince } from '../account/use-line.js'
 import { shownIn, unreadIn } from '../chat/thread.js'
 import { Avatar } from '../look/avatar.js'
-import { Dot, presenceText } from '../look/dot.js'
+import { Dot, PresenceWord } from '../look/dot.js'
 import { TypingDots } from '../look/typing-dots.js'
 import { useNow } from '../look/use-now.js'
-import type { Person, Room } from '../session/api.js'
+import type { Room } from '../session/api.js'
 import { useGivenNameOf, useSession, useThread } from '../session/use-session.js'
 import { useLanguage } from '../texts/use-language.js'
 import { RoomLink } from './room-link.js'
@@ -49,7 +49,7 @@ export const ConversationRow = memo(function ConversationRow({ room, isShown }: 
           <span className="row-line">
             <span className="row-title">
               <bdi>{room.title}</bdi>
-              {other ? <PresenceWord person={other} /> : <OnlineCount id={room.id} />}
+              {other ? <PresenceWord userId={other.userId} /> : <OnlineCount id={room.id} />}
             </span>
             {last && <When at={last.sentAt} />}
           </span>
@@ -67,14 +67,6 @@ export const ConversationRow = memo(function ConversationRow({ room, isShown }: 
     </li>
   )
 })
-
-/** The dot, in a word. */
-function PresenceWord({ person }: { readonly person: Person }) {
-  const { texts } = useLanguage()
-  return (
-    <span className="sr-only">, {presenceText(usePresence(person.userId, { watch: false }), texts)}, </span>
-  )
-}
 
 /** "15 online", beside the title; nothing before it is known. */
 function OnlineCount({ id }: { readonly id: string }) {

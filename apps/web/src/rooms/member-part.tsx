@@ -1,7 +1,7 @@
 import { usePresence } from '@vigie/client/react'
 import { memo } from 'react'
 import { Avatar } from '../look/avatar.js'
-import { Dot, presenceText } from '../look/dot.js'
+import { Dot, PresenceWord } from '../look/dot.js'
 import type { Person } from '../session/api.js'
 import { useSession } from '../session/use-session.js'
 import { useLanguage } from '../texts/use-language.js'
@@ -48,7 +48,7 @@ const MemberRow = memo(function MemberRow({ person: { userId, name } }: { readon
           {name}
           {userId === world.me.userId && <span className="soft"> ({texts.you})</span>}
         </span>
-        <span className="sr-only">, {presenceText(presence, texts)}</span>
+        <PresenceWord userId={userId} />
         {isOnline && presence.count > 1 && <span className="soft">{texts.devices(presence.count)}</span>}
       </span>
     </>
