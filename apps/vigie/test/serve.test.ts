@@ -98,7 +98,10 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
     expect(((await world.json()) as { me: unknown }).me).toEqual({
       userId: 'amelie-durand',
       name: 'Amélie Durand',
+      givenName: 'Amélie',
     })
+    const french = (await (await fetch(`${url}/demo/users?lang=fr`)).json()) as { userId: string }[]
+    expect(french[0]?.userId).toBe('juliette-moreau')
     const messages = await fetch(`${url}/demo/messages`, { headers: { Authorization: `Bearer ${token}` } })
     const rooms = new Set(
       ((await messages.json()) as { conversationId: string }[]).map(({ conversationId }) => conversationId),

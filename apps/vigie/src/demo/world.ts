@@ -174,7 +174,8 @@ function createCompany(lang: Lang): World {
       ...offices.map(([id, title], place) => ({
         groupId: `group-${prefix}${id}`,
         title,
-        members: namedIds.filter((_, index) => index % offices.length === place),
+        // Two by two, so that those who stand first in the list of people share an office.
+        members: namedIds.filter((_, index) => Math.floor(index / 2) % offices.length === place),
       })),
     ],
     conversations: [
