@@ -83,6 +83,10 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
       expect((await fetch(`${url}${path}`)).status).toBe(404)
     }
 
+    // What the page links to.
+    const guide = await fetch(`${url}/docs/client.md`)
+    expect([guide.status, guide.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8'])
+    expect(await guide.text()).toContain('createPresenceClient')
     const users = (await (await fetch(`${url}/demo/users`)).json()) as { userId: string; name: string }[]
     expect(users[0]).toEqual({ userId: 'amelie-durand', name: 'Amélie Durand' })
     expect((await login(url, { userId: 'nobody' })).status).toBe(404)

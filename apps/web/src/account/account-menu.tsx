@@ -43,6 +43,9 @@ export function AccountMenu({ signOut }: { readonly signOut: () => void }) {
       <section id={POPOVER_ID} popover="auto" className="sheet" aria-labelledby="my-devices-title">
         <h2 id="my-devices-title">{texts.myDevices}</h2>
         <DeviceList />
+        <a className="link sheet-link" href="docs/client.md" target="_blank" rel="noreferrer">
+          {texts.guide}
+        </a>
         <button type="button" className="button" data-testid="sign-out" onClick={signOut}>
           {texts.signOut}
         </button>

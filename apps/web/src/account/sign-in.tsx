@@ -46,6 +46,11 @@ export function SignIn({ account, state }: SignInProps) {
       </p>
       <h1>{texts.whoAreYou}</h1>
       <p className="lead">{texts.chooseLead}</p>
+      <p>
+        <a className="link sheet-link" href="docs/client.md" target="_blank" rel="noreferrer">
+          {texts.guide}
+        </a>
+      </p>
       {(hasFailed || state.name === 'failed') && (
         <p className="problem" role="alert">
           {texts.noAnswer}{' '}
