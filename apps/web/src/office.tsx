@@ -4,7 +4,7 @@ import { AccountMenu } from './account/account-menu.js'
 import { ConnectionBanner } from './account/connection-banner.js'
 import { unreadIn } from './chat/thread.js'
 import { SkipLink } from './look/skip-link.js'
-import { useMedia, WIDE } from './look/use-media.js'
+import { THREE, useMedia, WIDE } from './look/use-media.js'
 import { goOut, usePlace, type Place } from './place.js'
 import { Conversation } from './rooms/conversation.js'
 import { Group } from './rooms/group.js'
@@ -25,6 +25,9 @@ export function Office({ signOut }: { readonly signOut: () => void }) {
   const room = useShownRoom(place)
   const screen = screenOf(place, room)
   const isWide = useMedia(WIDE)
+  const isThree = useMedia(THREE)
+  // What a phone shows alone is what the page is about, for whoever listens, too.
+  const isListAlone = screen === 'list' && !isWide
   useTitle(room)
   useEscape(place)
   useFocusOnPlace(screen, room?.id)
@@ -47,11 +50,13 @@ export function Office({ signOut }: { readonly signOut: () => void }) {
       ) : (
         <Group key={room.id} room={room} />
       )}
-      <div className="side">
+      <div className="side" role={isListAlone ? 'main' : undefined}>
         <AccountMenu signOut={signOut} />
-        <RoomList shownId={room?.id} />
+        <RoomList shownId={room?.id} isAlone={isListAlone} />
       </div>
-      {isConversation && room.kind !== 'direct' && <MembersPanel key={`members ${room.id}`} room={room} />}
+      {isConversation && room.kind !== 'direct' && (
+        <MembersPanel key={`members ${room.id}`} room={room} isAlone={screen === 'members' && !isThree} />
+      )}
     </div>
   )
 }

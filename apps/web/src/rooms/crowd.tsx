@@ -42,7 +42,7 @@ function Typists({ conversationId }: { readonly conversationId: string }) {
   if (typists.length === 0) {
     return (
       <section>
-        <h3>{texts.typingNow}</h3>
+        <h3 aria-level={2}>{texts.typingNow}</h3>
         <p className="soft crowd-text">{texts.nobodyTypes}</p>
       </section>
     )

@@ -12,13 +12,13 @@ interface MemberPartProps {
   readonly people: readonly Person[]
 }
 
-/** Some of the members under a title, with how many they are. */
+/** Some of the members under a title, with how many they are. Of the second level: a group has no title between. */
 export function MemberPart({ title, people }: MemberPartProps) {
   const { number } = useLanguage()
   if (people.length === 0) return null
   return (
     <section>
-      <h3>
+      <h3 aria-level={2}>
         {title} <span className="soft">{number(people.length)}</span>
       </h3>
       <ul>

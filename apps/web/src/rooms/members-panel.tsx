@@ -7,14 +7,20 @@ import type { Room } from '../session/api.js'
 import { useLanguage } from '../texts/use-language.js'
 import { MemberList } from './member-list.js'
 
+interface MembersPanelProps {
+  readonly room: Room
+  /** Whether nothing else is shown: its title is the page's. */
+  readonly isAlone: boolean
+}
+
 /** Who is in a conversation: a column of its own where there is room, else a screen. */
-export function MembersPanel({ room }: { readonly room: Room }) {
+export function MembersPanel({ room, isAlone }: MembersPanelProps) {
   const { texts, time } = useLanguage()
   const since = useUnknownSince()
   const presence = useOnlineMembers(room.id)
   return (
-    <aside className="members" aria-labelledby="members-title">
-      <header className="head">
+    <div className="members" role={isAlone ? 'main' : 'complementary'} aria-labelledby="members-title">
+      <div className="head">
         <IconButton
           label={texts.back}
           shown="not-three"
@@ -23,12 +29,12 @@ export function MembersPanel({ room }: { readonly room: Room }) {
         >
           <BackIcon />
         </IconButton>
-        <h2 id="members-title" tabIndex={-1}>
+        <h2 id="members-title" aria-level={isAlone ? 1 : 2} tabIndex={-1}>
           {texts.members}
         </h2>
         {since !== undefined && <span className="soft was">{texts.lastKnownAt(time(since))}</span>}
-      </header>
+      </div>
       <MemberList room={room} presence={presence} />
-    </aside>
+    </div>
   )
 }

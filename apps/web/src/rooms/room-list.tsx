@@ -7,8 +7,14 @@ import { useLanguage } from '../texts/use-language.js'
 import { ConversationRow } from './conversation-row.js'
 import { GroupRow } from './group-row.js'
 
+interface RoomListProps {
+  readonly shownId: string | undefined
+  /** Whether nothing else is shown: its title is the page's. */
+  readonly isAlone: boolean
+}
+
 /** All conversations, newest first, and the groups. Arrow keys go through them; Tab works as everywhere. */
-export function RoomList({ shownId }: { readonly shownId: string | undefined }) {
+export function RoomList({ shownId, isAlone }: RoomListProps) {
   const { texts } = useLanguage()
   const { conversations, groups } = useSession().world
   // As text, so that a message which changes no order wakes nobody.
@@ -39,7 +45,7 @@ export function RoomList({ shownId }: { readonly shownId: string | undefined }) 
         moveFocus(event)
       }}
     >
-      <h2 id="conversations-title" tabIndex={-1}>
+      <h2 id="conversations-title" aria-level={isAlone ? 1 : 2} tabIndex={-1}>
         {texts.conversations}
       </h2>
       <ul aria-labelledby="conversations-title" ref={list}>
