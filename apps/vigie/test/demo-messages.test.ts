@@ -22,7 +22,8 @@ import {
   type SendAnswer,
 } from '../src/demo/messages.js'
 import { seededRandom } from '../src/demo/scenes.js'
-import { createWorld, LANGS } from '../src/demo/world.js'
+import { LANGS } from '../src/demo/lang.js'
+import { createWorld } from '../src/demo/world.js'
 
 /** A host without presence: sockets are in the rooms that their `auth` says. */
 async function office() {

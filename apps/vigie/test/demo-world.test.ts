@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { isId } from '@vigie/protocol'
 import { worldOf } from '../src/demo/routes.js'
-import { commonRoomOf, createWorld, LANGS } from '../src/demo/world.js'
+import { LANGS } from '../src/demo/lang.js'
+import { commonRoomOf, createWorld } from '../src/demo/world.js'
 import { BOTS_MAX } from '../src/options.js'
 
 const world = createWorld()

@@ -4,7 +4,8 @@ import type { Log } from '@vigie/server'
 import { createTalk, type Talk } from './lines.js'
 import type { DemoClientEvents, DemoServerEvents } from './messages.js'
 import { nextScene, seededRandom, type Colleague, type Scene, type Whereabouts } from './scenes.js'
-import { commonRoomOf, LANGS, type DemoConversation, type Lang, type World } from './world.js'
+import { LANGS, type Lang } from './lang.js'
+import { commonRoomOf, type DemoConversation, type World } from './world.js'
 
 export interface BotsOptions {
   /** The server, as a client addresses it. */

@@ -2,8 +2,9 @@
  * What was said before the doors opened, so that nobody meets an empty room. The same at each start. No line names a
  * time of day: the demo is started at any.
  */
+import type { Lang } from './lang.js'
 import type { Messages } from './messages.js'
-import type { DemoConversation, Lang, World } from './world.js'
+import type { DemoConversation, World } from './world.js'
 
 /** Who (counted among the speakers of the room), what, and how many minutes before the start. */
 type Said = readonly [speaker: number, text: string, minutesAgo: number]

@@ -1,4 +1,4 @@
-import type { Script } from './lines.js'
+import type { Script } from './script.js'
 
 /** What French colleagues say. No line names a time of day: the demo runs at any. */
 export const FRENCH: Script = {

@@ -1,13 +1,9 @@
 /** What the simulated colleagues say, and whose turn it is. Nothing in it is about anybody. */
 import { ENGLISH } from './lines-en.js'
 import { FRENCH } from './lines-fr.js'
-import type { DemoConversation, Lang } from './world.js'
-
-/** One language's texts. A thread is one line for each turn, each with the letter of its speaker: `a: Hello`. */
-export type Script = Readonly<Record<Exclude<DemoConversation['kind'], 'direct'> | Single, readonly string[]>>
-
-/** What is said to one person, and needs no second speaker. */
-type Single = 'opener' | 'answer' | 'answerToQuestion'
+import type { Lang } from './lang.js'
+import type { Script } from './script.js'
+import type { DemoConversation } from './world.js'
 
 export const SCRIPTS: Readonly<Record<Lang, Script>> = { en: ENGLISH, fr: FRENCH }
 

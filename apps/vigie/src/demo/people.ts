@@ -1,5 +1,5 @@
 /** Who works in the demo's two companies, one for each language of the page. */
-import type { Lang } from './world.js'
+import type { Lang } from './lang.js'
 
 export const TEAMS = ['design', 'platform', 'mobile', 'support', 'sales', 'people'] as const
 export type Team = (typeof TEAMS)[number]

@@ -4,7 +4,8 @@ import * as v from 'valibot'
 import type { Tokens } from '../token.js'
 import type { Messages } from './messages.js'
 import type { PageFile } from './page-files.js'
-import { LANGS, type DemoConversation, type Person, type World } from './world.js'
+import { LANGS } from './lang.js'
+import type { DemoConversation, Person, World } from './world.js'
 
 /** Long enough for a day of trying things out. */
 const TOKEN_TTL_MS = 12 * 3_600_000

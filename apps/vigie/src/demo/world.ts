@@ -5,11 +5,8 @@
  * People whom one can be, and colleagues whom the bots play, are two sets. A person whom somebody plays is never
  * played by a bot too, and what one sees of them is exactly what their player did.
  */
+import { LANGS, type Lang } from './lang.js'
 import { givenNameOf, STAFF, TEAMS, type Team } from './people.js'
-
-export const LANGS = ['en', 'fr'] as const
-/** The language of a company. Nobody of one shares a room with somebody of the other. */
-export type Lang = (typeof LANGS)[number]
 
 export interface Person {
   readonly userId: string
