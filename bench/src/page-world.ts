@@ -12,6 +12,7 @@ export const VIEWER = userName(0)
 export const SHOWN_ROOM = 'floor'
 const FLOOR = 250
 const TEAM = 25
+const BEGUN = { lang: 'en', isBegun: true } as const
 
 /** A floor of 250, twenty teams of 25 with the viewer in each, twenty people whom the viewer writes to, and a company. */
 export function createPageWorld(): World {
@@ -21,22 +22,30 @@ export function createPageWorld(): World {
   )
   const withViewer = (members: readonly string[]) => [...new Set([VIEWER, ...members])]
   return {
-    people: all.map((userId) => ({ userId, name: `Person ${userId.slice(1)}`, team: 'design' })),
+    people: all.map((userId) => ({
+      userId,
+      name: `Person ${userId.slice(1)}`,
+      givenName: userId,
+      team: 'design',
+      lang: 'en',
+    })),
     colleagues: [],
     groups: [{ groupId: 'company', title: 'Company', members: all }],
     conversations: [
-      { conversationId: SHOWN_ROOM, title: 'Floor', kind: 'company', members: all.slice(0, FLOOR) },
+      { conversationId: SHOWN_ROOM, title: 'Floor', kind: 'company', members: all.slice(0, FLOOR), ...BEGUN },
       ...teams.map((members, team) => ({
         conversationId: `team-${team + 1}`,
         title: `Team ${team + 1}`,
         kind: 'team' as const,
         members: withViewer(members),
+        ...BEGUN,
       })),
       ...teams.map((members, team) => ({
         conversationId: `direct-${team + 1}`,
         title: '',
         kind: 'direct' as const,
         members: [VIEWER, members[1] ?? VIEWER],
+        ...BEGUN,
       })),
     ],
   }

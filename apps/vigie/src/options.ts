@@ -142,7 +142,11 @@ export const SERVER_OPTIONS = {
   conversationsConversationColumn: option(text, 'conversation_id', 'Its column that names the conversation.'),
   conversationsUserColumn: option(text, 'user_id', 'Its column that names the user.'),
   demo: option(flag, false, 'Fills a demo world and lets anybody on this machine sign in to it.'),
-  demoBots: option(whole(0, BOTS_MAX), BOTS_MAX, 'How many simulated colleagues the demo has.'),
+  demoBots: option(
+    whole(0, BOTS_MAX),
+    BOTS_MAX,
+    'How many simulated colleagues the demo has, in each of its two languages.',
+  ),
 } as const satisfies Record<string, Option>
 
 type ServerOptions = typeof SERVER_OPTIONS

@@ -7,6 +7,7 @@ import { requireDatabase, requireTokenCheck, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
+import { openJournal } from './demo/journal.js'
 import { carryMessages, createMessages } from './demo/messages.js'
 import { readPageFiles } from './demo/page-files.js'
 import { demoRoutes } from './demo/routes.js'
@@ -80,7 +81,9 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
   if (config.migrate) await migrateDatabase(database.sql, config)
   const [secret] = secrets
   const demo =
-    config.demo && secret !== undefined ? await openDemo(config, database, secret.value) : undefined
+    config.demo && secret !== undefined
+      ? await openDemo({ config, database, secret: secret.value, log })
+      : undefined
   checkpoint()
 
   const sockets = createIo(config, log)
@@ -91,6 +94,7 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
     log,
   })
   if (demo !== undefined) {
+    ending.add('messages of the demo', () => demo.journal.flushed())
     carryMessages(sockets, {
       messages: demo.messages,
       stopTyping: (userId, conversationId) => presence.stopTyping(userId, conversationId),
@@ -167,7 +171,14 @@ function attachOrSentence(io: Server, options: PresenceOptions): PresenceServer 
   }
 }
 
-async function openDemo(config: Config, database: Database, secret: string) {
+interface DemoInput {
+  readonly config: Config
+  readonly database: Database
+  readonly secret: string
+  readonly log: Log
+}
+
+async function openDemo({ config, database, secret, log }: DemoInput) {
   const pages = await readPageFiles()
   const world = createWorld()
   const tokens = createTokens(secret, config)
@@ -178,9 +189,10 @@ async function openDemo(config: Config, database: Database, secret: string) {
       cause: error,
     })
   }
-  const messages = createMessages()
+  const journal = await openJournal(config.dataDir, log)
+  const messages = createMessages(Date.now, journal)
   writeHistory(messages, world)
-  return { world, messages, tokens, routes: demoRoutes({ world, tokens, messages, pages }) }
+  return { world, messages, journal, tokens, routes: demoRoutes({ world, tokens, messages, pages }) }
 }
 
 async function readyOrSentence(ready: Promise<void>): Promise<void> {

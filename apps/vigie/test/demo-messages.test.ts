@@ -1,22 +1,28 @@
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Server } from 'socket.io'
 import { io } from 'socket.io-client'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { silentLog } from '../../../packages/server/src/core/index.js'
 import { writeHistory } from '../src/demo/history.js'
-import { createLines } from '../src/demo/lines.js'
+import { openJournal } from '../src/demo/journal.js'
+import { createTalk, SCRIPTS, turnsOf } from '../src/demo/lines.js'
 import {
   carryMessages,
   createMessages,
   KEPT_MAX,
+  KEY_MAX,
   SEND_RATE,
   TEXT_MAX,
   type DemoMessage,
   type SendAnswer,
 } from '../src/demo/messages.js'
 import { seededRandom } from '../src/demo/scenes.js'
+import { LANGS } from '../src/demo/lang.js'
 import { createWorld } from '../src/demo/world.js'
 
 /** A host without presence: sockets are in the rooms that their `auth` says. */
@@ -109,6 +115,19 @@ describe('messages of the demo', () => {
     expect((await sendAll(3)).map(({ ok }) => ok)).toEqual([true, true, false])
   })
 
+  it('are one message when a page sends it again because it heard no answer', async () => {
+    const { enter, messages } = await office()
+    const [ana, ben] = [await enter('ana', 'cafe'), await enter('ben', 'cafe')]
+    const payload = { conversationId: 'cafe', text: 'hello', key: 'k1' }
+    const [first, again] = [await ana.send(payload), await ana.send(payload)]
+    expect(again).toEqual(first)
+    expect(messages.of('cafe')).toHaveLength(1)
+    // The key is the sender's own: somebody else's of the same name is another message.
+    expect(await ben.send(payload)).toMatchObject({ ok: true, message: { userId: 'ben' } })
+    expect(messages.of('cafe')).toHaveLength(2)
+    expect(await ana.send({ ...payload, key: 'x'.repeat(KEY_MAX + 1) })).toMatchObject({ ok: false })
+  })
+
   it('are kept up to a bound for each conversation', () => {
     const messages = createMessages(() => 0)
     for (let index = 0; index < KEPT_MAX + 3; index++) {
@@ -125,16 +144,77 @@ describe('messages of the demo', () => {
   })
 })
 
-describe('what was said before the doors opened', () => {
-  const world = createWorld()
-  const messages = createMessages()
-  const now = Date.UTC(2026, 0, 1)
-  writeHistory(messages, world, now)
+const world = createWorld()
+const messages = createMessages()
+const now = Date.UTC(2026, 0, 1)
+writeHistory(messages, world, now)
 
-  it('is in every conversation, by its members, in order, and in the past', () => {
-    for (const { conversationId, members } of world.conversations) {
+describe('what was said, after the server was started again', () => {
+  async function folder(): Promise<string> {
+    const dataDir = await mkdtemp(join(tmpdir(), 'vigie-journal-'))
+    onTestFinished(() => rm(dataDir, { recursive: true }))
+    return dataDir
+  }
+
+  it('is the same, in the same order, and new messages come after it', async () => {
+    const dataDir = await folder()
+    const journal = await openJournal(dataDir, silentLog)
+    const before = createMessages(() => 50, journal)
+    for (const text of ['a', 'b']) before.add({ conversationId: 'cafe', userId: 'ana', text, key: text })
+    await journal.flushed()
+    const after = createMessages(() => 0, await openJournal(dataDir, silentLog))
+    expect(after.of('cafe')).toEqual(before.of('cafe'))
+    // A page that heard no answer before the end sends again.
+    expect(after.add({ conversationId: 'cafe', userId: 'ana', text: 'b', key: 'b' })).toEqual(
+      before.of('cafe')[1],
+    )
+    expect(after.add({ conversationId: 'cafe', userId: 'ana', text: 'c' }).sentAt).toBeGreaterThan(
+      before.of('cafe')[1]?.sentAt ?? Infinity,
+    )
+  })
+
+  it('survives half a line, which a killed server leaves, and has a bound', async () => {
+    const dataDir = await folder()
+    const journal = await openJournal(dataDir, silentLog)
+    const messages = createMessages(() => 0, journal)
+    for (let index = 0; index < KEPT_MAX + 2; index++) {
+      messages.add({ conversationId: 'cafe', userId: 'ana', text: String(index) })
+    }
+    await journal.flushed()
+    await appendFile(join(dataDir, 'demo-messages.jsonl'), '{"id":"m","conversa')
+    const { kept } = await openJournal(dataDir, silentLog)
+    expect(kept).toEqual(messages.of('cafe'))
+  })
+
+  it('is not written over by what was said before the doors opened first', async () => {
+    const dataDir = await folder()
+    const journal = await openJournal(dataDir, silentLog)
+    const first = createMessages(() => 0, journal)
+    writeHistory(first, world, now)
+    await journal.flushed()
+    const second = createMessages(() => 0, await openJournal(dataDir, silentLog))
+    writeHistory(second, world, now + 60_000)
+    for (const { conversationId } of world.conversations) {
+      expect(second.of(conversationId)).toEqual(first.of(conversationId))
+    }
+  })
+})
+
+describe('what was said before the doors opened', () => {
+  it('is another one in each direct conversation of one person', () => {
+    for (const { userId } of [...world.people, ...world.colleagues]) {
+      const mine = world.conversations.filter(
+        ({ kind, isBegun, members }) => kind === 'direct' && isBegun && members.includes(userId),
+      )
+      const texts = mine.map(({ conversationId }) => messages.of(conversationId)[0]?.text)
+      expect([userId, new Set(texts).size]).toEqual([userId, mine.length])
+    }
+  })
+
+  it('is in every conversation that is begun, by its members, in order, and in the past', () => {
+    for (const { conversationId, members, isBegun } of world.conversations) {
       const said = messages.of(conversationId)
-      expect(said.length, conversationId).toBeGreaterThan(0)
+      expect(said.length > 0, conversationId).toBe(isBegun)
       expect(said.every(({ userId }) => members.includes(userId))).toBe(true)
       expect(said.every(({ sentAt }) => sentAt < now)).toBe(true)
       expect(said.map(({ sentAt }) => sentAt)).toEqual(
@@ -152,11 +232,81 @@ describe('what was said before the doors opened', () => {
 })
 
 describe('what the bots say', () => {
-  it('is never the same twice in a row', () => {
-    const lines = createLines(seededRandom(1))
-    for (const kind of ['company', 'team', 'project', 'direct'] as const) {
-      const said = Array.from({ length: 40 }, () => lines.next(kind))
-      expect(said.every((line, place) => line !== '' && line !== said[place + 1])).toBe(true)
+  const cast = ['maja', 'theo', 'noor', 'sana']
+  const room = (lang: 'en' | 'fr', kind: 'company' | 'team' | 'project') =>
+    ({ conversationId: `${lang}-${kind}`, kind, lang }) as const
+  const listen = (seed: number, kind: 'company' | 'team' | 'project', count: number) => {
+    const random = seededRandom(seed)
+    const talk = createTalk(random)
+    return Array.from({ length: count }, () =>
+      talk.next(room('en', kind), cast[Math.floor(random() * cast.length)] ?? '', cast),
+    )
+  }
+
+  it('is a hundred lines and more in the room that all share, in each language', () => {
+    for (const lang of LANGS) {
+      expect(SCRIPTS[lang].company.flatMap(turnsOf).length).toBeGreaterThanOrEqual(100)
     }
+  })
+
+  it('comes again only after half of all threads, and in another order each time', () => {
+    for (const kind of ['company', 'team', 'project'] as const) {
+      const threads = SCRIPTS.en[kind]
+      const firstTurns = new Set(threads.map((thread) => turnsOf(thread)[0]?.text))
+      const turns = threads.flatMap(turnsOf).length
+      const starts = listen(1, kind, 3 * turns).flatMap((said) =>
+        said && firstTurns.has(said.text) ? said.text : [],
+      )
+      expect(new Set(starts).size).toBe(threads.length)
+      const distances = starts.flatMap((text, place) => {
+        const next = starts.indexOf(text, place + 1)
+        return next === -1 ? [] : next - place
+      })
+      expect(distances.length).toBeGreaterThan(0)
+      expect(Math.min(...distances)).toBeGreaterThanOrEqual(Math.floor(threads.length / 2))
+    }
+    expect(listen(1, 'company', 30)).not.toEqual(listen(2, 'company', 30))
+  })
+
+  it('is a thread of several turns, each part in it by one colleague', () => {
+    const [thread = ''] = SCRIPTS.en.company.filter((each) =>
+      each.includes(listen(3, 'company', 1)[0]?.text ?? ''),
+    )
+    const turns = turnsOf(thread)
+    const said = listen(3, 'company', turns.length)
+    expect(said.map((each) => each?.text)).toEqual(turns.map(({ text }) => text))
+    const parts = turns.map(({ speaker }, place) => `${speaker} ${said[place]?.userId ?? ''}`)
+    expect(new Set(parts).size).toBe(new Set(turns.map(({ speaker }) => speaker)).size)
+    expect(new Set(said.map((each) => each?.userId)).size).toBe(new Set(parts).size)
+  })
+
+  it('ends a thread of which a speaker has left, and asks nothing of an empty room', () => {
+    const talk = createTalk(seededRandom(4))
+    const first = talk.next(room('en', 'company'), 'maja', cast)
+    const rest = cast.filter((userId) => userId !== first?.userId)
+    for (let turn = 0; turn < 40; turn++) {
+      const said = talk.next(room('en', 'company'), rest[turn % rest.length] ?? '', rest)
+      expect(rest).toContain(said?.userId)
+    }
+    expect(talk.next(room('en', 'team'), 'maja', ['maja'])).toBeUndefined()
+  })
+
+  it('answers a question as a question', () => {
+    const talk = createTalk(seededRandom(5))
+    expect(SCRIPTS.fr.answerToQuestion).toContain(talk.answer('fr', 'Tu viens ? '))
+    expect(SCRIPTS.en.answer).toContain(talk.answer('en', 'I am late.'))
+  })
+
+  it('names no time of day, and draws nothing that a machine without such a font leaves blank', () => {
+    const all = [
+      ...LANGS.flatMap((lang) => Object.values(SCRIPTS[lang]).flat()),
+      ...world.conversations.flatMap(({ conversationId }) =>
+        messages.of(conversationId).map(({ text }) => text),
+      ),
+    ]
+    const timed =
+      /\b(morning|noon|lunch|afternoon|evening|tonight|matin|midi|déjeuner|après-midi|soir)\b|\d\d:\d\d/iu
+    expect(all.filter((text) => timed.test(text) || /\p{Extended_Pictographic}/u.test(text))).toEqual([])
+    expect(LANGS.flatMap((lang) => Object.keys(SCRIPTS[lang])).length).toBe(12)
   })
 })

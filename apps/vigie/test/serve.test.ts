@@ -83,6 +83,10 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
       expect((await fetch(`${url}${path}`)).status).toBe(404)
     }
 
+    // What the page links to.
+    const guide = await fetch(`${url}/docs/client.md`)
+    expect([guide.status, guide.headers.get('content-type')]).toEqual([200, 'text/plain; charset=utf-8'])
+    expect(await guide.text()).toContain('createPresenceClient')
     const users = (await (await fetch(`${url}/demo/users`)).json()) as { userId: string; name: string }[]
     expect(users[0]).toEqual({ userId: 'amelie-durand', name: 'Amélie Durand' })
     expect((await login(url, { userId: 'nobody' })).status).toBe(404)
@@ -98,7 +102,10 @@ describe('vigie serve --demo', { timeout: 60_000 }, () => {
     expect(((await world.json()) as { me: unknown }).me).toEqual({
       userId: 'amelie-durand',
       name: 'Amélie Durand',
+      givenName: 'Amélie',
     })
+    const french = (await (await fetch(`${url}/demo/users?lang=fr`)).json()) as { userId: string }[]
+    expect(french[0]?.userId).toBe('juliette-moreau')
     const messages = await fetch(`${url}/demo/messages`, { headers: { Authorization: `Bearer ${token}` } })
     const rooms = new Set(
       ((await messages.json()) as { conversationId: string }[]).map(({ conversationId }) => conversationId),

@@ -1,43 +1,71 @@
 import { useEffect, useState } from 'react'
+import { Announcements } from './account/announcements.js'
 import { AccountMenu } from './account/account-menu.js'
 import { ConnectionBanner } from './account/connection-banner.js'
 import { unreadIn } from './chat/thread.js'
-import { useMedia, WIDE } from './look/use-media.js'
+import { SkipLink } from './look/skip-link.js'
+import { THREE, useMedia, WIDE } from './look/use-media.js'
 import { goOut, usePlace, type Place } from './place.js'
 import { Conversation } from './rooms/conversation.js'
 import { Group } from './rooms/group.js'
+import { MembersPanel } from './rooms/members-panel.js'
 import { RoomList } from './rooms/room-list.js'
 import type { Room } from './session/api.js'
 import { useSession, useThreads } from './session/use-session.js'
 import { useLanguage } from './texts/use-language.js'
 import { useFocusOnPlace } from './use-focus-on-place.js'
 
-/** What somebody signed in sees: the list, a conversation or group, its members. A phone shows one of them. */
+/**
+ * What somebody signed in sees: the list, a conversation or group, its members. A phone shows one of them. What is open
+ * stands first in the document, so that few steps of the Tab key lead to the line to write in.
+ */
 export function Office({ signOut }: { readonly signOut: () => void }) {
   const { texts } = useLanguage()
   const place = usePlace()
   const room = useShownRoom(place)
+  const screen = screenOf(place, room)
+  const isWide = useMedia(WIDE)
+  const isThree = useMedia(THREE)
+  // What a phone shows alone is what the page is about, for whoever listens, too.
+  const isListAlone = screen === 'list' && !isWide
   useTitle(room)
   useEscape(place)
-  useFocusOnPlace(place)
+  useFocusOnPlace(screen, room?.id)
+  const isConversation = room !== undefined && room.kind !== 'group'
   return (
-    <div className="office" data-screen={room ? place.screen : 'list'}>
+    <div className="office" data-screen={screen}>
+      {isConversation && (isWide || screen === 'conversation') ? (
+        <SkipLink label={texts.skipToMessage} selector=".composer textarea" />
+      ) : (
+        <SkipLink label={texts.skipToList} selector=".rooms a" />
+      )}
       <ConnectionBanner signOut={signOut} />
-      <div className="side">
-        <AccountMenu signOut={signOut} />
-        <RoomList shownId={room?.id} />
-      </div>
+      <Announcements room={room} />
       {room === undefined ? (
         <main className="main nothing">
           <p className="soft">{texts.chooseConversation}</p>
         </main>
-      ) : room.kind === 'group' ? (
-        <Group key={room.id} room={room} />
-      ) : (
+      ) : isConversation ? (
         <Conversation key={room.id} room={room} />
+      ) : (
+        <Group key={room.id} room={room} />
+      )}
+      <div className="side" role={isListAlone ? 'main' : undefined}>
+        <AccountMenu signOut={signOut} />
+        <RoomList shownId={room?.id} isAlone={isListAlone} />
+      </div>
+      {isConversation && room.kind !== 'direct' && (
+        <MembersPanel key={`members ${room.id}`} room={room} isAlone={screen === 'members' && !isThree} />
       )}
     </div>
   )
+}
+
+/** Where a room is shown that the address does not name, it is as if it did. Two people need no list of themselves. */
+function screenOf(place: Place, room: Room | undefined): Place['screen'] {
+  if (room === undefined) return 'list'
+  if (place.screen === 'list') return 'list'
+  return place.screen === 'members' && room.kind === 'direct' ? 'conversation' : place.screen
 }
 
 /**

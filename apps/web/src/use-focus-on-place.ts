@@ -2,31 +2,39 @@ import { useEffect, useRef } from 'react'
 import { HAS_MOUSE } from './look/use-media.js'
 import type { Place } from './place.js'
 
-/** Moves the focus with the screen, so that whoever uses keys or listens is where they see themselves. */
-export function useFocusOnPlace(place: Place): void {
-  const { screen } = place
-  const id = place.screen === 'list' ? undefined : place.id
-  const before = useRef({ screen, id })
+/**
+ * Moves the focus with the screen, so that whoever uses keys or listens is where they see themselves; also to where one
+ * is first, after signing in and after a reload.
+ */
+export function useFocusOnPlace(screen: Place['screen'], id: string | undefined): void {
+  const before = useRef<{ screen: Place['screen']; id: string | undefined }>(undefined)
   useEffect(() => {
     const from = before.current
     before.current = { screen, id }
-    if (from.screen !== screen || from.id !== id) targetOf(screen, from.id)?.focus()
+    if (from?.screen !== screen || from.id !== id) targetOf(screen, from?.id)?.focus({ preventScroll: true })
   }, [screen, id])
 }
 
 function targetOf(screen: Place['screen'], fromId: string | undefined): HTMLElement | undefined {
   switch (screen) {
     case 'list':
-      return find(`.rooms [data-id="${CSS.escape(fromId ?? '')}"]`)
+      return field() ?? find(`.rooms [data-id="${CSS.escape(fromId ?? '')}"]`) ?? find('#conversations-title')
     case 'members':
       return find('#members-title')
     case 'conversation':
-      return matchMedia(HAS_MOUSE).matches ? find('.composer textarea') : find('#room-title')
+      return field() ?? find('#room-title')
     case 'group':
       return find('#room-title')
   }
 }
 
+/** The line to write in, where it is in sight and brings up no keyboard. */
+function field(): HTMLElement | undefined {
+  return matchMedia(HAS_MOUSE).matches ? find('.composer textarea') : undefined
+}
+
+/** The element, unless this screen hides it. */
 function find(selector: string): HTMLElement | undefined {
-  return document.querySelector<HTMLElement>(selector) ?? undefined
+  const found = document.querySelector<HTMLElement>(selector) ?? undefined
+  return found?.checkVisibility() === true ? found : undefined
 }

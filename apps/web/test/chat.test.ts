@@ -1,25 +1,40 @@
 // @vitest-environment happy-dom
-import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { createChat, type Chat } from '../src/chat/chat.js'
-import { threadOf, unreadIn, type Message } from '../src/chat/thread.js'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createChat, PAUSE_MS, type Chat } from '../src/chat/chat.js'
+import { OUTBOX_MAX } from '../src/chat/outbox.js'
+import { shownIn, threadOf, unreadIn, type Draft, type Message } from '../src/chat/thread.js'
 
 type Answer = (error: Error | null, answer?: object) => void
 
 /** The socket of a presence client, played by the test. */
 function fakeSocket() {
   const listeners = new Map<string, (payload?: unknown) => void>()
-  const sent: { readonly payload: { text: string }; readonly answer: Answer }[] = []
+  const sent: { readonly payload: { text: string; key: string }; readonly answer: Answer }[] = []
   const socket = {
-    connected: true,
+    connected: false,
     on: (name: string, listener: (payload?: unknown) => void) => listeners.set(name, listener),
     off: (name: string) => listeners.delete(name),
     timeout: () => ({
-      emit: (_: string, payload: { text: string }, answer: Answer) => sent.push({ payload, answer }),
+      emit: (_: string, payload: { text: string; key: string }, answer: Answer) =>
+        sent.push({ payload, answer }),
     }),
   }
+  const line = { isUp: true, changed: () => {} }
   return {
     socket,
     sent,
+    line: {
+      isUp: () => line.isUp,
+      subscribe: (listener: () => void) => {
+        line.changed = listener
+        return () => (line.changed = () => {})
+      },
+    },
+    /** The connection of presence, as the page sees it. */
+    setUp: (isUp: boolean) => {
+      line.isUp = isUp
+      line.changed()
+    },
     hear: (name: string, payload?: unknown) => listeners.get(name)?.(payload),
     listeners,
   }
@@ -27,6 +42,10 @@ function fakeSocket() {
 
 function message(at: number, userId = 'ben'): Message {
   return { id: `m${at}`, conversationId: 'cafe', userId, text: `said at ${at}`, sentAt: at }
+}
+
+function drafts(chat: Chat): readonly Draft[] {
+  return threadOf(chat.threads(), 'cafe').drafts
 }
 
 function texts(chat: Chat): string[] {
@@ -43,10 +62,12 @@ describe('messages on the connection of presence', () => {
   let answerHistory: (messages: readonly Message[]) => void
   let chat: Chat
 
-  function start(): void {
+  function start(said: readonly Message[] = []): void {
     fake = fakeSocket()
     chat = createChat({
       socket: fake.socket as never,
+      line: fake.line,
+      said,
       history: () => new Promise((resolve) => (answerHistory = resolve)),
       storage,
     })
@@ -61,6 +82,16 @@ describe('messages on the connection of presence', () => {
   beforeEach(() => {
     kept.clear()
     start()
+  })
+  afterEach(() => {
+    chat.close()
+    vi.useRealTimers()
+  })
+
+  it('has what was said from its first moment on', () => {
+    start([message(2), message(1)])
+    expect(texts(chat)).toEqual(['said at 1', 'said at 2'])
+    expect(unreadIn(threadOf(chat.threads(), 'cafe'), 'ana')).toBe(0)
   })
 
   it('loses nothing of what comes while history is on its way', async () => {
@@ -103,29 +134,115 @@ describe('messages on the connection of presence', () => {
     expect(threadOf(chat.threads(), 'cafe').drafts).toEqual([])
   })
 
-  it('keeps what could not be sent, and sends it once more when it is asked to', async () => {
-    await connect([])
-    fake.socket.connected = false
-    chat.send('cafe', 'hello')
+  it('keeps what is written without a connection, and sends it in order once there is one', async () => {
+    await connect([message(1)])
+    fake.setUp(false)
+    chat.send('cafe', 'one')
+    chat.send('cafe', 'two')
     expect(fake.sent).toEqual([])
-    const [draft] = threadOf(chat.threads(), 'cafe').drafts
-    expect(draft?.state).toBe('failed')
-    fake.socket.connected = true
-    chat.resend('cafe', draft?.key ?? '')
-    fake.sent[0]?.answer(new Error('timeout'))
-    expect(threadOf(chat.threads(), 'cafe').drafts[0]?.state).toBe('failed')
-    chat.resend('cafe', draft?.key ?? '')
-    fake.sent[1]?.answer(null, { ok: true, message: message(6, 'ana') })
-    expect(threadOf(chat.threads(), 'cafe').drafts).toEqual([])
-    expect(texts(chat)).toEqual(['said at 6'])
+    expect(drafts(chat).map(({ text, state }) => [text, state])).toEqual([
+      ['one', 'queued'],
+      ['two', 'queued'],
+    ])
+    fake.setUp(true)
+    expect(fake.sent.map(({ payload }) => payload.text)).toEqual(['one'])
+    fake.sent[0]?.answer(null, { ok: true, message: message(6, 'ana') })
+    expect(fake.sent.map(({ payload }) => payload.text)).toEqual(['one', 'two'])
+    fake.sent[1]?.answer(null, { ok: true, message: message(7, 'ana') })
+    expect(drafts(chat)).toEqual([])
+    expect(texts(chat)).toEqual(['said at 1', 'said at 6', 'said at 7'])
   })
 
-  it('says why the server refused what one sent', async () => {
+  it('keeps what is not sent over a reload, and sends it after it', () => {
+    fake.setUp(false)
+    chat.send('cafe', 'hello')
+    const [before] = drafts(chat)
+    chat.close()
+    start()
+    expect(fake.sent.map(({ payload }) => payload)).toMatchObject([{ text: 'hello', key: before?.key }])
+    fake.sent[0]?.answer(null, { ok: true, message: message(5, 'ana') })
+    chat.close()
+    start()
+    expect(drafts(chat)).toEqual([])
+  })
+
+  it('keeps a bounded number of them over a reload, the newest', () => {
+    fake.setUp(false)
+    for (let index = 0; index < OUTBOX_MAX + 2; index++) chat.send('cafe', String(index))
+    chat.close()
+    start()
+    expect(drafts(chat)).toHaveLength(OUTBOX_MAX)
+    expect(drafts(chat)[0]?.text).toBe('2')
+  })
+
+  it('reads no outbox that another version of the page wrote, and starts a new one', () => {
+    for (const broken of ['{', '7', '[7, null, {"key":"k"}]']) {
+      kept.set('vigie-outbox', broken)
+      start()
+      expect(drafts(chat)).toEqual([])
+    }
+  })
+
+  it('sends again what was not answered, under the same key, and shows it once', async () => {
+    vi.useFakeTimers()
+    await connect([])
+    chat.send('cafe', 'hello')
+    fake.sent[0]?.answer(new Error('timeout'))
+    expect(drafts(chat)[0]?.state).toBe('queued')
+    vi.advanceTimersByTime(PAUSE_MS)
+    expect(fake.sent[1]?.payload).toEqual(fake.sent[0]?.payload)
+    // The first one had arrived: its echo has the key.
+    fake.hear('message:new', { ...message(5, 'ana'), key: fake.sent[0]?.payload.key })
+    fake.sent[1]?.answer(null, { ok: true, message: message(5, 'ana') })
+    expect(drafts(chat)).toEqual([])
+    expect(texts(chat)).toEqual(['said at 5'])
+  })
+
+  it('lets the server breathe when it was too fast, says so, and sends by itself', async () => {
+    vi.useFakeTimers()
     await connect([])
     chat.send('cafe', 'hello')
     fake.sent[0]?.answer(null, { ok: false, error: { code: 'rate_limited' } })
-    const [draft] = threadOf(chat.threads(), 'cafe').drafts
-    expect(draft).toMatchObject({ state: 'failed', reason: 'rate_limited' })
+    expect(drafts(chat)).toMatchObject([{ state: 'queued', reason: 'rate_limited' }])
+    chat.send('cafe', 'and more')
+    expect(fake.sent).toHaveLength(1)
+    vi.advanceTimersByTime(PAUSE_MS)
+    expect(fake.sent.map(({ payload }) => payload.text)).toEqual(['hello', 'hello'])
+  })
+
+  it('says what the server will not have, tries it again when told to, and goes on with the others', async () => {
+    await connect([])
+    chat.send('cafe', 'hello')
+    chat.send('cafe', 'you there?')
+    fake.sent[0]?.answer(null, { ok: false, error: { code: 'not_member' } })
+    expect(drafts(chat)[0]).toMatchObject({ state: 'failed', reason: 'not_member' })
+    expect(fake.sent[1]?.payload.text).toBe('you there?')
+    fake.sent[1]?.answer(null, { ok: true, message: message(5, 'ana') })
+    chat.resend('cafe', drafts(chat)[0]?.key ?? '')
+    fake.sent[2]?.answer(null, { ok: true, message: message(6, 'ana') })
+    expect(drafts(chat)).toEqual([])
+  })
+
+  it('discards what is not sent, but nothing that is on its way', () => {
+    fake.setUp(false)
+    chat.send('cafe', 'never mind')
+    chat.discard('cafe', drafts(chat)[0]?.key ?? '')
+    expect(drafts(chat)).toEqual([])
+    fake.setUp(true)
+    expect(fake.sent).toEqual([])
+    chat.send('cafe', 'hello')
+    chat.discard('cafe', drafts(chat)[0]?.key ?? '')
+    expect(drafts(chat)).toMatchObject([{ text: 'hello', state: 'sending' }])
+  })
+
+  it('shows what is not sent by the time at which it was written', async () => {
+    await connect([message(1)])
+    fake.setUp(false)
+    chat.send('cafe', 'mine')
+    const at = drafts(chat)[0]?.at ?? 0
+    fake.hear('message:new', message(at + 10))
+    const shown = shownIn(threadOf(chat.threads(), 'cafe'), 'cafe', 'ana')
+    expect(shown.map(({ text }) => text)).toEqual(['said at 1', 'mine', `said at ${at + 10}`])
   })
 
   it('listens to nothing once it is closed', async () => {

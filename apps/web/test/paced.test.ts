@@ -33,3 +33,18 @@ it('shows a first change at once, and of many in a row each so often the latest'
   pass(250)
   expect(result.current).toBe(42)
 })
+
+it('shows the first value of another kind in the same frame: an empty list before anything is known is no older truth', () => {
+  const shown: string[] = []
+  const { rerender } = renderHook(
+    ({ value, kind }: { value: readonly string[]; kind: string | undefined }) => {
+      shown.push(`${kind ?? 'unknown'}: ${usePaced(value, 250, kind).join()}`)
+    },
+    { initialProps: { value: [] as readonly string[], kind: undefined as string | undefined } },
+  )
+  rerender({ value: ['ana', 'ben'], kind: 'names' })
+  act(() => {
+    vi.advanceTimersByTime(1_000)
+  })
+  expect(new Set(shown)).toEqual(new Set(['unknown: ', 'names: ana,ben']))
+})

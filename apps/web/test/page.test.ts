@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { keptOrder } from '../src/look/calm-order.js'
 import { hashOf, outOf, placeOf, type Place } from '../src/place.js'
+import { typingText } from '../src/rooms/typing-text.js'
 import { membersInOrder } from '../src/rooms/members-in-order.js'
-import { deviceIdOf, deviceLabelOf } from '../src/session/device.js'
+import { deviceIdOf, deviceKindOf, deviceLabelOf } from '../src/session/device.js'
 import { en } from '../src/texts/en.js'
 import { fr } from '../src/texts/fr.js'
 import { chooseLanguage } from '../src/texts/language.js'
@@ -74,6 +75,25 @@ describe('languages', () => {
   })
 })
 
+describe('who types', () => {
+  it('is named up to three, and counted beyond', () => {
+    const english = chooseLanguage(['en-GB'])
+    expect(
+      [[], ['Ana'], ['Ana', 'Ben', 'Cleo'], ['Ana', 'Ben', 'Cleo', 'Dan']].map((names) =>
+        typingText(names, english),
+      ),
+    ).toEqual(['', 'Ana is typing…', 'Ana, Ben and Cleo are typing…', 'Ana, Ben and 2 others are typing…'])
+  })
+})
+
+describe('the words', () => {
+  it('have one way to write three dots: without a space before them', () => {
+    const all = [en, fr].flatMap((texts) => Object.values(texts)).filter((text) => typeof text === 'string')
+    expect(all.length).toBeGreaterThan(80)
+    expect(all.filter((text) => /\s…/u.test(text))).toEqual([])
+  })
+})
+
 describe('a device', () => {
   it('keeps its id', () => {
     const kept = new Map<string, string>()
@@ -86,6 +106,18 @@ describe('a device', () => {
     expect(deviceIdOf(storage)).toBe(id)
   })
 
+  it('is a phone, a tablet or a computer, by its name', () => {
+    const kinds = [
+      'Safari · iPhone',
+      'Firefox · Android',
+      'Phone',
+      'Safari · iPad',
+      'Chrome · Android tablet',
+    ]
+    expect(kinds.map(deviceKindOf)).toEqual(['phone', 'phone', 'phone', 'tablet', 'tablet'])
+    expect(['Chrome · Linux', 'Laptop', undefined].map(deviceKindOf)).toEqual(Array(3).fill('computer'))
+  })
+
   it('is called by its browser and system', () => {
     expect(deviceLabelOf('Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0')).toBe(
       'Firefox · Android',
@@ -95,6 +127,9 @@ describe('a device', () => {
         'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0',
       ),
     ).toBe('Edge · Windows')
+    expect(deviceLabelOf('Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537.36 Chrome/140.0')).toBe(
+      'Chrome · Android tablet',
+    )
     expect(deviceLabelOf('something else')).toBe('Browser')
   })
 })

@@ -4,7 +4,9 @@ import {
   byNewest,
   daysOf,
   EMPTY_THREAD,
+  isBegun,
   KEPT_MAX,
+  shownIn,
   unreadIn,
   withMessages,
   type Message,
@@ -52,6 +54,27 @@ describe('the list of conversations', () => {
       ['new', thread(message(9))],
     ])
     expect(byNewest(threads, ['quiet', 'still', 'old', 'new'])).toEqual(['new', 'old', 'quiet', 'still'])
+  })
+})
+
+describe('a draft', () => {
+  const draft = (at: number) => ({ key: `k${at}`, text: 'mine', at, state: 'queued' as const })
+
+  it('stands where it was written in time, and is none any more once its message is here', () => {
+    const waiting = { ...thread(message(1), message(9)), drafts: [draft(5)] }
+    expect(shownIn(waiting, 'cafe', 'ana').map(({ sentAt }) => sentAt)).toEqual([1, 5, 9])
+    const sent = withMessages(waiting, [message(10, { key: 'k5', userId: 'ana' })])
+    expect(sent.drafts).toEqual([])
+    expect(shownIn(sent, 'cafe', 'ana').map(({ sentAt }) => sentAt)).toEqual([1, 9, 10])
+  })
+
+  it('begins a conversation, and brings it to the top of the list', () => {
+    const threads = new Map([
+      ['old', thread(message(1))],
+      ['mine', { ...EMPTY_THREAD, drafts: [draft(5)] }],
+    ])
+    expect(byNewest(threads, ['old', 'mine'])).toEqual(['mine', 'old'])
+    expect([EMPTY_THREAD, thread(message(1)), threads.get('mine')!].map(isBegun)).toEqual([false, true, true])
   })
 })
 

@@ -1,16 +1,17 @@
 import { io, type Socket } from 'socket.io-client'
 import type { PresenceClientEvents, PresenceServerEvents } from '@vigie/protocol'
 import type { Log } from '@vigie/server'
-import { createLines, type Lines } from './lines.js'
+import { createTalk, type Talk } from './lines.js'
 import type { DemoClientEvents, DemoServerEvents } from './messages.js'
 import { nextScene, seededRandom, type Colleague, type Scene, type Whereabouts } from './scenes.js'
-import { COMMON_ROOM, type World } from './world.js'
+import { LANGS, type Lang } from './lang.js'
+import { commonRoomOf, type DemoConversation, type World } from './world.js'
 
 export interface BotsOptions {
   /** The server, as a client addresses it. */
   readonly url: string
   readonly world: World
-  /** How many colleagues are played; 0 for none. */
+  /** How many colleagues of each company are played; 0 for none. */
   readonly count: number
   /** A token for a colleague. */
   readonly sign: (userId: string) => string
@@ -40,14 +41,27 @@ const ANSWER_FOR_MS = 3_500
 
 /** Lets colleagues come, go, lose the line, change devices, type and say something: stock clients over loopback, like anybody's. */
 export function startBots(options: BotsOptions): Bots {
-  const { world, count, log } = options
   const random = seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 32))
   const timers = createTimers()
-  const lines = createLines(random)
+  const shared = { timers, random, talk: createTalk(random) }
+  const offices = LANGS.map((lang) => openOffice(lang, options, shared))
+  return {
+    close() {
+      timers.close()
+      for (const office of offices) office.close()
+    },
+  }
+}
+
+/** The colleagues of one company. */
+function openOffice(lang: Lang, options: BotsOptions, { timers, random, talk }: Shared): Bots {
+  const { world, count, log } = options
+  const rooms = new Map(world.conversations.map((room) => [room.conversationId, room]))
   const bots = world.colleagues
+    .filter((colleague) => colleague.lang === lang)
     .slice(0, count)
     .map(({ userId }) =>
-      createBot({ userId, conversations: conversationsOf(world, userId) }, options, { timers, lines }),
+      createBot({ userId, conversations: begunBy(world, userId) }, options, { timers, talk, rooms }),
     )
   const byId = new Map(bots.map((bot) => [bot.colleague.userId, bot]))
   const office = {
@@ -59,17 +73,27 @@ export function startBots(options: BotsOptions): Bots {
       bot.play({ act: 'come', userId: bot.colleague.userId })
     })
   })
+
+  /** Whoever's turn it is in the thread of that room types, and says the next line of it. */
+  function speak({ userId, conversationId, forMs }: Extract<Scene, { act: 'type' }>): void {
+    const room = rooms.get(conversationId)
+    const present = bots.filter((bot) => bot.maySpeakIn(conversationId)).map((bot) => bot.colleague.userId)
+    const said = room && talk.next(room, userId, present)
+    if (said === undefined) byId.get(userId)?.type({ conversationId, forMs })
+    else byId.get(said.userId)?.type({ conversationId, forMs, text: said.text })
+  }
+
   let index = 0
   if (bots.length > 0) {
     timers.each(SCENE_MS, () => {
-      const scene = nextScene(office, index++, COMMON_ROOM, random)
+      const scene = nextScene(office, index++, commonRoomOf(lang), random)
       log.debug('a scene', { scene })
-      if (scene.act !== 'rest') byId.get(scene.userId)?.play(scene)
+      if (scene.act === 'type' && scene.isSent) speak(scene)
+      else if (scene.act !== 'rest') byId.get(scene.userId)?.play(scene)
     })
   }
   return {
     close() {
-      timers.close()
       for (const bot of bots) bot.close()
     },
   }
@@ -78,24 +102,38 @@ export function startBots(options: BotsOptions): Bots {
 interface Bot {
   readonly colleague: Colleague
   whereabouts(): Whereabouts
+  /** Whether they are there, in that conversation, and do not type in it yet. */
+  maySpeakIn(conversationId: string): boolean
   play(scene: Exclude<Scene, { act: 'rest' }>): void
+  type(what: Typed): void
   close(): void
+}
+
+interface Typed {
+  readonly conversationId: string
+  readonly forMs: number
+  /** What is sent then; undefined: they thought better of it. */
+  readonly text?: string
 }
 
 interface Shared {
   readonly timers: Timers
-  readonly lines: Lines
+  readonly random: () => number
+  readonly talk: Talk
 }
 
-function createBot(colleague: Colleague, options: BotsOptions, { timers, lines }: Shared): Bot {
+interface BotShared extends Pick<Shared, 'timers' | 'talk'> {
+  readonly rooms: ReadonlyMap<string, DemoConversation>
+}
+
+function createBot(colleague: Colleague, options: BotsOptions, { timers, talk, rooms }: BotShared): Bot {
   const { userId } = colleague
-  const kinds = new Map(options.world.conversations.map(({ conversationId, kind }) => [conversationId, kind]))
   const laptop = createDevice(userId, 'Laptop', options)
   const phone = createDevice(userId, 'Phone', options)
   const typing = new Set<string>()
   let isAway = false
 
-  function type(conversationId: string, forMs: number, isSent: boolean): void {
+  function type({ conversationId, forMs, text }: Typed): void {
     if (typing.has(conversationId) || !laptop.connected) return
     typing.add(conversationId)
     const say = (event: 'typing:start' | 'typing:stop') => {
@@ -110,17 +148,15 @@ function createBot(colleague: Colleague, options: BotsOptions, { timers, lines }
       stopRepeating()
       typing.delete(conversationId)
       say('typing:stop')
-      const kind = kinds.get(conversationId)
-      if (isSent && kind !== undefined && laptop.connected) {
-        laptop.emit('message:send', { conversationId, text: lines.next(kind) })
-      }
+      if (text !== undefined && laptop.connected) laptop.emit('message:send', { conversationId, text })
     })
   }
 
-  laptop.on('message:new', ({ conversationId, userId: writer }) => {
-    if (kinds.get(conversationId) !== 'direct' || writer === userId) return
+  laptop.on('message:new', ({ conversationId, userId: writer, text: asked }) => {
+    const room = rooms.get(conversationId)
+    if (room?.kind !== 'direct' || writer === userId) return
     timers.after(ANSWER_AFTER_MS, () => {
-      type(conversationId, ANSWER_FOR_MS, true)
+      type({ conversationId, forMs: ANSWER_FOR_MS, text: talk.answer(room.lang, asked) })
     })
   })
 
@@ -131,6 +167,11 @@ function createBot(colleague: Colleague, options: BotsOptions, { timers, lines }
       if (!laptop.active) return 'offline'
       return phone.active ? 'two devices' : 'one device'
     },
+    maySpeakIn: (conversationId) =>
+      laptop.connected &&
+      !typing.has(conversationId) &&
+      (rooms.get(conversationId)?.members.includes(userId) ?? false),
+    type,
     play(scene) {
       switch (scene.act) {
         case 'come':
@@ -159,7 +200,7 @@ function createBot(colleague: Colleague, options: BotsOptions, { timers, lines }
           })
           return
         case 'type':
-          type(scene.conversationId, scene.forMs, scene.isSent)
+          type(scene)
       }
     },
     close() {
@@ -184,9 +225,10 @@ function createDevice(userId: string, label: string, { url, sign, log }: BotsOpt
   return socket
 }
 
-function conversationsOf(world: World, userId: string): string[] {
-  return world.conversations.flatMap(({ conversationId, members }) =>
-    members.includes(userId) ? conversationId : [],
+/** Where somebody may begin to write by themselves. */
+function begunBy(world: World, userId: string): string[] {
+  return world.conversations.flatMap(({ conversationId, members, isBegun }) =>
+    isBegun && members.includes(userId) ? conversationId : [],
   )
 }
 

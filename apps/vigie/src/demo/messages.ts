@@ -1,4 +1,4 @@
-/** What people of the demo wrote to each other, in memory: Vigie carries presence, and messages are a host's own. */
+/** What people of the demo wrote to each other: Vigie carries presence, and messages are a host's own. */
 import { randomUUID } from 'node:crypto'
 import type { Server, Socket } from 'socket.io'
 import * as v from 'valibot'
@@ -11,6 +11,8 @@ export interface DemoMessage {
   readonly text: string
   /** When it was written, in milliseconds since 1970; no two have the same, so that it is also their order. */
   readonly sentAt: number
+  /** What the page that sent it calls it: what is sent twice under one key is one message. */
+  readonly key?: string | undefined
 }
 
 /** What the page sends besides presence. */
@@ -26,6 +28,7 @@ export interface DemoServerEvents {
 export interface SendRequest {
   readonly conversationId: string
   readonly text: string
+  readonly key?: string | undefined
 }
 
 export type SendAnswer =
@@ -36,6 +39,8 @@ export type SendAnswer =
 export const KEPT_MAX = 60
 /** Characters of one message. The page's composer has the same number. */
 export const TEXT_MAX = 1_000
+/** Characters of the name that a page gives to a message. */
+export const KEY_MAX = 64
 
 /** How many messages one connection may send: `burst` at once, `perSecond` in the long run. */
 export interface SendRate {
@@ -46,20 +51,37 @@ export interface SendRate {
 export const SEND_RATE: SendRate = { burst: 10, perSecond: 1 }
 
 export interface Messages {
-  /** Adds one, now unless told. */
+  /** Adds one, now unless told. One that the same person added under the same key is returned instead. */
   add(message: Omit<DemoMessage, 'id' | 'sentAt'>, at?: number): DemoMessage
   /** Those of one conversation, oldest first. */
   of(conversationId: string): readonly DemoMessage[]
 }
 
-export function createMessages(now: () => number = Date.now): Messages {
+/** Where messages are written down. */
+export interface Journal {
+  /** What was written down before, oldest first. */
+  readonly kept: readonly DemoMessage[]
+  note(message: DemoMessage): void
+  /** All that was noted is written. */
+  flushed(): Promise<void>
+}
+
+export function createMessages(now: () => number = Date.now, journal?: Journal): Messages {
   const kept = new Map<string, DemoMessage[]>()
   let lastAt = 0
+  for (const message of journal?.kept ?? []) {
+    kept.set(message.conversationId, [...(kept.get(message.conversationId) ?? []), message])
+    lastAt = Math.max(lastAt, message.sentAt)
+  }
   return {
     add(message, at = now()) {
+      const all = kept.get(message.conversationId) ?? []
+      const { key, userId } = message
+      const same = key !== undefined && all.find((each) => each.key === key && each.userId === userId)
+      if (same) return same
       lastAt = Math.max(lastAt + 1, at)
       const added = { ...message, id: randomUUID(), sentAt: lastAt }
-      const all = kept.get(message.conversationId) ?? []
+      journal?.note(added)
       kept.set(message.conversationId, [...all, added].slice(-KEPT_MAX))
       return added
     },
@@ -70,6 +92,7 @@ export function createMessages(now: () => number = Date.now): Messages {
 const sendSchema = v.strictObject({
   conversationId: v.string(),
   text: v.pipe(v.string(), v.trim(), v.minLength(1), v.maxLength(TEXT_MAX)),
+  key: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(KEY_MAX))),
 })
 
 interface CarryOptions {
@@ -93,13 +116,13 @@ export function carryMessages(
     if (!maySend()) return refusal('rate_limited', 'Too many messages at a time. Wait a moment.')
     const request = v.safeParse(sendSchema, payload)
     if (!request.success) return refusal('invalid_payload', `A message has 1 to ${TEXT_MAX} characters.`)
-    const { conversationId, text } = request.output
+    const { conversationId, text, key } = request.output
     const userId = (socket.data as { readonly userId?: string }).userId
     if (userId === undefined || !socket.rooms.has(roomOf(conversationId))) {
       return refusal('not_member', 'You are not in this conversation.')
     }
     stopTyping(userId, conversationId)
-    return { ok: true, message: messages.add({ conversationId, userId, text }) }
+    return { ok: true, message: messages.add({ conversationId, userId, text, key }) }
   }
 
   io.on('connection', (socket) => {

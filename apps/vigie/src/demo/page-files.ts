@@ -1,4 +1,4 @@
-/** The demo's pages, read once: the chat page of `apps/web`, and the plain example. */
+/** The demo's pages, read once: the chat page of `apps/web`, the plain example, and the documents that both link to. */
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
@@ -17,18 +17,35 @@ interface Page {
   readonly path: string
   /** Where it lies: in a package beside `dist`, in the repository where it is made. */
   readonly folders: readonly string[]
+  /** The file that makes a folder the one that is meant. */
+  readonly entry: string
+  /** What is served of it, by how names end. */
+  readonly types: ReadonlyMap<string, string>
 }
 
-const PAGES: readonly Page[] = [
-  { path: '/', folders: ['../../public/chat/', '../../../web/dist/'] },
-  { path: '/plain/', folders: ['../../public/plain/', '../../../../examples/plain-html/'] },
-]
-
-const TYPES: ReadonlyMap<string, string> = new Map([
+const WEB: ReadonlyMap<string, string> = new Map([
   ['.html', 'text/html; charset=utf-8'],
   ['.js', 'text/javascript; charset=utf-8'],
   ['.css', 'text/css; charset=utf-8'],
 ])
+/** A browser shows it as it is, and would offer `text/markdown` as a download. */
+const TEXTS: ReadonlyMap<string, string> = new Map([['.md', 'text/plain; charset=utf-8']])
+
+const PAGES: readonly Page[] = [
+  { path: '/', folders: ['../../public/chat/', '../../../web/dist/'], entry: 'index.html', types: WEB },
+  {
+    path: '/plain/',
+    folders: ['../../public/plain/', '../../../../examples/plain-html/'],
+    entry: 'index.html',
+    types: WEB,
+  },
+  {
+    path: '/docs/',
+    folders: ['../../public/docs/', '../../../../docs/'],
+    entry: 'client.md',
+    types: TEXTS,
+  },
+]
 
 /**
  * Every file of the pages by its path; nothing else of the disk can be asked for.
@@ -39,17 +56,17 @@ export async function readPageFiles(): Promise<ReadonlyMap<string, PageFile>> {
   return new Map(pages.flat())
 }
 
-async function readPage({ path, folders }: Page): Promise<[string, PageFile][]> {
+async function readPage({ path, folders, entry, types }: Page): Promise<[string, PageFile][]> {
   const folder = folders
     .map((relative) => fileURLToPath(new URL(relative, import.meta.url)))
-    .find((candidate) => existsSync(join(candidate, 'index.html')))
+    .find((candidate) => existsSync(join(candidate, entry)))
   if (folder === undefined) {
     throw new OperatorError(`The demo's page for ${path} was not built: run \`npm run build\`.`)
   }
   try {
     const names = await readdir(folder, { recursive: true })
     const served = names.flatMap((name): [string, string][] => {
-      const type = TYPES.get(extname(name))
+      const type = types.get(extname(name))
       return type === undefined ? [] : [[name.replaceAll('\\', '/'), type]]
     })
     return await Promise.all(

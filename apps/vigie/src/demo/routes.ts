@@ -4,7 +4,8 @@ import * as v from 'valibot'
 import type { Tokens } from '../token.js'
 import type { Messages } from './messages.js'
 import type { PageFile } from './page-files.js'
-import type { Person, World } from './world.js'
+import { LANGS } from './lang.js'
+import type { DemoConversation, Person, World } from './world.js'
 
 /** Long enough for a day of trying things out. */
 const TOKEN_TTL_MS = 12 * 3_600_000
@@ -30,9 +31,12 @@ export function demoRoutes({ world, tokens, messages, pages }: DemoParts): Hono 
     const [, token = ''] = /^bearer +(.+)$/iu.exec(context.req.header('authorization') ?? '') ?? []
     return people.get(tokens.userOf(token) ?? '')
   }
-  routes.get('/demo/users', (context) =>
-    context.json(world.people.map(({ userId, name }) => ({ userId, name }))),
-  )
+  routes.get('/demo/users', (context) => {
+    const asked = context.req.query('lang')
+    const lang = LANGS.find((each) => each === asked) ?? 'en'
+    const shown = world.people.filter((person) => person.lang === lang)
+    return context.json(shown.map(({ userId, name }) => ({ userId, name })))
+  })
   routes.post('/demo/login', bodyLimit({ maxSize: BODY_MAX_BYTES, onError: badLogin }), async (context) => {
     const body = v.safeParse(loginSchema, await jsonOf(context))
     if (!body.success) return badLogin(context)
@@ -62,28 +66,35 @@ export function demoRoutes({ world, tokens, messages, pages }: DemoParts): Hono 
   return routes
 }
 
-/** What one person may see: their own groups and conversations. Of those in count mode, no list of members. */
+/**
+ * What one person may see: their own groups and conversations. Of those in count mode, no list of members. `directs` are
+ * the conversations with one person that nobody has begun yet.
+ */
 export function worldOf(world: World, me: Person) {
-  const names = new Map([...world.people, ...world.colleagues].map(({ userId, name }) => [userId, name]))
+  const named = new Map([...world.people, ...world.colleagues].map((person) => [person.userId, person]))
   const isMine = ({ members }: { readonly members: readonly string[] }) => members.includes(me.userId)
   const shown = (members: readonly string[]) => {
-    const known = members.flatMap((userId) => ({ userId, name: names.get(userId) ?? userId }))
+    const known = members.flatMap((userId) => named.get(userId) ?? [])
+    const people = known.map(({ userId, name, givenName }) => ({ userId, name, givenName }))
     // The silent staff make a room a crowd: of a crowd nobody is told names, so the page needs none.
-    return { size: members.length, members: members.length > names.size ? [] : known }
+    return { size: members.length, members: members.length > known.length ? [] : people }
   }
   const otherThanMe = (members: readonly string[]) =>
-    names.get(members.find((id) => id !== me.userId) ?? '') ?? ''
+    named.get(members.find((id) => id !== me.userId) ?? '')?.name ?? ''
+  const conversation = ({ conversationId, title, kind, members }: DemoConversation) => ({
+    conversationId,
+    title: kind === 'direct' ? otherThanMe(members) : title,
+    kind,
+    ...shown(members),
+  })
+  const mine = world.conversations.filter(isMine)
   return {
-    me: { userId: me.userId, name: me.name },
+    me: { userId: me.userId, name: me.name, givenName: me.givenName },
     groups: world.groups
       .filter(isMine)
       .map(({ groupId, title, members }) => ({ groupId, title, ...shown(members) })),
-    conversations: world.conversations.filter(isMine).map(({ conversationId, title, kind, members }) => ({
-      conversationId,
-      title: kind === 'direct' ? otherThanMe(members) : title,
-      kind,
-      ...shown(members),
-    })),
+    conversations: mine.filter(({ isBegun }) => isBegun).map(conversation),
+    directs: mine.filter(({ isBegun }) => !isBegun).map(conversation),
   }
 }
 

@@ -2,7 +2,9 @@ import { useDevices } from '@vigie/client/react'
 import { Avatar } from '../look/avatar.js'
 import { Dot } from '../look/dot.js'
 import { DeviceIcon, DownIcon } from '../look/icons.js'
+import { Bone } from '../look/bone.js'
 import { useNow } from '../look/use-now.js'
+import { deviceKindOf } from '../session/device.js'
 import { useSession } from '../session/use-session.js'
 import { useLanguage } from '../texts/use-language.js'
 
@@ -29,8 +31,11 @@ export function AccountMenu({ signOut }: { readonly signOut: () => void }) {
           <Dot userId={me.userId} />
         </Avatar>
         <span className="account-text">
-          <span className="account-name">{me.name}</span>
-          <span className="soft">{texts.devices(count)}</span>
+          <span className="account-name" dir="auto">
+            {me.name}
+          </span>
+          {/* Whoever asks is on one device at least: none means that it is not known yet. */}
+          <span className="soft">{count === 0 ? <Bone width={7} /> : texts.devices(count)}</span>
         </span>
         <span className="sr-only">{texts.myAccount}</span>
         <DownIcon />
@@ -38,6 +43,9 @@ export function AccountMenu({ signOut }: { readonly signOut: () => void }) {
       <section id={POPOVER_ID} popover="auto" className="sheet" aria-labelledby="my-devices-title">
         <h2 id="my-devices-title">{texts.myDevices}</h2>
         <DeviceList />
+        <a className="link sheet-link" href="docs/client.md" target="_blank" rel="noreferrer">
+          {texts.guide}
+        </a>
         <button type="button" className="button" data-testid="sign-out" onClick={signOut}>
           {texts.signOut}
         </button>
@@ -61,7 +69,7 @@ function DeviceList() {
         const when = day(since, now) === texts.today ? time(since) : `${day(since, now)} ${time(since)}`
         return (
           <li key={id} data-testid="device" data-device={id} data-own={id === deviceId}>
-            <DeviceIcon />
+            <DeviceIcon kind={deviceKindOf(label)} />
             <span>
               <span className="device-name">{label ?? texts.unnamedDevice}</span>
               <span className="soft">

@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'react'
 import { Avatar } from '../look/avatar.js'
+import { Bone } from '../look/bone.js'
 import type { Account, AccountState } from '../session/account.js'
 import { fetchPeople, type Person } from '../session/api.js'
 import { useLanguage } from '../texts/use-language.js'
 
 interface SignInProps {
   readonly account: Account
-  readonly state: Exclude<AccountState, { name: 'in' }>
+  readonly state: Exclude<AccountState, { name: 'in' | 'opening' }>
 }
 
 /** Whom one can be. In an app of its own, a sign-in of its own stands here. */
@@ -18,7 +19,7 @@ export function SignIn({ account, state }: SignInProps) {
 
   useEffect(() => {
     let isGone = false
-    fetchPeople().then(
+    fetchPeople(texts.lang).then(
       (found) => {
         if (!isGone) setPeople(found)
       },
@@ -29,7 +30,7 @@ export function SignIn({ account, state }: SignInProps) {
     return () => {
       isGone = true
     }
-  }, [attempt])
+  }, [attempt, texts.lang])
 
   function tryAgain(): void {
     setHasFailed(false)
@@ -45,6 +46,11 @@ export function SignIn({ account, state }: SignInProps) {
       </p>
       <h1>{texts.whoAreYou}</h1>
       <p className="lead">{texts.chooseLead}</p>
+      <p>
+        <a className="link sheet-link" href="docs/client.md" target="_blank" rel="noreferrer">
+          {texts.guide}
+        </a>
+      </p>
       {(hasFailed || state.name === 'failed') && (
         <p className="problem" role="alert">
           {texts.noAnswer}{' '}
@@ -53,12 +59,8 @@ export function SignIn({ account, state }: SignInProps) {
           </button>
         </p>
       )}
-      {state.name === 'opening' && (
-        <p className="lead" role="status">
-          {texts.loading}
-        </p>
-      )}
-      <ul className="people" aria-busy={state.name === 'opening'}>
+      <ul className="people" aria-busy={people === undefined}>
+        {people === undefined && !hasFailed && <BonePeople />}
         {people?.map(({ userId, name }) => (
           <li key={userId}>
             <button
@@ -68,11 +70,25 @@ export function SignIn({ account, state }: SignInProps) {
               onClick={() => account.signIn(userId)}
             >
               <Avatar id={userId} name={name} />
-              <span>{name}</span>
+              <span dir="auto">{name}</span>
             </button>
           </li>
         ))}
       </ul>
     </main>
   )
+}
+
+/** As many as can be chosen from. */
+const PEOPLE = 24
+
+function BonePeople() {
+  return Array.from({ length: PEOPLE }, (_, place) => (
+    <li key={place} className="bone-person" aria-hidden="true">
+      <span className="avatar">
+        <span className="avatar-face bone-face" />
+      </span>
+      <Bone width={12} />
+    </li>
+  ))
 }

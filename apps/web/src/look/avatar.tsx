@@ -10,7 +10,7 @@ interface AvatarProps {
   readonly children?: ReactNode
 }
 
-const HUES = 8
+const HUES = 12
 
 /** Initials on a colour. The name stands beside it wherever it is used, so it is not read out. */
 export function Avatar({ id, name, shape = 'round', children }: AvatarProps) {

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import type { DeviceKind } from '../session/device.js'
 
 /** Line drawings in the colour of the text around them. Each stands in a control that has a name. */
 function Icon({ children }: { readonly children: ReactNode }) {
@@ -36,13 +37,31 @@ export function SendIcon() {
   )
 }
 
-export function DeviceIcon() {
-  return (
-    <Icon>
-      <rect x="4" y="5" width="16" height="10.5" rx="1.5" />
-      <path d="M2 19h20" />
-    </Icon>
-  )
+/** A laptop, a phone or a tablet. */
+export function DeviceIcon({ kind }: { readonly kind: DeviceKind }) {
+  switch (kind) {
+    case 'phone':
+      return (
+        <Icon>
+          <rect x="7" y="2.5" width="10" height="19" rx="2" />
+          <path d="M11 18.5h2" />
+        </Icon>
+      )
+    case 'tablet':
+      return (
+        <Icon>
+          <rect x="4.5" y="2.5" width="15" height="19" rx="2" />
+          <path d="M10.5 18.5h3" />
+        </Icon>
+      )
+    case 'computer':
+      return (
+        <Icon>
+          <rect x="4" y="5" width="16" height="10.5" rx="1.5" />
+          <path d="M2 19h20" />
+        </Icon>
+      )
+  }
 }
 
 export function DownIcon() {

@@ -2,6 +2,8 @@ import { useCallback, useSyncExternalStore } from 'react'
 
 /** Two columns fit, as in `base.css`. */
 export const WIDE = '(min-width: 45rem)'
+/** Three columns fit. */
+export const THREE = '(min-width: 68rem)'
 /** A pointer that hovers: focusing a text field brings up no keyboard that covers half the screen. */
 export const HAS_MOUSE = '(hover: hover)'
 

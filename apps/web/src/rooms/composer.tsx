@@ -1,5 +1,6 @@
 import { usePresenceClient, useTypingInput } from '@vigie/client/react'
 import { useState, type KeyboardEvent, type SyntheticEvent } from 'react'
+import { useClosedText } from '../account/use-line.js'
 import { SendIcon } from '../look/icons.js'
 import type { Room } from '../session/api.js'
 import { useSession } from '../session/use-session.js'
@@ -15,6 +16,9 @@ export function Composer({ room }: { readonly room: Room }) {
   const client = usePresenceClient()
   const typing = useTypingInput(room.id)
   const [text, setText] = useState(unsent.get(room.id) ?? '')
+  // What nobody would send must not be typed: the field says why instead.
+  const closed = useClosedText()
+  const isClosed = closed !== undefined
 
   function write(next: string): void {
     // What is begun here is still here when one comes back.
@@ -25,7 +29,7 @@ export function Composer({ room }: { readonly room: Room }) {
   function send(event?: SyntheticEvent): void {
     event?.preventDefault()
     const said = text.trim()
-    if (said === '') return
+    if (said === '' || isClosed) return
     chat.send(room.id, said)
     client.stopTyping(room.id)
     write('')
@@ -44,9 +48,11 @@ export function Composer({ room }: { readonly room: Room }) {
         ref={typing}
         rows={1}
         maxLength={TEXT_MAX}
-        value={text}
-        placeholder={texts.message}
-        aria-label={texts.messageTo(room.title)}
+        value={isClosed ? '' : text}
+        dir="auto"
+        disabled={isClosed}
+        placeholder={closed ?? texts.message}
+        aria-label={closed ?? texts.messageTo(room.title)}
         data-testid="composer"
         onChange={(event) => write(event.target.value)}
         onKeyDown={onKeyDown}
@@ -55,7 +61,7 @@ export function Composer({ room }: { readonly room: Room }) {
         type="submit"
         className="icon-button send"
         aria-label={texts.send}
-        disabled={text.trim() === ''}
+        disabled={isClosed || text.trim() === ''}
       >
         <SendIcon />
       </button>

@@ -17,9 +17,12 @@ export function GroupRow({ room, isShown }: GroupRowProps) {
       <RoomLink place={{ screen: 'group', id: room.id }} isShown={isShown} testId="group">
         <Avatar id={room.id} name={room.title} shape="square" />
         <span className="row-text">
-          <span className="row-title">{room.title}</span>
+          <span className="row-title">
+            <bdi>{room.title}</bdi>
+            <span className="sr-only">, </span>
+          </span>
           <span className="row-preview">
-            <Summary presence={presence} />
+            <Summary presence={presence} isShort />
           </span>
         </span>
       </RoomLink>

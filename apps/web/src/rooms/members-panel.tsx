@@ -1,4 +1,5 @@
-import type { RoomPresence } from '@vigie/client/react'
+import { useOnlineMembers } from '@vigie/client/react'
+import { useUnknownSince } from '../account/use-line.js'
 import { IconButton } from '../look/icon-button.js'
 import { BackIcon } from '../look/icons.js'
 import { goOut } from '../place.js'
@@ -8,15 +9,18 @@ import { MemberList } from './member-list.js'
 
 interface MembersPanelProps {
   readonly room: Room
-  readonly presence: RoomPresence
+  /** Whether nothing else is shown: its title is the page's. */
+  readonly isAlone: boolean
 }
 
 /** Who is in a conversation: a column of its own where there is room, else a screen. */
-export function MembersPanel({ room, presence }: MembersPanelProps) {
-  const { texts } = useLanguage()
+export function MembersPanel({ room, isAlone }: MembersPanelProps) {
+  const { texts, time } = useLanguage()
+  const since = useUnknownSince()
+  const presence = useOnlineMembers(room.id)
   return (
-    <aside className="members" aria-labelledby="members-title">
-      <header className="head">
+    <div className="members" role={isAlone ? 'main' : 'complementary'} aria-labelledby="members-title">
+      <div className="head">
         <IconButton
           label={texts.back}
           shown="not-three"
@@ -25,11 +29,12 @@ export function MembersPanel({ room, presence }: MembersPanelProps) {
         >
           <BackIcon />
         </IconButton>
-        <h2 id="members-title" tabIndex={-1}>
+        <h2 id="members-title" aria-level={isAlone ? 1 : 2} tabIndex={-1}>
           {texts.members}
         </h2>
-      </header>
+        {since !== undefined && <span className="soft was">{texts.lastKnownAt(time(since))}</span>}
+      </div>
       <MemberList room={room} presence={presence} />
-    </aside>
+    </div>
   )
 }

@@ -37,9 +37,9 @@ export function RoomHeader({ room, hasMembers = false, children }: RoomHeaderPro
       </Avatar>
       <div className="head-text">
         <h1 id="room-title" tabIndex={-1}>
-          {room.title}
+          <bdi>{room.title}</bdi>
         </h1>
-        <p className="soft" data-testid="summary">
+        <p className="soft head-summary" data-testid="summary">
           {children}
         </p>
       </div>

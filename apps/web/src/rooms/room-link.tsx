@@ -6,11 +6,23 @@ interface RoomLinkProps {
   readonly isShown: boolean
   readonly testId: string
   readonly data?: Readonly<Record<`data-${string}`, string | number>>
+  /** @default row */
+  readonly className?: string
+  /** Shown when it is pointed at. */
+  readonly title?: string
   readonly children: ReactNode
 }
 
 /** A row of a list. A link, so that it can be opened in a tab of its own, and copied. */
-export function RoomLink({ place, isShown, testId, data, children }: RoomLinkProps) {
+export function RoomLink({
+  place,
+  isShown,
+  testId,
+  data,
+  className = 'row',
+  title,
+  children,
+}: RoomLinkProps) {
   function onClick(event: MouseEvent): void {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return
     event.preventDefault()
@@ -18,12 +30,13 @@ export function RoomLink({ place, isShown, testId, data, children }: RoomLinkPro
   }
   return (
     <a
-      className="row"
+      className={className}
       href={hashOf(place)}
       onClick={onClick}
       aria-current={isShown ? 'page' : undefined}
       data-testid={testId}
       data-id={place.id}
+      title={title}
       {...data}
     >
       {children}

@@ -1,24 +1,43 @@
 import { useMemo, type KeyboardEvent } from 'react'
-import { byNewest } from '../chat/thread.js'
+import { byNewest, isBegun, threadOf } from '../chat/thread.js'
 import { useCalmOrder, useHold } from '../look/calm-order.js'
+import { useReorderMotion } from '../look/use-reorder-motion.js'
 import { useSession, useThreads } from '../session/use-session.js'
 import { useLanguage } from '../texts/use-language.js'
 import { ConversationRow } from './conversation-row.js'
 import { GroupRow } from './group-row.js'
 
+interface RoomListProps {
+  readonly shownId: string | undefined
+  /** Whether nothing else is shown: its title is the page's. */
+  readonly isAlone: boolean
+}
+
 /** All conversations, newest first, and the groups. Arrow keys go through them; Tab works as everywhere. */
-export function RoomList({ shownId }: { readonly shownId: string | undefined }) {
+export function RoomList({ shownId, isAlone }: RoomListProps) {
   const { texts } = useLanguage()
   const { conversations, groups } = useSession().world
-  const ids = useMemo(() => conversations.map(({ id }) => id), [conversations])
   // As text, so that a message which changes no order wakes nobody.
-  const newest = useThreads((threads) => JSON.stringify(byNewest(threads, ids)))
+  const newest = useThreads((threads) => {
+    const listed = conversations.filter(
+      ({ id, isNew }) => isNew !== true || id === shownId || isBegun(threadOf(threads, id)),
+    )
+    return JSON.stringify(
+      byNewest(
+        threads,
+        listed.map(({ id }) => id),
+      ),
+    )
+  })
   const wanted = useMemo(() => JSON.parse(newest) as readonly string[], [newest])
   const { isHeld, handlers } = useHold()
   const order = useCalmOrder(wanted, isHeld)
+  const list = useReorderMotion<HTMLUListElement>(order)
   return (
     <nav
       className="rooms"
+      id="rooms"
+      tabIndex={-1}
       aria-label={texts.conversations}
       {...handlers}
       onKeyDown={(event) => {
@@ -26,8 +45,10 @@ export function RoomList({ shownId }: { readonly shownId: string | undefined }) 
         moveFocus(event)
       }}
     >
-      <h2 id="conversations-title">{texts.conversations}</h2>
-      <ul aria-labelledby="conversations-title">
+      <h2 id="conversations-title" aria-level={isAlone ? 1 : 2} tabIndex={-1}>
+        {texts.conversations}
+      </h2>
+      <ul aria-labelledby="conversations-title" ref={list}>
         {order.map((id) => {
           const room = conversations.find((each) => each.id === id)
           return room && <ConversationRow key={id} room={room} isShown={id === shownId} />

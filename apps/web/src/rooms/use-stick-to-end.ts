@@ -18,7 +18,7 @@ export function useStickToEnd({ messages, drafts }: Thread): StickToEnd {
   const isAtEnd = useRef(true)
   const [hasNews, setHasNews] = useState(false)
   const lastId = messages.at(-1)?.id
-  const hasDrafts = drafts.length > 0
+  const lastDraft = drafts.at(-1)?.key
 
   function toEnd(): void {
     ref.current?.scrollTo({ top: ref.current.scrollHeight })
@@ -26,9 +26,9 @@ export function useStickToEnd({ messages, drafts }: Thread): StickToEnd {
 
   useLayoutEffect(() => {
     // What one writes oneself, one wants to see.
-    if (isAtEnd.current || hasDrafts) toEnd()
+    if (isAtEnd.current || lastDraft !== undefined) toEnd()
     else setHasNews(true)
-  }, [lastId, hasDrafts])
+  }, [lastId, lastDraft])
 
   // The composer grows, a keyboard comes up: the end stays in sight.
   useEffect(() => {

@@ -7,6 +7,8 @@ import type { Message } from '../chat/thread.js'
 export interface Person {
   readonly userId: string
   readonly name: string
+  /** What colleagues call them; unknown of those one can sign in as. */
+  readonly givenName?: string
 }
 
 /** A conversation or a group, with its members by name; of a crowd only how many there are. */
@@ -16,6 +18,8 @@ export interface Room {
   readonly title: string
   readonly size: number
   readonly members: readonly Person[]
+  /** A conversation with one person to whom nobody has written yet: it stands in the list once somebody does. */
+  readonly isNew?: boolean
 }
 
 export interface World {
@@ -26,16 +30,30 @@ export interface World {
 
 interface WorldAnswer {
   readonly me: Person
-  readonly conversations: readonly (Omit<Room, 'id'> & { readonly conversationId: string })[]
+  readonly conversations: readonly ConversationAnswer[]
+  readonly directs: readonly ConversationAnswer[]
   readonly groups: readonly (Omit<Room, 'id' | 'kind'> & { readonly groupId: string })[]
+}
+
+type ConversationAnswer = Omit<Room, 'id' | 'isNew'> & { readonly conversationId: string }
+
+/** The server answered, and not with what was asked for. */
+export class RefusedError extends Error {
+  readonly status: number
+
+  constructor(path: string, status: number) {
+    super(`${path} answered ${status}.`)
+    this.name = 'RefusedError'
+    this.status = status
+  }
 }
 
 /** An answer that has not come by then will not come. */
 const ANSWER_MS = 10_000
 
-/** Who one can be. */
-export function fetchPeople(): Promise<readonly Person[]> {
-  return fetchJson<readonly Person[]>('demo/users')
+/** Who one can be, among those who speak a language. */
+export function fetchPeople(lang: string): Promise<readonly Person[]> {
+  return fetchJson<readonly Person[]>(`demo/users?lang=${encodeURIComponent(lang)}`)
 }
 
 /** A fresh token. */
@@ -48,10 +66,13 @@ export async function fetchToken(userId: string): Promise<string> {
 }
 
 export async function fetchWorld(token: string): Promise<World> {
-  const { me, conversations, groups } = await fetchJson<WorldAnswer>('demo/world', withToken(token))
+  const { me, conversations, directs, groups } = await fetchJson<WorldAnswer>('demo/world', withToken(token))
   return {
     me,
-    conversations: conversations.map(({ conversationId: id, ...room }) => ({ ...room, id })),
+    conversations: [
+      ...conversations.map(({ conversationId: id, ...room }) => ({ ...room, id })),
+      ...directs.map(({ conversationId: id, ...room }) => ({ ...room, id, isNew: true })),
+    ],
     groups: groups.map(({ groupId: id, ...room }) => ({ ...room, id, kind: 'group' })),
   }
 }
@@ -66,6 +87,6 @@ function withToken(token: string): RequestInit {
 
 async function fetchJson<Answer>(path: string, init?: RequestInit): Promise<Answer> {
   const response = await fetch(path, { ...init, signal: AbortSignal.timeout(ANSWER_MS) })
-  if (!response.ok) throw new Error(`${path} answered ${response.status}.`)
+  if (!response.ok) throw new RefusedError(path, response.status)
   return (await response.json()) as Answer
 }

@@ -25,7 +25,8 @@ const BROWSERS: Names = [
   ['Safari', /Safari\//u],
 ]
 const SYSTEMS: Names = [
-  ['Android', /Android/u],
+  ['Android', /Android.*Mobile/u],
+  ['Android tablet', /Android/u],
   ['iPhone', /iPhone/u],
   ['iPad', /iPad/u],
   ['ChromeOS', /CrOS/u],
@@ -38,4 +39,12 @@ const SYSTEMS: Names = [
 export function deviceLabelOf(userAgent: string): string {
   const named = (names: Names) => names.find(([, pattern]) => pattern.test(userAgent))?.[0]
   return [named(BROWSERS) ?? 'Browser', named(SYSTEMS)].filter((part) => part !== undefined).join(' · ')
+}
+
+export type DeviceKind = 'phone' | 'tablet' | 'computer'
+
+/** What sort of thing a device is, by what {@link deviceLabelOf} or another app calls it. */
+export function deviceKindOf(label: string | undefined): DeviceKind {
+  if (/tablet|iPad/iu.test(label ?? '')) return 'tablet'
+  return /Android|iPhone|phone/iu.test(label ?? '') ? 'phone' : 'computer'
 }

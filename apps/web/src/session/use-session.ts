@@ -26,3 +26,9 @@ export function useNameOf(): (userId: string) => string {
   const { people } = useSession()
   return (userId) => people.get(userId)?.name ?? userId
 }
+
+/** What colleagues call them. */
+export function useGivenNameOf(): (userId: string) => string {
+  const { people } = useSession()
+  return (userId) => people.get(userId)?.givenName ?? people.get(userId)?.name ?? userId
+}
