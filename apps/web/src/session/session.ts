@@ -65,8 +65,6 @@ export async function openSession(userId: string): Promise<Session> {
       said,
       storage: sessionStorage,
     })
-    const hurry = () => presence.foreground()
-    addEventListener('online', hurry)
     return {
       presence,
       chat,
@@ -77,7 +75,6 @@ export async function openSession(userId: string): Promise<Session> {
       unsent: new Map(),
       end(scope) {
         forgetUser()
-        removeEventListener('online', hurry)
         chat.close()
         // Without a connection nobody can be told; the server's grace tells the others then.
         presence.leave({ scope }).catch(() => presence.close())
