@@ -80,6 +80,7 @@ export const en = {
   busy: 'The server is busy. Waiting for room…',
   noAnswerYet: 'The server does not answer yet.',
   connected: 'Connected again',
+  connection: 'Connection',
   tryNow: 'Try now',
   signInAgain: 'Sign in again',
   closed: {

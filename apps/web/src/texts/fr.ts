@@ -77,6 +77,7 @@ export const fr: Texts = {
   busy: 'Le serveur est très sollicité. Patience…',
   noAnswerYet: 'Le serveur ne répond pas encore.',
   connected: 'Connexion rétablie',
+  connection: 'Connexion',
   tryNow: 'Réessayer',
   signInAgain: 'Se reconnecter',
   closed: {
