@@ -38,7 +38,7 @@ test('after each of five kill -9 of the server, the next one takes its PostgreSQ
     const [first] = clients as [TestClient]
     await Promise.all(clients.map((client) => client.until('everybody is there', sees(client, users, 4))))
     const pictures = clients.map(({ picture }) => JSON.stringify(picture.snapshot()))
-    expect(first.picture.user(users[1]!.userId)).toEqual({ online: true, count: 1 })
+    expect(first.picture.member('cafe', users[1]!.userId)).toEqual({ online: true, count: 1 })
 
     const seen = new Set<number>()
     for (let kill = 1; kill <= KILLS; kill++) {
@@ -208,9 +208,10 @@ const socket = io(process.env.URL, { auth: { token: process.env.TOKEN }, transpo
 socket.on('connect', () => socket.emit('typing:start', { convId: 'plan' }))
 `
 
-/** The first people of the demo are one team: each sees all of it. */
+/** The first people of the demo meet in the café: each sees all of them. */
 function sees({ picture }: TestClient, users: readonly { userId: string }[], count: number) {
-  const online = () => users.slice(0, count).filter(({ userId }) => picture.user(userId)?.online === true)
+  const online = () =>
+    users.slice(0, count).filter(({ userId }) => picture.member('cafe', userId)?.online === true)
   return () => online().length === count
 }
 
