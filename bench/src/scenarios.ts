@@ -236,7 +236,8 @@ function entriesOf(scenario: CrowdScenario, options: RunOptions): readonly Entry
   const cross = (names: readonly SubjectName[], variants: readonly (readonly [string, WorldSpec])[]) =>
     variants.flatMap(([variant, world]) =>
       names
-        .filter((subject) => !subjects || subjects.includes(subject))
+        // Another engine below Socket.IO is measured when it is asked for.
+        .filter((subject) => (subjects ? subjects.includes(subject) : subject !== 'vigie-2-uws'))
         .map((subject): Entry => ({ subject, variant, world })),
     )
   const few = fewOf(options)
