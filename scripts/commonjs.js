@@ -42,7 +42,7 @@ export async function writeCommonJs(folder) {
 function commonJsOf(file, text) {
   const { outputText } = ts.transpileModule(text, { compilerOptions: OPTIONS })
   const written = outputText.replaceAll(OWN_ADDRESS, OWN_ADDRESS_COMMONJS).trimEnd()
-  // Else the file would be a syntax error for whoever requires it, and for nobody here.
+  // Otherwise `require` of the file would be a syntax error, which no test of the ES modules finds.
   if (written.includes('import.meta'))
     throw new Error(`${file} uses import.meta, which CommonJS does not have.`)
   return written

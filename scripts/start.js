@@ -63,7 +63,7 @@ argv.splice(1, 1, join(root, 'apps/vigie/bin/vigie.js'), 'serve', '--demo')
 await import('../apps/vigie/bin/vigie.js')
 
 /**
- * A signal that npm alone gets ends npm and the shell between, which passes nothing on. Whoever stopped them meant the
+ * A signal that npm alone gets ends npm and the shell between, which passes nothing on. They were stopped to stop the
  * server, and a server without a terminal would hold its port and its data until somebody finds it.
  */
 function endWithParent() {

@@ -218,7 +218,7 @@ async function serveUntilSignalled(settled: Config): Promise<void> {
       stop.abort()
       return
     }
-    // Whoever asks again wants the end now. The embedded database survives that: the next start recovers it.
+    // A second signal asks for the end at once. The embedded database survives that: the next start recovers it.
     if (performance.now() - askedAt > ONE_WISH_MS) process.exit(130)
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)

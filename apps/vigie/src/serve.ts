@@ -151,8 +151,8 @@ function openDoor() {
       answer = listener(routes)
     },
     /**
-     * Whoever comes from now on is refused and tries again. Nobody waits for its end here, because it is closed only
-     * when the last connection is.
+     * A client that comes from now on is refused, and tries again. The server's end is not awaited here: it comes only
+     * with the end of the last connection.
      */
     close() {
       health.drain()

@@ -3,7 +3,7 @@ import { HAS_MOUSE } from './look/use-media.js'
 import type { Place } from './place.js'
 
 /**
- * Moves the focus with the screen, so that whoever uses keys or listens is where they see themselves; also to where one
+ * Moves the focus with the screen, so that people who use keys or a screen reader are where they look; also to where one
  * is first, after signing in and after a reload.
  */
 export function useFocusOnPlace(screen: Place['screen'], id: string | undefined): void {

@@ -137,8 +137,8 @@ export interface PresenceClient extends PresenceView {
   bindTyping(input: TypingInput, conversationId: string): () => void
   /**
    * Asks for the presence of people on screen, also of those with whom only large rooms are shared. Counted: each call is
-   * ended by the function that it returns. At most 200 people in all.
-   * @throws PresenceError `too_many_watched`.
+   * ended by the function that it returns. At most 200 people in all: those who come later are watched once others are
+   * not any more. `onError` hears of that (`too_many_watched`), and of what is no id (`invalid_payload`).
    */
   watch(userIds: readonly string[]): () => void
   diagnostics(): Diagnostics
@@ -324,8 +324,8 @@ export function createClient(
   }
 
   /**
-   * Of a typing that goes on nothing is heard, and of one that has ended nothing either, if the server does not run: a
-   * line that was silent for a lease while somebody is shown as typing is asked whether it is still there.
+   * While somebody goes on typing, the server says nothing. A server that has stopped running says nothing, either. So after
+   * a lease of silence the client asks the server for an answer, for as long as it shows somebody as typing.
    */
   function watchTyping({ typing: where }: Changes): void {
     for (const id of where) {

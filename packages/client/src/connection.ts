@@ -39,7 +39,7 @@ export type ConnectionState =
 export interface ConnectionTimes {
   /** The first retry waits a random time up to this; each further one up to twice as long. @default 1000 */
   readonly reconnectBaseMs: number
-  /** No retry waits longer: whoever stands in front of the page waits no longer than that. @default 5000 */
+  /** No retry waits longer, and so nobody in front of the page does. @default 5000 */
   readonly reconnectMaxMs: number
   /** An attempt that is not live by then starts over. @default 30000 */
   readonly connectTimeoutMs: number
@@ -129,10 +129,10 @@ export function createConnection(options: ConnectionOptions): Connection {
   let roundTripMs: number | undefined
   /** A token that has ended: it is not shown to the server again. */
   let endedToken: string | undefined
-  /** Of whose picture the client has; undefined before the first token. */
+  /** The token by which it is known whose picture is shown, and its user, if it names one; undefined before the first. */
   let shown: { readonly token: string | undefined; readonly user: string | undefined } | undefined
   let asks = 0
-  /** It was ended by somebody since: the next token may be of anybody. */
+  /** The connection was ended since that token came: the next token may be anybody's. */
   let wasEnded = false
   /** The goodbye under way. The transport has one link at a time. */
   let goodbye: Promise<unknown> | undefined
@@ -196,34 +196,29 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
   }
 
-  /** However late it comes, the last that was asked for says whose picture may be shown from then on. */
-  async function readToken(): Promise<{ readonly token: string | undefined; readonly isOthers: boolean }> {
+  /** However late it comes, the token that was asked for last says whose picture may be shown from then on. */
+  async function readToken(): Promise<{ readonly token: string | undefined; readonly isSame: boolean }> {
     const ask = ++asks
     const token = typeof tokenSource === 'function' ? await tokenSource() : tokenSource
-    const isOthers = !isSameUser(token)
-    if (ask === asks && state.name !== 'closed') meet(token)
-    return { token, isOthers }
+    const user = token === undefined ? undefined : userIn(token)
+    const isSame = isSameUser(token, user)
+    if (ask === asks && state.name !== 'closed') {
+      shown = { token, user: user ?? (isSame ? shown?.user : undefined) }
+      wasEnded = false
+      if (!isSame) options.otherUser()
+    }
+    return { token, isSame }
   }
 
   /**
-   * Whether the token is of the person whose picture is shown. Tokens that do not say whose they are are taken for the
-   * same person's until somebody ends the connection: then only the same token is.
+   * Whether the token, which names `user` or nobody, is of the person whose picture is shown. A token that names nobody
+   * is taken for that person's until the connection is ended; after an end only the very same token is.
    */
-  function isSameUser(token: string | undefined): boolean {
+  function isSameUser(token: string | undefined, user: string | undefined): boolean {
     if (!shown) return true
     if (token !== undefined && token === shown.token) return true
-    const user = token === undefined ? undefined : userIn(token)
     if (user !== undefined && shown.user !== undefined) return user === shown.user
     return !wasEnded
-  }
-
-  /** From now on what is shown is of the token's person. */
-  function meet(token: string | undefined): void {
-    const isSame = isSameUser(token)
-    const named = token === undefined ? undefined : userIn(token)
-    shown = { token, user: named ?? (isSame ? shown?.user : undefined) }
-    wasEnded = false
-    if (!isSame) options.otherUser()
   }
 
   /** Somebody else has signed in while the connection was live: it is left, and theirs begins without a picture. */
@@ -305,7 +300,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     }
     switch (error.retry) {
       case 'never':
-        // "Not with what it has": a function may have a newer token, if not yet.
+        // "Not with what it has": a function may give a newer token, now or later.
         if (error.code === 'token_expired' && typeof tokenSource === 'function') {
           endedToken = run?.token
           tryLater(error.code)
@@ -435,11 +430,11 @@ export function createConnection(options: ConnectionOptions): Connection {
   /** Fails softly: at its end the server cuts the connection, and the next one asks for a token again. */
   async function refresh(mine: Run, failed: number): Promise<void> {
     try {
-      const { token, isOthers } = await readToken()
+      const { token, isSame } = await readToken()
       if (run !== mine) return
       if (token === undefined || token === mine.token)
         throw new PresenceError('token_expired', 'There is no newer token yet.')
-      if (isOthers) return changeUser()
+      if (!isSame) return changeUser()
       await request(['presence:token', { token }])
       if (run !== mine) return
       mine.token = token

@@ -225,7 +225,7 @@ function draftOf(before: Picture): Draft {
   }
 }
 
-/** A map that may be written: the next version of the picture's, of which whoever reads the picture before sees nothing. */
+/** A map that may be written: the next version of the picture's, and a reader of the earlier picture sees none of it. */
 function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): VersionedMap<K, V> {
   if (!isVersioned(map)) return new VersionedMap(new Map(map))
   return map === before ? map.next() : map

@@ -14,8 +14,8 @@ export type ClientMessage = {
 }[keyof PresenceClientEvents]
 
 /**
- * How a link ended. `lost`: without a word of ours; `cause`: what Socket.IO says of it, if it was never open. `refused`: it
- * was not let in, with what the server said about it.
+ * How a link ended. `lost`: neither side said goodbye; `cause`: what Socket.IO says, if the link was never open. `refused`:
+ * the server did not let it in, and `data` is what it said.
  */
 export type LinkEnd =
   | { readonly type: 'lost'; readonly cause?: string }

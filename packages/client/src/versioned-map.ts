@@ -2,7 +2,7 @@
  * Beside step 2 · a map of which every version can be read, and whose newest version is written without copying the others.
  *
  * The newest version holds the entries. With each version stands in what the version before it differs. So a change costs
- * what it changes, and not what there is; and whoever holds an older version sees no change. `undefined` is no value.
+ * what it changes, and not what there is; and a holder of an older version sees no change. `undefined` is no value.
  */
 export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
   /** Those of this version while there is no newer one. */

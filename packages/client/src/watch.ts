@@ -12,7 +12,7 @@ export const WATCH_MAX = 200
 const ID_MAX_LENGTH = 128
 /** Ids of one message take no more bytes, so that no server finds it too large: 200 of the longest are several messages. */
 export const WATCH_BYTES_MAX = 8_000
-/** Most different values of which it is told that they are no ids; whoever makes up more has been told enough. */
+/** So many different values are reported as no ids; further ones are left out without a report. */
 export const REFUSED_MAX = 100
 /** How long after a failure it is told again. */
 const RETRY_MS = 1_000
@@ -139,7 +139,7 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
     },
     begin() {
       told = { users: new Set(), isBusy: false }
-      // Whoever was watched before, and is not any more, is forgotten.
+      // Forgets people who were watched on the connection before and are not wanted any more.
       onChange(told.users, wanted())
       plan()
     },

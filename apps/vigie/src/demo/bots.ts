@@ -74,7 +74,7 @@ function openOffice(lang: Lang, options: BotsOptions, { timers, random, talk }: 
     })
   })
 
-  /** Whoever's turn it is in the thread of that room types, and says the next line of it. */
+  /** The bot whose turn it is in the thread of that room types, and says the next line. */
   function speak({ userId, conversationId, forMs }: Extract<Scene, { act: 'type' }>): void {
     const room = rooms.get(conversationId)
     const present = bots.filter((bot) => bot.maySpeakIn(conversationId)).map((bot) => bot.colleague.userId)

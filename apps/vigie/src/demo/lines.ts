@@ -70,7 +70,7 @@ export function createTalk(random: () => number): Talk {
   }
 }
 
-/** Who says the next turn: whoever has that part already; undefined when they have left, and at the end. */
+/** Who says the next turn: the one who has that part already; undefined when they have left, and at the end. */
 function speakerOf(thread: Running, userId: string, present: readonly string[]): string | undefined {
   const turn = thread.turns[thread.place]
   if (turn === undefined) return undefined

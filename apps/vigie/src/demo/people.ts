@@ -7,7 +7,7 @@ export type Team = (typeof TEAMS)[number]
 type Names = Readonly<Record<Team, readonly string[]>>
 
 interface Staff {
-  /** Four of each team can be played by whoever opens the page … */
+  /** Somebody who opens the page can be one of these, four of each team … */
   readonly people: Names
   /** … and these are the bots'. */
   readonly colleagues: Names

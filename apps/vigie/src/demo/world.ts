@@ -130,7 +130,7 @@ const TEXTS: Readonly<Record<Lang, Texts>> = {
  */
 const STAFF_COUNT = 300
 
-/** The room that everybody of a company shares and the bots never leave quiet: life for whoever signs in. */
+/** The room that everybody of a company shares. The bots always talk there, so that a visitor sees life. */
 export function commonRoomOf(lang: Lang): string {
   return `${TEXTS[lang].prefix}cafe`
 }

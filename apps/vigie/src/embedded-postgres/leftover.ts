@@ -45,7 +45,7 @@ export async function takeOver(options: LeftoverOptions): Promise<Lock> {
         'as from another container: end it, or the container that it is in, and start again.',
     )
   }
-  // PostgreSQL itself would take whoever has that number now for a server.
+  // Another process may have that number now, and PostgreSQL would take it for its server.
   if (pid !== undefined && !(await isServerOf(cluster, pid))) await rm(pidFile, { force: true })
   return lock
 }

@@ -33,7 +33,7 @@ export function createAnnouncer(everyMs = ANNOUNCE_MS): Announcer {
         return
       }
       pending.set(matter, text)
-      // Whoever says several things at once is heard once.
+      // Several things that are said at once are read out once.
       timer ??= setTimeout(speak, 0)
     },
     spoken: () => spoken,

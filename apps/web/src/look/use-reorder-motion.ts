@@ -5,7 +5,7 @@ const MOVE_MS = 220
 const ROWS_MAX = 120
 
 /**
- * Lets rows glide to where a new order puts them; not for whoever prefers no motion. Rows have `data-key`, and the
+ * Lets rows glide to where a new order puts them, unless the person prefers no motion. Rows have `data-key`, and the
  * element of the ref is what they are positioned in.
  */
 export function useReorderMotion<Root extends HTMLElement>(order: readonly string[]): RefObject<Root | null> {

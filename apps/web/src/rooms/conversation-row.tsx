@@ -20,7 +20,7 @@ interface ConversationRowProps {
 
 /**
  * One conversation of the list: how many are there, what was said last or who types, and how much of it is new. Its name
- * comes first, so that whoever hears the list knows at once which it is.
+ * comes first, so that a listener knows at once which it is.
  */
 export const ConversationRow = memo(function ConversationRow({ room, isShown }: ConversationRowProps) {
   const { texts, number } = useLanguage()

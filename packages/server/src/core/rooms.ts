@@ -59,6 +59,7 @@ export function peopleIn(world: World, ids: readonly UserId[]): readonly Person[
 export function setRoster(world: World, room: Room, roster: readonly Person[]): void {
   const before = room.roster
   room.roster = roster
+  // In a storm nearly every room is new.
   if (before.length === 0) {
     for (const person of roster) addToRoster(room, person)
     return

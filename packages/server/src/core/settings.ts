@@ -211,7 +211,7 @@ export const SETTINGS = {
     max: 86_400_000,
     unit: 'ms',
     meaning:
-      'All memberships that are held are read again once in this time, evenly spread: changes that no feed has told are found; 0: never.',
+      'All memberships that are held are read again once in this time, in small reads: changes that no feed has told are found; 0: never.',
   },
   authenticateMs: {
     default: 10_000,

@@ -192,7 +192,7 @@ function createPublishedKeyVerifier(
   const address = new URL(url)
   /** `jose` puts here what it has fetched, and when. */
   const fetched: JWKSCacheInput = {}
-  /** `jose` is an ES module only, which Jest cannot `require`: whoever has a secret must not need it. */
+  /** `jose` is an ES module only, and Jest cannot `require` one: a host with a secret must not need it. */
   const load = async () => {
     const { createRemoteJWKSet, jwksCache, jwtVerify } = await import('jose')
     keys = createRemoteJWKSet(address, {
@@ -202,8 +202,10 @@ function createPublishedKeyVerifier(
     })
     return { keys, jwtVerify }
   }
-  let loaded: ReturnType<typeof load> | undefined
   let keys: ReturnType<typeof createRemoteJWKSet> | undefined
+  // At once: the first who connects should not wait for it. Where it fails, each check says so.
+  const loaded = load()
+  loaded.catch(() => {})
   const checks = {
     algorithms: [...(algorithms ?? KEY_ALGORITHMS)],
     clockTolerance: toleranceMs / 1_000,
@@ -213,7 +215,7 @@ function createPublishedKeyVerifier(
   let named: { readonly at: number | undefined; readonly name: string } | undefined
   return {
     verify: async (token) => {
-      const jose = await (loaded ??= load())
+      const jose = await loaded
       return (await jose.jwtVerify(token, jose.keys, checks)).payload
     },
     keysInForce() {

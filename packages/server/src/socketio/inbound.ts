@@ -319,7 +319,7 @@ export function createInbound(options: InboundOptions): Inbound {
       userId: verified.userId,
       rooms: memberships,
       protocol: auth.protocol === 2 ? 2 : 1,
-      // A position is of one person's picture: whoever signs in on the same device has seen nothing of their own yet.
+      // A position is of one person's picture. Another person on the same device has been told nothing yet.
       position: auth.sinceUser === verified.userId ? (auth.since ?? undefined) : undefined,
       deviceId: auth.deviceId ?? undefined,
       clientId: auth.clientId ?? undefined,
