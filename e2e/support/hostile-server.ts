@@ -45,8 +45,27 @@ export interface HostMeasure {
   readonly heapBytes: number
   readonly outsideHeapBytes: number
   readonly residentBytes: number
+  /** The longest that the machine kept the processor from this process, in milliseconds: that is no fault of the server. */
+  readonly starvedMs: number
   /** What only a fault of the server explains, one line each. */
   readonly faults: readonly string[]
+}
+
+/** How often it is looked at how long the loop stood, and how much of that the process computed. */
+const LOOK_MS = 20
+let starvedMs = 0
+let lookedAt = performance.now()
+let usedMs = processorMs()
+setInterval(() => {
+  const [now, used] = [performance.now(), processorMs()]
+  starvedMs = Math.max(starvedMs, Math.round(now - lookedAt - LOOK_MS - (used - usedMs)))
+  lookedAt = now
+  usedMs = used
+}, LOOK_MS)
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
 }
 
 const faults: string[] = []
@@ -172,6 +191,7 @@ async function measure(): Promise<HostMeasure> {
     heapBytes: heapUsed,
     outsideHeapBytes: external,
     residentBytes: rss,
+    starvedMs,
     faults,
   }
 }

@@ -110,8 +110,14 @@ test(
     const slow = watcher.slow()
     const watched = await watcher.report()
     for (const { tcp } of lines) tcp.destroy()
-    const { faults } = await host.measure()
-    expect([...left, ...people.lost, ...watched.ends, ...faults, ...violationsOf(watched, slow)]).toEqual([])
+    const after = await host.measure()
+    expect([
+      ...left,
+      ...people.lost,
+      ...watched.ends,
+      ...after.faults,
+      ...violationsOf(watched, after, slow),
+    ]).toEqual([])
   },
 )
 
@@ -201,7 +207,7 @@ async function run(seed: number): Promise<Outcome> {
     ...people.lost,
     ...after.faults,
     ...watched.ends.map((reason) => `A client of the watcher lost its connection: ${reason}`),
-    ...violationsOf(watched, slow),
+    ...violationsOf(watched, after, slow),
     ...(after.heapBytes - before.heapBytes > HEAP_GROWTH_MAX_BYTES
       ? [`The heap has grown by ${megabytes(after.heapBytes - before.heapBytes)}.`]
       : []),
@@ -215,11 +221,17 @@ function watch({ url }: HostileHost, secret: string): Promise<Watcher> {
   return startWatcher({ url, conversation: ECHO, typist: typist!, reader: reader! })
 }
 
-/** What the watcher saw is no better than its own loop was punctual. */
-function violationsOf({ http, echo, ownLagMs }: WatchReport, slow: readonly string[]): readonly string[] {
+/** What the watcher saw is no better than its own loop was punctual, and than the machine let the host run. */
+function violationsOf(
+  { http, echo, ownLagMs }: WatchReport,
+  { starvedMs }: HostMeasure,
+  slow: readonly string[],
+): readonly string[] {
   const found: string[] = []
-  if (http.mostMs - ownLagMs > HTTP_MAX_MS) found.push(`An answer to HTTP took ${http.mostMs} ms.`)
-  if (echo.mostMs - ownLagMs > ECHO_MAX_MS) found.push(`An echo took ${echo.mostMs} ms.`)
+  const machineMs = ownLagMs + starvedMs
+  const of = `of which the machine took at most ${machineMs}`
+  if (http.mostMs - machineMs > HTTP_MAX_MS) found.push(`An answer to HTTP took ${http.mostMs} ms, ${of}.`)
+  if (echo.mostMs - machineMs > ECHO_MAX_MS) found.push(`An echo took ${echo.mostMs} ms, ${of}.`)
   if (echo.medianMs > ECHO_MEDIAN_MAX_MS) found.push(`Half of the echoes took ${echo.medianMs} ms and more.`)
   return found.length > 0 ? [...found, ...slow] : found
 }
@@ -260,7 +272,7 @@ function report(seed: number, outcome: Outcome): void {
   console.info(
     `Seed ${seed}${deflates ? ' with compression' : ''}: ${ACTIONS} actions of ${kinds} kinds, ${sessions} sessions in ${Math.round(tookMs)} ms. ` +
       `HTTP median ${http.medianMs}, p99 ${http.p99Ms}, most ${http.mostMs} ms of ${http.count}; ` +
-      `echo median ${echo.medianMs}, p99 ${echo.p99Ms}, most ${echo.mostMs} ms of ${echo.count} (watcher's own lag ${ownLagMs}). ` +
+      `echo median ${echo.medianMs}, p99 ${echo.p99Ms}, most ${echo.mostMs} ms of ${echo.count} (watcher's own lag ${ownLagMs}, the host kept waiting by the machine ${after.starvedMs}). ` +
       `Heap ${megabytes(before.heapBytes)} before, ${megabytes(after.heapBytes)} after; ` +
       `resident ${megabytes(before.residentBytes)}, at most ${most(({ residentBytes }) => residentBytes / 1e6)} MB, ` +
       `then ${megabytes(after.residentBytes)}; pressure at most at step ${most(({ pressure }) => pressure)}.`,

@@ -3,7 +3,8 @@
  * say what the picture says, and are silent about what returned to what it was.
  */
 import type { ConversationId, UserId } from '@vigie/protocol'
-import type { Changes, Picture, Room } from './sync.js'
+import { isIn, type Changes, type Picture, type Room } from './sync.js'
+import type { Way } from './store.js'
 import { typingIn, type Shown } from './view.js'
 
 /**
@@ -21,99 +22,90 @@ export interface PresenceCallbacks {
 }
 
 /**
- * The callbacks, each of which may throw: that is reported, and keeps nobody from hearing the rest.
+ * Calls what `callbacks` has for the way from `before` to `after`. Ends of typing come first, beginnings last. A callback
+ * that throws is reported, and keeps nobody from hearing the rest.
  */
-export function guarded(callbacks: PresenceCallbacks, report: (error: unknown) => void): PresenceCallbacks {
-  const guard = <Args extends readonly unknown[]>(tell: ((...args: Args) => void) | undefined) =>
-    tell &&
-    ((...args: Args) => {
+export function callBack(
+  callbacks: PresenceCallbacks,
+  [before, after, changes]: Way,
+  report: (error: unknown) => void,
+): void {
+  const tellAll = <Args extends readonly unknown[]>(
+    tell: ((...args: Args) => void) | undefined,
+    calls: Iterable<Args>,
+  ) => {
+    if (!tell) return
+    for (const args of calls) {
       try {
         tell(...args)
       } catch (error) {
         report(error)
       }
-    })
-  return {
-    onPresenceUpdate: guard(callbacks.onPresenceUpdate),
-    onPresenceConversation: guard(callbacks.onPresenceConversation),
-    onTypingStart: guard(callbacks.onTypingStart),
-    onTypingStop: guard(callbacks.onTypingStop),
+    }
   }
+  tellAll(callbacks.onTypingStop, typingOnlyIn(before, after, changes))
+  tellAll(callbacks.onPresenceUpdate, inGroups(before.picture, after.picture, changes))
+  tellAll(callbacks.onPresenceConversation, inConversations(before.picture, after.picture, changes))
+  tellAll(callbacks.onTypingStart, typingOnlyIn(after, before, changes))
 }
 
-/** Calls what `callbacks` has for the way from `before` to `after`. Ends of typing come first, beginnings last. */
-export function callBack(callbacks: PresenceCallbacks, before: Shown, after: Shown, changes: Changes): void {
-  const { onPresenceUpdate, onPresenceConversation, onTypingStart, onTypingStop } = callbacks
-  if (onTypingStop) tellTyping(after, before, changes, onTypingStop)
-  if (onPresenceUpdate) tellGroups(before.picture, after.picture, changes, onPresenceUpdate)
-  if (onPresenceConversation) {
-    tellConversations(before.picture, after.picture, changes, onPresenceConversation)
-  }
-  if (onTypingStart) tellTyping(before, after, changes, onTypingStart)
-}
-
-/** Tells who types in `there` and not in `here`. */
-function tellTyping(
-  here: Shown,
+/** Who types in `there` and not in `elsewhere`. A generator, like those below: without a callback nothing is looked up. */
+function* typingOnlyIn(
   there: Shown,
+  elsewhere: Shown,
   changes: Changes,
-  tell: (conversationId: string, userId: string) => void,
-): void {
-  const isCut = (here.state.name === 'live') !== (there.state.name === 'live')
+): Generator<[conversationId: string, userId: string]> {
+  const isCut = (elsewhere.state.name === 'live') !== (there.state.name === 'live')
   const places: Iterable<ConversationId> = isCut ? there.picture.conversations.keys() : changes.typing
   for (const id of places) {
-    const others = typingIn(here, id)
-    for (const userId of typingIn(there, id)) if (!others.has(userId)) tell(id, userId)
+    const others = typingIn(elsewhere, id)
+    for (const userId of typingIn(there, id)) if (!others.has(userId)) yield [id, userId]
   }
 }
 
-function tellGroups(
+function* inGroups(
   before: Picture,
   after: Picture,
   changes: Changes,
-  tell: (userId: string, online: boolean, count: number) => void,
-): void {
+): Generator<[userId: string, online: boolean, count: number]> {
   const users = new Set(changes.users)
   for (const id of changes.groups) {
     for (const userId of movedBetween(before.groups.get(id), after.groups.get(id))) users.add(userId)
   }
   for (const userId of users) {
     const count = countInGroups(after, userId)
-    if (count !== countInGroups(before, userId)) tell(userId, count > 0, count)
+    if (count !== countInGroups(before, userId)) yield [userId, count > 0, count]
   }
 }
 
 function countInGroups(picture: Picture, userId: UserId): number {
-  const count = picture.users.get(userId) ?? 0
-  if (count > 0) for (const group of picture.groups.values()) if (group.roster.has(userId)) return count
-  return 0
+  return countIf(isIn(picture.groups, userId), picture, userId)
 }
 
-function tellConversations(
+function countIf(isMember: boolean | undefined, { users }: Picture, userId: UserId): number {
+  return isMember ? (users.get(userId) ?? 0) : 0
+}
+
+function* inConversations(
   before: Picture,
   after: Picture,
   changes: Changes,
-  tell: (userId: string, online: boolean, count: number, conversationId: string) => void,
-): void {
+): Generator<[userId: string, online: boolean, count: number, conversationId: string]> {
   const ids = new Set([...before.conversations.keys(), ...after.conversations.keys()])
   for (const id of ids) {
     const was = before.conversations.get(id)
     const is = after.conversations.get(id)
-    const users = changes.conversations.has(id)
-      ? new Set([...changes.users, ...movedBetween(was, is)])
-      : changes.users
+    const users = new Set(changes.users)
+    if (changes.conversations.has(id)) for (const userId of movedBetween(was, is)) users.add(userId)
     for (const userId of users) {
-      const count = is?.roster.has(userId) ? (after.users.get(userId) ?? 0) : 0
-      const earlier = was?.roster.has(userId) ? (before.users.get(userId) ?? 0) : 0
-      if (count !== earlier) tell(userId, count > 0, count, id)
+      const count = countIf(is?.roster.has(userId), after, userId)
+      if (count !== countIf(was?.roster.has(userId), before, userId)) yield [userId, count > 0, count, id]
     }
   }
 }
 
 /** Who is in one of the two and not in the other. */
 function movedBetween(was: Room | undefined, is: Room | undefined): UserId[] {
-  return [
-    ...[...(was?.roster ?? [])].filter((id) => !is?.roster.has(id)),
-    ...[...(is?.roster ?? [])].filter((id) => !was?.roster.has(id)),
-  ]
+  const all = [...(was?.roster ?? []), ...(is?.roster ?? [])]
+  return all.filter((id) => !was?.roster.has(id) !== !is?.roster.has(id))
 }

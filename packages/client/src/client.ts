@@ -3,7 +3,7 @@
  */
 import type { ConversationId, DeviceId, Position, PresenceAuth } from '@vigie/protocol'
 import type { Socket } from 'socket.io-client'
-import { callBack, guarded, type PresenceCallbacks } from './callbacks.js'
+import { callBack, type PresenceCallbacks } from './callbacks.js'
 import { createConnection, type ConnectionState, type ConnectionTimes } from './connection.js'
 import { defaultPlatform, defaultStorage, randomId, type DeviceStorage, type Platform } from './platform.js'
 import { followPage, ownPage, type Page, type PageActions } from './page.js'
@@ -14,6 +14,8 @@ import {
   type Selection,
   type Selector,
   type SubscribeOptions,
+  type Update,
+  type Way,
 } from './store.js'
 import {
   apply,
@@ -24,19 +26,17 @@ import {
   setWatched,
   type Changes,
   type Frame,
+  type Step,
   type Sync,
 } from './sync.js'
 import type { TokenSource } from './token.js'
 import { socketIoTransport, type ClientMessage, type SocketIoOptions, type Transport } from './transport.js'
 import { bindTyping, createTyping, TYPING_LEASE_MS, type TypingInput } from './typing.js'
-import type { PresenceView, Shown } from './view.js'
+import type { PresenceView } from './view.js'
 import { createWatch } from './watch.js'
 
-/** An option that is `undefined` is not given. */
-type TimesOptions = { readonly [Name in keyof ConnectionTimes]?: ConnectionTimes[Name] | undefined }
-
 /** What {@link createPresenceClient} takes. Only `url` is required; an option that is `undefined` is not given. */
-export interface PresenceClientOptions extends PresenceCallbacks, TimesOptions {
+export interface PresenceClientOptions extends PresenceCallbacks, ConnectionTimes {
   /** The server's address, with the namespace as its path: `https://chat.example.com/presence`. */
   readonly url: string
   /**
@@ -150,12 +150,6 @@ export interface SocketPresenceClient extends PresenceClient {
   readonly socket: Socket
 }
 
-const DEFAULT_TIMES: ConnectionTimes = {
-  reconnectBaseMs: 1_000,
-  reconnectMaxMs: 5_000,
-  connectTimeoutMs: 30_000,
-  answerTimeoutMs: 10_000,
-}
 const DEVICE_KEY = 'vigie.deviceId'
 /** Longest grace in the background; the server's number. Its own constant stands beside the validation, which stays out of pages. */
 export const BACKGROUND_GRACE_MAX_MS = 60_000
@@ -190,7 +184,6 @@ export function createClient(
   let sync: Sync = EMPTY_SYNC
   let changes: Changes = NO_CHANGES
   let isResuming = false
-  let isLive = false
   let backgroundGraceMs: number | undefined
   let device: Promise<string | undefined> | undefined
   /** Conversations in which others are shown as typing. */
@@ -220,41 +213,43 @@ export function createClient(
     }, 0)
   }
 
-  const store = createStore(reportListener)
-  const callbacks = guarded(options, reportListener)
-  store.onUpdate(
-    inOrder((before: Shown, after: Shown, what: Changes) => {
-      callBack(callbacks, before, after, what)
-    }),
-  )
+  const tellCallbacks = inOrder((way: Way) => {
+    callBack(options, way, reportListener)
+  })
+  const store = createStore(reportListener, tellCallbacks)
+
+  function show(update: Partial<Update>): void {
+    store.update(update, platform.now())
+  }
+
+  function showStep(step: Pick<Step, 'sync' | 'changes'>): void {
+    sync = step.sync
+    show({ picture: sync.picture, changes: step.changes })
+  }
 
   const connection = createConnection({
-    ...DEFAULT_TIMES,
-    ...timesOf(options),
+    ...options,
     transport,
     platform,
-    token: options.token,
     auth,
     otherUser() {
-      const step = forgetAll(sync)
-      sync = step.sync
       changes = NO_CHANGES
       backgroundGraceMs = undefined
-      store.update({ picture: sync.picture, changes: step.changes }, platform.now())
+      showStep(forgetAll(sync))
     },
     opened() {
       sync = begin(sync, isResuming)
     },
     fold,
-    whole() {
+    whole(isFirst) {
       const what = changes
       changes = NO_CHANGES
       watchTyping(what)
-      store.update({ state: connection.state, picture: sync.picture, changes: what }, platform.now())
-      if (!isLive && connection.state.name === 'live') becomeLive()
+      show({ state: connection.state, picture: sync.picture, changes: what })
+      // A listener may have closed it.
+      if (isFirst && connection.state.name === 'live') becomeLive()
     },
     changed(state) {
-      isLive = false
       if (state.name === 'closed') {
         stopFollowing?.()
         stopFollowing = undefined
@@ -263,7 +258,7 @@ export function createClient(
       typing.reset()
       typedIn.clear()
       platform.clearTimeout(typingTimer)
-      store.update({ state }, platform.now())
+      show({ state })
     },
     report,
   })
@@ -273,18 +268,17 @@ export function createClient(
     platform,
     request,
     onChange(watched, wanted) {
-      const step = setWatched(sync, watched, wanted)
-      sync = step.sync
-      store.update({ picture: sync.picture, changes: step.changes }, platform.now())
+      showStep(setWatched(sync, watched, wanted))
     },
     report,
   })
 
   function findOwnDevice(): Promise<string | undefined> {
-    return (device ??= findDevice(options, platform, report).then((found) => {
-      // A storage that failed may answer the next time.
-      if (found === undefined) device = undefined
-      return found
+    return (device ??= findDevice(options, platform).catch((error: unknown) => {
+      // A storage that failed may answer the next time. None is better than one that cannot be kept.
+      device = undefined
+      report(error)
+      return undefined
     }))
   }
 
@@ -298,7 +292,7 @@ export function createClient(
       clientId,
       ...(deviceId !== undefined && { deviceId }),
       ...(options.label !== undefined && { label: options.label }),
-      ...(since && { since, ...(sinceUser !== undefined && { sinceUser }) }),
+      ...(since && { since, ...(sinceUser && { sinceUser }) }),
     }
   }
 
@@ -342,7 +336,6 @@ export function createClient(
   }
 
   function becomeLive(): void {
-    isLive = true
     watch.begin()
     // A frozen app that was woken to connect again is still in the background.
     if (backgroundGraceMs !== undefined) send(['presence:background', { graceMs: backgroundGraceMs }])
@@ -376,24 +369,14 @@ export function createClient(
     connection.hurry()
   }
 
-  const pageActions: PageActions = {
-    background: () => {
-      background()
-    },
-    foreground,
-    goodbye: endBackground,
-    hurry: connection.hurry,
-    probe: connection.probe,
+  const { hurry, probe } = connection
+  const pageActions: PageActions = { background, foreground, goodbye: endBackground, hurry, probe }
+  function startTyping(conversationId: string): void {
+    // Whoever types is not about to be frozen any more: the server sees it so, too.
+    backgroundGraceMs = undefined
+    typing.start(conversationId)
   }
-  const ownTyping = {
-    start(conversationId: string) {
-      // Whoever types is not about to be frozen any more: the server sees it so, too.
-      backgroundGraceMs = undefined
-      typing.start(conversationId)
-    },
-    stop: (conversationId: string) => typing.stop(conversationId),
-  }
-  const { update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, ...view } = store
   return {
     ...view,
     connect() {
@@ -401,41 +384,32 @@ export function createClient(
       void findOwnDevice()
       connection.connect()
     },
-    close: () => connection.close(),
+    close: connection.close,
     leave: ({ scope = 'session' } = {}) => connection.leave(scope),
     background,
     foreground,
-    startTyping: ownTyping.start,
-    stopTyping: ownTyping.stop,
-    bindTyping: (input, conversationId) => bindTyping(ownTyping, input, conversationId),
-    watch: (userIds) => watch.add(userIds),
+    startTyping,
+    stopTyping: typing.stop,
+    bindTyping: (input, conversationId) =>
+      bindTyping({ start: startTyping, stop: typing.stop }, input, conversationId),
+    watch: watch.add,
     diagnostics: () => ({
       state: connection.state,
       ...counts,
       lastActivityMs,
-      roundTripMs: connection.roundTripMs,
-      reconnections: connection.reconnections,
+      ...connection.diagnostics(),
       lastError,
       position: sync.picture.at,
     }),
   }
 }
 
-/** The durations that were given. */
-function timesOf(options: TimesOptions): Partial<ConnectionTimes> {
-  const names = Object.keys(DEFAULT_TIMES) as (keyof ConnectionTimes)[]
-  return Object.fromEntries(
-    names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
-  )
-}
-
 /** A listener that makes another update happen hears of it after the one that it is told of just now. `tell` never throws. */
-function inOrder<Args extends readonly unknown[]>(tell: (...args: Args) => void): (...args: Args) => void {
-  const waiting: Args[] = []
-  return (...args) => {
-    waiting.push(args)
-    if (waiting.length > 1) return
-    for (let next = waiting[0]; next; waiting.shift(), next = waiting[0]) tell(...next)
+function inOrder<Item>(tell: (item: Item) => void): (item: Item) => void {
+  const waiting: Item[] = []
+  return (item) => {
+    if (waiting.push(item) > 1) return
+    for (let next: Item | undefined = item; next; waiting.shift(), next = waiting[0]) tell(next)
   }
 }
 
@@ -445,15 +419,12 @@ const STORAGE_TIMEOUT_MS = 2_000
 /** What is being made for a storage: several clients of one page are one device. */
 const devicesInMaking = new WeakMap<DeviceStorage, Promise<string>>()
 
-/** The id of this installation: given, kept, or made and kept. None is better than one that cannot be kept. */
+/** The id of this installation: given, kept, or made and kept. */
 async function findDevice(
-  options: Pick<PresenceClientOptions, 'deviceId' | 'storage'>,
+  { deviceId, storage = defaultStorage() }: Pick<PresenceClientOptions, 'deviceId' | 'storage'>,
   platform: Platform,
-  report: (error: unknown) => void,
 ): Promise<string | undefined> {
-  if (options.deviceId !== undefined) return options.deviceId
-  const storage = options.storage === undefined ? defaultStorage() : options.storage
-  if (!storage) return undefined
+  if (deviceId !== undefined || !storage) return deviceId
   let timer: unknown
   const late = new Promise<never>((_, reject) => {
     timer = platform.setTimeout(() => {
@@ -462,9 +433,6 @@ async function findDevice(
   })
   try {
     return await Promise.race([deviceIn(storage, platform), late])
-  } catch (error) {
-    report(error)
-    return undefined
   } finally {
     platform.clearTimeout(timer)
   }

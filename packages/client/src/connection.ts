@@ -4,7 +4,7 @@
  * Out:  states, and frames for as long as a link is open
  * Next: sync.ts
  */
-import type { Answer, ErrorCode, PresenceAuth } from '@vigie/protocol'
+import type { ErrorCode, PresenceAuth } from '@vigie/protocol'
 import { PresenceError, readRefusal } from './errors.js'
 import type { Platform } from './platform.js'
 import type { Frame } from './sync.js'
@@ -35,22 +35,22 @@ export type ConnectionState =
     }
   | { readonly name: 'closed'; readonly reason: CloseReason; readonly error?: PresenceError }
 
-/** Durations of a connection, in milliseconds. */
+/** Durations of a connection, in milliseconds. One that is `undefined` is not given. */
 export interface ConnectionTimes {
   /** The first retry waits a random time up to this; each further one up to twice as long. @default 1000 */
-  readonly reconnectBaseMs: number
+  readonly reconnectBaseMs?: number | undefined
   /** No retry waits longer, and so nobody in front of the page does. @default 5000 */
-  readonly reconnectMaxMs: number
+  readonly reconnectMaxMs?: number | undefined
   /** An attempt that is not live by then starts over. @default 30000 */
-  readonly connectTimeoutMs: number
+  readonly connectTimeoutMs?: number | undefined
   /** A message that is not answered by then has failed. @default 10000 */
-  readonly answerTimeoutMs: number
+  readonly answerTimeoutMs?: number | undefined
 }
 
 export interface ConnectionOptions extends ConnectionTimes {
   readonly transport: Transport
   readonly platform: Platform
-  readonly token: TokenSource | undefined
+  readonly token?: TokenSource | undefined
   /** The rest of `auth`; asked at each attempt, once it is known whose token it has. */
   auth(): Promise<PresenceAuth>
   /** The token is, or may be, of another person than the picture: nothing of that may be shown any more. */
@@ -59,8 +59,8 @@ export interface ConnectionOptions extends ConnectionTimes {
   opened(): void
   /** Folds a frame in. `whole` makes the connection live, `broken` starts it over. */
   fold(frame: Frame): 'waits' | 'whole' | 'broken'
-  /** A whole moment is folded in, and the state says `live`. */
-  whole(): void
+  /** A whole moment is folded in, and the state says `live`; `isFirst`: it did not before. */
+  whole(isFirst: boolean): void
   /** Another state, `live` excepted: {@link ConnectionOptions.whole} tells of that. */
   changed(state: ConnectionState): void
   /** Something went wrong that is mended by itself. */
@@ -69,10 +69,8 @@ export interface ConnectionOptions extends ConnectionTimes {
 
 export interface Connection {
   readonly state: ConnectionState
-  /** How often it has been live again. */
-  readonly reconnections: number
-  /** Round trip of the last answered message; undefined until there was one. */
-  readonly roundTripMs: number | undefined
+  /** How often it has been live again, and the round trip of the last answered message. */
+  diagnostics(): { readonly reconnections: number; readonly roundTripMs: number | undefined }
   /** Begins; nothing when it has begun. */
   connect(): void
   /** Ends the wait for the next attempt, and asks a connection that seems to be live whether it still is. */
@@ -99,15 +97,16 @@ export interface Connection {
 
 /** One attempt, from its token to the end of its link. What comes late for an earlier one is not for this one. */
 interface Run {
-  link: Link | undefined
-  token: string | undefined
-  isOpen: boolean
-  liveSinceMs: number | undefined
+  link?: Link | undefined
+  token?: string | undefined
+  isOpen?: boolean
+  liveSinceMs?: number
   readonly startedAtMs: number
   /** How often anything came over its link. No time: the wall clock may jump. */
   heard: number
-  isProbing: boolean
-  readonly pending: Set<(answer: Answer) => void>
+  isProbing?: boolean
+  /** What waits for an answer; without an error, that has come. */
+  readonly pending: Set<(error?: PresenceError) => void>
 }
 
 /** A connection that held as long starts again with short delays; a shorter one counts as one more failure. */
@@ -121,7 +120,15 @@ export const PROBE_MS = 2_000
 const PROBE: ClientMessage = ['presence:watch', {}]
 
 export function createConnection(options: ConnectionOptions): Connection {
-  const { transport, platform, token: tokenSource } = options
+  const {
+    transport,
+    platform,
+    token: tokenSource,
+    reconnectBaseMs = 1_000,
+    reconnectMaxMs = 5_000,
+    connectTimeoutMs = 30_000,
+    answerTimeoutMs = 10_000,
+  } = options
   let state: ConnectionState = { name: 'idle' }
   let run: Run | undefined
   let failures = 0
@@ -153,18 +160,9 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   function start(): void {
-    const next: Run = {
-      link: undefined,
-      token: undefined,
-      isOpen: false,
-      liveSinceMs: undefined,
-      startedAtMs: platform.now(),
-      heard: 0,
-      isProbing: false,
-      pending: new Set(),
-    }
+    const next: Run = { startedAtMs: platform.now(), heard: 0, pending: new Set() }
     run = next
-    after(options.connectTimeoutMs, () => tryLater('timeout'))
+    after(connectTimeoutMs, () => tryLater('timeout'))
     enter({ name: 'connecting', attempt: failures })
     // A listener of that state may have closed the connection.
     if (run === next) void dial(next)
@@ -177,7 +175,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       if (run !== mine) return
       if (token !== undefined && token === endedToken) {
         // A renewal may be on its way. An application that knows that there will be none says so by an error.
-        reportOnce(new PresenceError('token_expired', 'There is no newer token yet.'))
+        reportOnce(noNewerToken())
         tryLater('token_expired')
         return
       }
@@ -200,7 +198,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   async function readToken(): Promise<{ readonly token: string | undefined; readonly isSame: boolean }> {
     const ask = ++asks
     const token = typeof tokenSource === 'function' ? await tokenSource() : tokenSource
-    const user = token === undefined ? undefined : userIn(token)
+    const user = userIn(token)
     const isSame = isSameUser(token, user)
     if (ask === asks && state.name !== 'closed') {
       shown = { token, user: user ?? (isSame ? shown?.user : undefined) }
@@ -232,20 +230,19 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   function reportOnce(error: PresenceError): void {
-    const cause = `${error.code} ${error.message}`
-    if (toldCauses.has(cause)) return
-    toldCauses.add(cause)
+    if (toldCauses.has(error.message)) return
+    toldCauses.add(error.message)
     options.report(error)
   }
 
   function eventsOf(mine: Run): LinkEvents {
-    const ifMine =
-      <Payload>(handle: (payload: Payload) => void) =>
-      (payload: Payload) => {
+    const ifMine = <Heard>(handle: (heard: Heard) => void) => {
+      return (heard: Heard) => {
         if (run !== mine) return
         mine.heard += 1
-        handle(payload)
+        handle(heard)
       }
+    }
     return {
       opened() {
         if (run !== mine) return
@@ -253,15 +250,14 @@ export function createConnection(options: ConnectionOptions): Connection {
         options.opened()
         enter({ name: 'syncing', attempt: failures })
       },
-      state: ifMine((payload) => receive(mine, { name: 'presence:state', payload })),
-      diff: ifMine((payload) => receive(mine, { name: 'presence:diff', payload })),
+      frame: ifMine((frame: Frame) => receive(mine, frame)),
       closed: ifMine((data: unknown) => obey(data, 'ended')),
       ended(end: LinkEnd) {
         mine.link = undefined
         // The goodbye was said over it: its answer does not come any more.
         if (run !== mine) failPending(mine)
         else if (end.type === 'lost') {
-          if (end.cause !== undefined) reportOnce(new PresenceError('unavailable', end.cause))
+          if (end.cause !== undefined) reportOnce(unavailable(end.cause))
           if (run === mine) tryLater('lost')
         } else if (end.type === 'ended') finish('ended')
         else obey(end.data, 'lost')
@@ -276,8 +272,9 @@ export function createConnection(options: ConnectionOptions): Connection {
       return
     }
     if (outcome === 'waits') return
-    if (mine.liveSinceMs === undefined) becomeLive(mine)
-    options.whole()
+    const isFirst = mine.liveSinceMs === undefined
+    if (isFirst) becomeLive(mine)
+    options.whole(isFirst)
   }
 
   function becomeLive(mine: Run): void {
@@ -298,20 +295,13 @@ export function createConnection(options: ConnectionOptions): Connection {
       else finish('ended')
       return
     }
-    switch (error.retry) {
-      case 'never':
-        // "Not with what it has": a function may give a newer token, now or later.
-        if (error.code === 'token_expired' && typeof tokenSource === 'function') {
-          endedToken = run?.token
-          tryLater(error.code)
-        } else finish(error.code, error)
-        return
-      case 'now':
-        tryLater(error.code, failures === 0)
-        return
-      case 'backoff':
-        tryLater(error.code)
-    }
+    const { code, retry } = error
+    if (retry !== 'never') tryLater(code, retry === 'now' && failures === 0)
+    else if (code === 'token_expired' && typeof tokenSource === 'function') {
+      // "Not with what it has": a function may give a newer token, now or later.
+      endedToken = run?.token
+      tryLater(code)
+    } else finish(code, error)
   }
 
   /** Full jitter: all who lost the same server come back evenly spread, not in step. */
@@ -319,7 +309,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     const liveSinceMs = run?.liveSinceMs
     if (liveSinceMs !== undefined && platform.now() - liveSinceMs >= STEADY_MS) failures = 0
     endRun((link) => link.drop())
-    const limitMs = Math.min(options.reconnectMaxMs, options.reconnectBaseMs * 2 ** failures)
+    const limitMs = Math.min(reconnectMaxMs, reconnectBaseMs * 2 ** failures)
     const delayMs = isAtOnce ? 0 : Math.floor(platform.random() * limitMs)
     failures += 1
     after(delayMs, start)
@@ -352,8 +342,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   function failPending(ended: Run): void {
-    const { code, message } = new PresenceError('unavailable', 'The connection ended before the answer came.')
-    for (const settle of ended.pending) settle({ ok: false, error: { code, message } })
+    for (const settle of ended.pending) settle(unavailable('The connection ended before the answer came.'))
   }
 
   function request(message: ClientMessage): Promise<void> {
@@ -363,29 +352,29 @@ export function createConnection(options: ConnectionOptions): Connection {
   function ask(mine: Run | undefined, message: ClientMessage): Promise<void> {
     const link = mine?.link
     if (!link || !mine.isOpen) {
-      return Promise.reject(new PresenceError('unavailable', 'There is no connection now.'))
+      return Promise.reject(unavailable('There is no connection now.'))
     }
     return new Promise((resolve, reject) => {
       const sentAtMs = platform.now()
       const timer = platform.setTimeout(() => {
-        settle({ ok: false, error: { code: 'unavailable', message: 'The server did not answer.' } })
-      }, options.answerTimeoutMs)
+        settle(unavailable('The server did not answer.'))
+      }, answerTimeoutMs)
       const { heard } = mine
       const doubtTimer = platform.setTimeout(() => {
         if (run === mine && mine.heard === heard) probe()
       }, DOUBT_MS)
-      const settle = (answer: Answer) => {
+      const settle = (error?: PresenceError) => {
         if (!mine.pending.delete(settle)) return
         platform.clearTimeout(timer)
         platform.clearTimeout(doubtTimer)
-        if (answer.ok) resolve()
-        else reject(new PresenceError(answer.error.code, answer.error.message))
+        if (error) reject(error)
+        else resolve()
       }
       mine.pending.add(settle)
       link.send(message, (answer) => {
         mine.heard += 1
         if (mine.pending.has(settle)) roundTripMs = platform.now() - sentAtMs
-        settle(answer)
+        settle(answer.ok ? undefined : new PresenceError(answer.error.code, answer.error.message))
       })
     })
   }
@@ -432,8 +421,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     try {
       const { token, isSame } = await readToken()
       if (run !== mine) return
-      if (token === undefined || token === mine.token)
-        throw new PresenceError('token_expired', 'There is no newer token yet.')
+      if (token === undefined || token === mine.token) throw noNewerToken()
       if (!isSame) return changeUser()
       await request(['presence:token', { token }])
       if (run !== mine) return
@@ -445,9 +433,9 @@ export function createConnection(options: ConnectionOptions): Connection {
       if (error instanceof PresenceError && error.code === 'token_other_user') return changeUser()
       options.report(error)
       if (run !== mine) return
-      const limitMs = Math.min(options.reconnectMaxMs, TOKEN_RETRY_MS * 2 ** failed)
+      const limitMs = Math.min(reconnectMaxMs, TOKEN_RETRY_MS * 2 ** failed)
       // At least half, so that a token source that fails at once is not asked in a tight loop.
-      const delayMs = limitMs / 2 + (platform.random() * limitMs) / 2
+      const delayMs = (limitMs * (1 + platform.random())) / 2
       tokenTimer = platform.setTimeout(() => void refresh(mine, failed + 1), delayMs)
     }
   }
@@ -456,14 +444,9 @@ export function createConnection(options: ConnectionOptions): Connection {
     get state() {
       return state
     },
-    get reconnections() {
-      return Math.max(0, timesLive - 1)
-    },
-    get roundTripMs() {
-      return roundTripMs
-    },
+    diagnostics: () => ({ reconnections: Math.max(0, timesLive - 1), roundTripMs }),
     connect() {
-      if (state.name !== 'idle' && state.name !== 'closed') return
+      if (run || state.name === 'backingOff') return
       failures = 0
       endedToken = undefined
       start()
@@ -497,4 +480,12 @@ export function createConnection(options: ConnectionOptions): Connection {
       await said
     },
   }
+}
+
+function unavailable(message: string): PresenceError {
+  return new PresenceError('unavailable', message)
+}
+
+function noNewerToken(): PresenceError {
+  return new PresenceError('token_expired', 'There is no newer token yet.')
 }

@@ -4,14 +4,14 @@
  */
 import type { ErrorCode, Retry } from '@vigie/protocol'
 
-/** Codes after which the same may be tried again; after all others, not with what one has. */
-const RETRIES: ReadonlyMap<string, Retry> = new Map([
-  ['unavailable', 'backoff'],
-  ['overloaded', 'backoff'],
-  ['rate_limited', 'backoff'],
-  ['internal', 'backoff'],
-  ['session_ended', 'now'],
-])
+const RETRIES: readonly Retry[] = ['now', 'backoff', 'never']
+/** After these codes the same may be tried again later; after all others but one, not with what one has. */
+const BACK_OFF: ReadonlySet<string> = new Set(['unavailable', 'overloaded', 'rate_limited', 'internal'])
+
+function retryAfter(code: ErrorCode): Retry {
+  if (code === 'session_ended') return 'now'
+  return BACK_OFF.has(code) ? 'backoff' : 'never'
+}
 
 /**
  * A refusal by the server, or a failure to reach it (`unavailable`). `message` is a sentence for people who build.
@@ -22,7 +22,7 @@ export class PresenceError extends Error {
   /** When the same may be tried again. */
   readonly retry: Retry
 
-  constructor(code: ErrorCode, message: string = code, retry: Retry = RETRIES.get(code) ?? 'never') {
+  constructor(code: ErrorCode, message: string = code, retry: Retry = retryAfter(code)) {
     super(message)
     this.name = 'PresenceError'
     this.code = code
@@ -32,12 +32,11 @@ export class PresenceError extends Error {
 
 /** What a server says when it refuses or closes; undefined when it is none of ours (a host's own middleware). */
 export function readRefusal(data: unknown): PresenceError | undefined {
-  if (typeof data !== 'object' || data === null) return undefined
-  const { code, message, retry } = data as Readonly<Record<string, unknown>>
+  const { code, message, retry } = Object(data) as Readonly<Record<string, unknown>>
   if (typeof code !== 'string') return undefined
   return new PresenceError(
     code as ErrorCode,
     typeof message === 'string' ? message : undefined,
-    retry === 'now' || retry === 'backoff' || retry === 'never' ? retry : undefined,
+    RETRIES.find((known) => known === retry),
   )
 }

@@ -3,14 +3,11 @@
  * or runs again. A browser freezes pages, stops their timers and closes their sockets, mostly without a word.
  */
 
-interface EventSource {
-  addEventListener(type: string, listener: (event: PageEvent) => void): void
-  removeEventListener(type: string, listener: (event: PageEvent) => void): void
-}
+import { listen, type EventSource } from './platform.js'
 
 /** What is listened to; a `window`, in short. */
-export interface Page extends EventSource {
-  readonly document: EventSource & { readonly visibilityState: string }
+export interface Page extends EventSource<PageEvent> {
+  readonly document: EventSource<PageEvent> & { readonly visibilityState: string }
   matchMedia?(query: string): { readonly matches: boolean }
 }
 
@@ -41,35 +38,39 @@ export function ownPage(): Page | undefined {
  * closing it must be seen at once: only a phone's page, which is frozen soon, is in the background when it is hidden.
  */
 export function followPage(page: Page, actions: PageActions): () => void {
-  const ends: (() => void)[] = []
-  const on = (target: EventSource, type: string, listener: (event: PageEvent) => void) => {
-    target.addEventListener(type, listener)
-    ends.push(() => {
-      target.removeEventListener(type, listener)
-    })
-  }
   const { document } = page
   let isGone = false
-  on(page, 'online', actions.hurry)
-  on(page, 'offline', actions.probe)
-  on(page, 'pagehide', ({ persisted }) => {
-    isGone = !persisted
-    if (persisted) actions.background()
-    else actions.goodbye()
-  })
-  on(page, 'pageshow', ({ persisted }) => {
-    isGone = false
-    if (persisted) actions.foreground()
-  })
-  on(document, 'freeze', actions.background)
-  on(document, 'resume', actions.foreground)
-  on(document, 'visibilitychange', () => {
-    // A page that unloads is hidden after `pagehide`.
-    if (isGone) return
-    if (document.visibilityState === 'visible') actions.foreground()
-    else if (page.matchMedia?.('(pointer: coarse)').matches) actions.background()
-  })
-  return () => {
-    for (const end of ends) end()
-  }
+  return listen([
+    [page, 'online', actions.hurry],
+    [page, 'offline', actions.probe],
+    [
+      page,
+      'pagehide',
+      ({ persisted }) => {
+        isGone = !persisted
+        if (persisted) actions.background()
+        else actions.goodbye()
+      },
+    ],
+    [
+      page,
+      'pageshow',
+      ({ persisted }) => {
+        isGone = false
+        if (persisted) actions.foreground()
+      },
+    ],
+    [document, 'freeze', () => actions.background()],
+    [document, 'resume', actions.foreground],
+    [
+      document,
+      'visibilitychange',
+      () => {
+        // A page that unloads is hidden after `pagehide`.
+        if (isGone) return
+        if (document.visibilityState === 'visible') actions.foreground()
+        else if (page.matchMedia?.('(pointer: coarse)').matches) actions.background()
+      },
+    ],
+  ])
 }

@@ -23,10 +23,11 @@ export interface DeviceStorage {
 interface Globals {
   setTimeout(run: () => void, delayMs: number): unknown
   clearTimeout(timer: unknown): void
+  atob(text: string): string
   readonly document?: unknown
   readonly localStorage?: DeviceStorage
 }
-const globals = globalThis as unknown as Globals
+export const globals = globalThis as unknown as Globals
 
 /** A timer of more than 24.8 days overflows and fires at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1
@@ -53,4 +54,24 @@ export function defaultStorage(): DeviceStorage | undefined {
 /** 24 letters and digits. Unique enough among the devices of one user, which is all that is asked of it. */
 export function randomId({ random }: Platform): string {
   return Array.from({ length: 24 }, () => Math.floor(random() * 36).toString(36)).join('')
+}
+
+/** What has listeners; a part of `EventTarget`. */
+export interface EventSource<Event> {
+  addEventListener(type: string, listener: (event: Event) => void): void
+  removeEventListener(type: string, listener: (event: Event) => void): void
+}
+
+/** Listens until the function that it returns is called. */
+export function listen<Event>(
+  listeners: readonly (readonly [
+    source: EventSource<Event>,
+    type: string,
+    listener: (event: Event) => void,
+  ])[],
+): () => void {
+  for (const [source, type, listener] of listeners) source.addEventListener(type, listener)
+  return () => {
+    for (const [source, type, listener] of listeners) source.removeEventListener(type, listener)
+  }
 }

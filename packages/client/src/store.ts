@@ -5,15 +5,9 @@
  */
 import type { ConnectionState } from './connection.js'
 import { NO_CHANGES, type Changes, type Picture, type Room } from './sync.js'
-import {
-  createView,
-  isSame,
-  NOTHING_SHOWN,
-  ROOM_KINDS,
-  type Kind,
-  type PresenceView,
-  type Shown,
-} from './view.js'
+import { isSame } from './same.js'
+import type { VersionedMap } from './versioned-map.js'
+import { createView, NOTHING_SHOWN, ROOM_KINDS, type Kind, type PresenceView, type Shown } from './view.js'
 
 /** Picks a value out of a view. It must be pure: what it read decides when it is asked again. */
 export type Selector<Value> = (view: PresenceView) => Value
@@ -69,9 +63,10 @@ export interface Store extends PresenceView {
   ): () => void
   /** Shows another picture or state, and wakes those whom it concerns, each once. */
   update(update: Partial<Update>, now: number): void
-  /** Hears of each update; before the selections do. */
-  onUpdate(listener: (before: Shown, after: Shown, changes: Changes) => void): void
 }
+
+/** From one update to the next. */
+export type Way = readonly [before: Shown, after: Shown, changes: Changes]
 
 /** A selection that somebody listens to. */
 interface Entry {
@@ -90,14 +85,14 @@ interface Listener<Value> {
 
 /**
  * `report` hears what selectors, comparisons and listeners throw: one that fails must not keep the others from hearing. So
- * `report` itself must not throw, unless a test is to fail at once.
+ * `report` itself must not throw, unless a test is to fail at once. `onUpdate` hears of each update, before the selections
+ * do, and never throws.
  */
-export function createStore(report: (error: unknown) => void): Store {
+export function createStore(report: (error: unknown) => void, onUpdate?: (way: Way) => void): Store {
   let shown: Shown = NOTHING_SHOWN
   /** Whose selector runs just now, if somebody listens to it. */
   let reading: Entry | undefined
   const readers = new Map<Kind, Map<string, Set<Entry>>>()
-  const updateListeners: ((before: Shown, after: Shown, changes: Changes) => void)[] = []
 
   const view = createView(
     () => shown,
@@ -211,7 +206,7 @@ export function createStore(report: (error: unknown) => void): Store {
     add('typing', changes.typing)
     for (const kind of ROOM_KINDS) {
       const changed: ReadonlySet<string> = changes[`${kind}s`]
-      const rooms: ReadonlyMap<string, Room> = shown.picture[`${kind}s`]
+      const rooms: VersionedMap<string, Room> = shown.picture[`${kind}s`]
       const crowd = `${kind} crowd` as const
       add(`${kind} room`, changed)
       add(crowd, changed)
@@ -219,7 +214,7 @@ export function createStore(report: (error: unknown) => void): Store {
       for (const id of readers.get(crowd)?.keys() ?? []) {
         if (users.some((user) => rooms.get(id)?.roster.has(user))) add(crowd, [id])
       }
-      const known: ReadonlyMap<string, Room> = before.picture[`${kind}s`]
+      const known: VersionedMap<string, Room> = before.picture[`${kind}s`]
       if ([...changed].some((id) => known.has(id) !== rooms.has(id))) add('rooms', [''])
     }
     if (changes.devices) add('devices', [''])
@@ -238,19 +233,14 @@ export function createStore(report: (error: unknown) => void): Store {
       select(selector, isEqual).subscribe(listener, options),
     update({ picture = shown.picture, state = shown.state, changes = NO_CHANGES }, now) {
       const before = shown
-      const wasLive = before.state.name === 'live'
-      const isLive = state.name === 'live'
-      const unknownSince = isLive ? undefined : wasLive ? now : before.unknownSince
+      const unknownSince =
+        state.name === 'live' ? undefined : before.state.name === 'live' ? now : before.unknownSince
       shown = { picture, state, unknownSince }
       const entries = concerned(before, changes)
       // All values first: a listener that reads other selections must find them true.
       for (const entry of entries) guarded(entry.refresh)
-      const after = shown
-      for (const listener of updateListeners) guarded(() => listener(before, after, changes))
+      onUpdate?.([before, shown, changes])
       for (const entry of entries) entry.tell()
-    },
-    onUpdate(listener) {
-      updateListeners.push(listener)
     },
   }
 }

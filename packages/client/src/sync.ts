@@ -19,7 +19,8 @@ import type {
   RoomState,
   UserId,
 } from '@vigie/protocol'
-import { isVersioned, VersionedMap } from './versioned-map.js'
+import { isSame } from './same.js'
+import { VersionedMap } from './versioned-map.js'
 
 /** A group or conversation, as far as this client may know it. */
 export interface Room {
@@ -37,11 +38,11 @@ export interface Picture {
   /** Whose picture it is, as the server said. */
   readonly user: UserId | undefined
   /** Devices of everybody in sight; 0 is offline. Who is not in it is not in sight. */
-  readonly users: ReadonlyMap<UserId, number>
+  readonly users: VersionedMap<UserId, number>
   /** Those of `users` who were watched on an earlier connection, and of whom this one has not told yet. */
   readonly unheard: ReadonlySet<UserId>
-  readonly groups: ReadonlyMap<GroupId, Room>
-  readonly conversations: ReadonlyMap<ConversationId, Room>
+  readonly groups: VersionedMap<GroupId, Room>
+  readonly conversations: VersionedMap<ConversationId, Room>
   readonly devices: PresenceDevices
 }
 
@@ -99,10 +100,10 @@ export const NO_CHANGES: Changes = {
 export const EMPTY_PICTURE: Picture = {
   at: undefined,
   user: undefined,
-  users: new Map(),
+  users: new VersionedMap(),
   unheard: NOBODY,
-  groups: new Map(),
-  conversations: new Map(),
+  groups: new VersionedMap(),
+  conversations: new VersionedMap(),
   devices: { count: 0, devices: [] },
 }
 
@@ -120,7 +121,8 @@ export const EMPTY_SYNC: Sync = {
  */
 export function begin(sync: Sync, isResuming: boolean): Sync {
   const unheard = new Set([...sync.picture.unheard, ...sync.watched])
-  for (const id of unheard) if (isInRoom(sync.picture, id)) unheard.delete(id)
+  const { groups, conversations } = sync.picture
+  for (const id of unheard) if (isIn(groups, id) || isIn(conversations, id)) unheard.delete(id)
   const picture = { ...sync.picture, unheard }
   return { ...sync, picture, parts: [], early: [], needsState: !isResuming, watched: NOBODY }
 }
@@ -128,29 +130,28 @@ export function begin(sync: Sync, isResuming: boolean): Sync {
 /** The picture is of somebody else: nothing of it stays. */
 export function forgetAll({ picture }: Sync): Omit<Step, 'outcome'> {
   const draft = draftOf(picture)
-  for (const id of picture.users.keys()) draft.loose.add(id)
-  for (const id of picture.groups.keys()) draft.touchedGroups.add(id)
-  for (const id of picture.conversations.keys()) draft.touchedConversations.add(id)
-  const { changes } = finish({ ...draft, ...EMPTY_PICTURE })
-  return { sync: EMPTY_SYNC, changes }
+  replaceAll(draft, EMPTY_PICTURE)
+  draft.unheard.clear()
+  return { sync: EMPTY_SYNC, changes: finish(draft).changes }
 }
 
 /** Folds one frame in. Rooms and people that were never told of are passed over: a row may just have taken them. */
 export function apply(sync: Sync, frame: Frame): Step {
-  if (frame.name === 'presence:diff' && sync.needsState) return holdBack(sync, frame.payload)
+  const isState = frame.name === 'presence:state'
+  if (!isState && sync.needsState) {
+    if (sync.early.length >= EARLY_MAX) return broken(sync)
+    return unchanged({ ...sync, early: [...sync.early, frame.payload] }, 'waits')
+  }
   // A snapshot is everything: whatever was half told before it has no more to say.
-  const parts = frame.name === 'presence:state' ? [frame] : [...sync.parts, frame]
+  const parts = isState ? [frame] : [...sync.parts, frame]
   const { at } = frame.payload
   const isContinued =
     parts[0]?.name === 'presence:state' || at === undefined || sync.picture.at?.[0] === at[0]
   if (parts.length > PARTS_MAX || !isContinued) return broken(sync)
-  if (!at) return { sync: { ...sync, parts, needsState: false }, outcome: 'waits', changes: NO_CHANGES }
+  const next = { ...sync, parts, needsState: false }
+  if (!at) return unchanged(next, 'waits')
   const { picture, changes } = fold(sync, [...parts, ...laterThan(sync.early, at)])
-  return {
-    sync: { ...sync, picture, parts: [], early: [], needsState: false },
-    outcome: 'whole',
-    changes,
-  }
+  return { sync: { ...next, picture, parts: [], early: [] }, outcome: 'whole', changes }
 }
 
 /**
@@ -162,28 +163,25 @@ export function setWatched(
   watched: ReadonlySet<UserId>,
   wanted: ReadonlySet<UserId> = watched,
 ): Omit<Step, 'outcome'> {
-  const left = [
-    ...[...sync.watched].filter((id) => !watched.has(id)),
-    ...[...sync.picture.unheard].filter((id) => !wanted.has(id)),
-  ]
-  const next = { ...sync, watched }
   const draft = draftOf(sync.picture)
-  for (const id of left) {
-    draft.loose.add(id)
-    hear(draft, id)
-  }
-  forgetLoose(draft, watched)
+  for (const id of sync.watched) if (!watched.has(id)) forgetWatched(draft, id)
+  for (const id of sync.picture.unheard) if (!wanted.has(id)) forgetWatched(draft, id)
+  forgetOutOfSight(draft, watched)
   const { picture, changes } = finish(draft)
-  return { sync: { ...next, picture }, changes }
+  return { sync: { ...sync, watched, picture }, changes }
 }
 
-function holdBack(sync: Sync, diff: PresenceDiff): Step {
-  if (sync.early.length >= EARLY_MAX) return broken(sync)
-  return { sync: { ...sync, early: [...sync.early, diff] }, outcome: 'waits', changes: NO_CHANGES }
+function forgetWatched(draft: Draft, id: UserId): void {
+  draft.users.touched.add(id)
+  hear(draft, id)
 }
 
 function broken(sync: Sync): Step {
-  return { sync: begin(sync, false), outcome: 'broken', changes: NO_CHANGES }
+  return unchanged(begin(sync, false), 'broken')
+}
+
+function unchanged(sync: Sync, outcome: 'waits' | 'broken'): Step {
+  return { sync, outcome, changes: NO_CHANGES }
 }
 
 /** Of the diffs that waited, whole moments that the snapshot does not hold yet. */
@@ -199,36 +197,62 @@ function laterThan(early: readonly PresenceDiff[], [epoch, n]: Position): Frame[
   return later
 }
 
-/** A picture that is being written. Its maps are those of the picture before until they are {@link own}. */
+/** A map of the picture that is being written. It is that of the picture before until the first {@link write}. */
+interface DraftMap<Id, Value> {
+  readonly before: VersionedMap<Id, Value>
+  now: VersionedMap<Id, Value>
+  /**
+   * What may be another value now: named by a frame, or gone. Of users also those who were taken out of a room, because
+   * they may be out of sight.
+   */
+  readonly touched: Set<Id>
+}
+
 interface Draft {
   readonly before: Picture
   at: Position | undefined
   user: UserId | undefined
-  users: ReadonlyMap<UserId, number>
-  unheard: ReadonlySet<UserId>
-  groups: ReadonlyMap<GroupId, Room>
-  conversations: ReadonlyMap<ConversationId, Room>
+  readonly users: DraftMap<UserId, number>
+  readonly unheard: Set<UserId>
+  readonly groups: DraftMap<GroupId, Room>
+  readonly conversations: DraftMap<ConversationId, Room>
   devices: PresenceDevices
-  /** Named by a frame, or taken out of a room: they may have another count, or be out of sight. */
-  readonly loose: Set<UserId>
-  readonly touchedGroups: Set<GroupId>
-  readonly touchedConversations: Set<ConversationId>
 }
 
 function draftOf(before: Picture): Draft {
   return {
     ...before,
     before,
-    loose: new Set(),
-    touchedGroups: new Set(),
-    touchedConversations: new Set(),
+    users: draftMapOf(before.users),
+    unheard: new Set(before.unheard),
+    groups: draftMapOf(before.groups),
+    conversations: draftMapOf(before.conversations),
   }
 }
 
-/** A map that may be written: the next version of the picture's, and a reader of the earlier picture sees none of it. */
-function own<K, V>(map: ReadonlyMap<K, V>, before: ReadonlyMap<K, V>): VersionedMap<K, V> {
-  if (!isVersioned(map)) return new VersionedMap(new Map(map))
-  return map === before ? map.next() : map
+function draftMapOf<Id, Value>(before: VersionedMap<Id, Value>): DraftMap<Id, Value> {
+  return { before, now: before, touched: new Set() }
+}
+
+/** Writes the next version of the picture's map: a reader of the earlier picture sees none of it. `undefined` takes away. */
+function write<Id, Value>(map: DraftMap<Id, Value>, id: Id, value: Value | undefined): void {
+  if (map.now === map.before) map.now = map.before.next()
+  map.now.set(id, value)
+  map.touched.add(id)
+}
+
+function replace<Id, Value>(map: DraftMap<Id, Value>, now: VersionedMap<Id, Value>): void {
+  for (const id of [...map.now.keys(), ...now.keys()]) map.touched.add(id)
+  map.now = now
+}
+
+function replaceAll(draft: Draft, picture: Omit<Picture, 'unheard'>): void {
+  replace(draft.users, picture.users)
+  replace(draft.groups, picture.groups)
+  replace(draft.conversations, picture.conversations)
+  draft.user = picture.user
+  draft.devices = picture.devices
+  draft.at = picture.at
 }
 
 function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes: Changes } {
@@ -237,103 +261,83 @@ function fold(sync: Sync, frames: readonly Frame[]): { picture: Picture; changes
     if (frame.name === 'presence:state') foldState(draft, frame.payload)
     else foldDiff(draft, frame.payload)
   }
-  fillRosters(draft)
-  forgetLoose(draft, sync.watched)
+  fillRosters(draft, draft.groups)
+  fillRosters(draft, draft.conversations)
+  forgetOutOfSight(draft, sync.watched)
   return finish(draft)
 }
 
 /** The server has told of this person, or tells of them in any case from now on. */
 function hear(draft: Draft, id: UserId): void {
-  if (!draft.unheard.has(id)) return
-  const unheard = new Set(draft.unheard)
-  unheard.delete(id)
-  draft.unheard = unheard
-  draft.loose.add(id)
+  if (draft.unheard.delete(id)) draft.users.touched.add(id)
 }
 
 function foldState(draft: Draft, state: PresenceState): void {
-  for (const id of draft.users.keys()) draft.loose.add(id)
-  for (const id of draft.groups.keys()) draft.touchedGroups.add(id)
-  for (const id of draft.conversations.keys()) draft.touchedConversations.add(id)
-  const known = draft.users
-  const users = new Map(state.users)
-  for (const id of users.keys()) {
-    draft.loose.add(id)
+  const users = new VersionedMap(new Map(state.users))
+  for (const id of draft.unheard) {
+    const last = draft.users.now.get(id)
+    if (users.has(id)) hear(draft, id)
+    else if (last !== undefined) users.set(id, last)
+  }
+  replaceAll(draft, {
+    at: state.at,
+    user: state.user,
+    devices: devicesOf(state.devices),
+    users,
+    groups: roomsOf(state, state.groups),
+    conversations: roomsOf(state, state.conversations),
+  })
+}
+
+function roomsOf<Id>(state: PresenceState, rooms: readonly RoomState<Id>[]): VersionedMap<Id, Room> {
+  const entries = rooms.map(({ id, mode, members, roster: places = [], online = 0, typing }) => {
+    const roster = new Set<UserId>()
+    for (const place of places) {
+      const user = state.users[place]
+      if (user) roster.add(user[0])
+    }
+    return [id, { mode, members, roster, online, typing: new Set(typing) }] as const
+  })
+  return new VersionedMap(new Map(entries))
+}
+
+/** What a newer server says of a device as well is not passed on. */
+function devicesOf({ count, devices }: PresenceDevices): PresenceDevices {
+  return {
+    count,
+    devices: devices.map(({ deviceId, since, label }) => ({
+      deviceId,
+      since,
+      ...(label !== undefined && { label }),
+    })),
+  }
+}
+
+function foldDiff(draft: Draft, { at, users, groups, conversations, devices }: PresenceDiff): void {
+  for (const [id, count] of users ?? []) {
+    write(draft.users, id, count)
     hear(draft, id)
   }
-  for (const id of draft.unheard) {
-    const count = known.get(id)
-    if (count !== undefined) users.set(id, count)
-  }
-  draft.users = users
-  draft.user = state.user
-  draft.groups = roomsOf(state, state.groups)
-  for (const id of draft.groups.keys()) draft.touchedGroups.add(id)
-  draft.conversations = roomsOf(state, state.conversations)
-  for (const id of draft.conversations.keys()) draft.touchedConversations.add(id)
-  draft.devices = state.devices
-  draft.at = state.at
-}
-
-function roomsOf<Id>(state: PresenceState, rooms: readonly RoomState<Id>[]): Map<Id, Room> {
-  return new Map(
-    rooms.map((room) => {
-      const roster = new Set<UserId>()
-      for (const place of room.roster ?? []) {
-        const user = state.users[place]
-        if (user) roster.add(user[0])
-      }
-      const { mode, members, online = 0, typing } = room
-      return [room.id, { mode, members, roster, online, typing: new Set(typing) }]
-    }),
-  )
-}
-
-function foldDiff(draft: Draft, diff: PresenceDiff): void {
-  if (diff.users) {
-    const users = own(draft.users, draft.before.users)
-    for (const [id, count] of diff.users) {
-      users.set(id, count)
-      draft.loose.add(id)
-      hear(draft, id)
-    }
-    draft.users = users
-  }
-  if (diff.groups) {
-    const groups = own(draft.groups, draft.before.groups)
-    draft.groups = foldRooms(groups, diff.groups, draft.touchedGroups, draft.loose)
-  }
-  if (diff.conversations) {
-    const conversations = own(draft.conversations, draft.before.conversations)
-    draft.conversations = foldRooms(
-      conversations,
-      diff.conversations,
-      draft.touchedConversations,
-      draft.loose,
-    )
-  }
-  if (diff.devices) draft.devices = diff.devices
-  draft.at = diff.at ?? draft.at
+  foldRooms(draft, draft.groups, groups)
+  foldRooms(draft, draft.conversations, conversations)
+  if (devices) draft.devices = devicesOf(devices)
+  if (at) draft.at = at
 }
 
 function foldRooms<Id>(
-  rooms: VersionedMap<Id, Room>,
-  changes: readonly RoomChange<Id>[],
-  touched: Set<Id>,
-  loose: Set<UserId>,
-): VersionedMap<Id, Room> {
+  draft: Draft,
+  rooms: DraftMap<Id, Room>,
+  changes: readonly RoomChange<Id>[] = [],
+): void {
   for (const change of changes) {
-    const known = rooms.get(change.id)
+    const known = rooms.now.get(change.id)
     const before = change.mode ? blankRoom(change.mode) : known
     // Changed, but never told of: its row has gone and come meanwhile, and the next frame tells it whole.
     if (!before && !change.gone) continue
-    touched.add(change.id)
-    if (change.gone || change.mode || change.roster) for (const id of known?.roster ?? []) loose.add(id)
-    for (const id of change.remove ?? []) loose.add(id)
-    if (change.gone || !before) rooms.set(change.id, undefined)
-    else rooms.set(change.id, changedRoom(before, change))
+    const isReplaced = change.gone ?? change.mode ?? change.roster
+    for (const id of (isReplaced ? known?.roster : change.remove) ?? []) draft.users.touched.add(id)
+    write(rooms, change.id, change.gone || !before ? undefined : changedRoom(before, change))
   }
-  return rooms
 }
 
 function blankRoom(mode: Mode): Room {
@@ -349,7 +353,7 @@ function changedRoom(before: Room, change: RoomChange<unknown>): Room {
     roster = next
   }
   return {
-    mode: before.mode,
+    ...before,
     members: change.members ?? before.members,
     roster,
     online: change.online ?? before.online,
@@ -358,81 +362,60 @@ function changedRoom(before: Room, change: RoomChange<unknown>): Room {
 }
 
 /** Of a member who comes into sight, a diff says nothing but that they are online: of whom it says nothing is offline. */
-function fillRosters(draft: Draft): void {
-  const fill = (room: Room | undefined) => {
-    for (const id of room?.roster ?? []) {
+function fillRosters<Id>(draft: Draft, { now, touched }: DraftMap<Id, Room>): void {
+  for (const room of touched) {
+    for (const id of now.get(room)?.roster ?? []) {
       hear(draft, id)
-      if (draft.users.has(id)) continue
-      const users = own(draft.users, draft.before.users)
-      users.set(id, 0)
-      draft.users = users
-      draft.loose.add(id)
+      if (!draft.users.now.has(id)) write(draft.users, id, 0)
     }
   }
-  for (const id of draft.touchedGroups) fill(draft.groups.get(id))
-  for (const id of draft.touchedConversations) fill(draft.conversations.get(id))
 }
 
-function isInRoom({ groups, conversations }: Pick<Picture, 'groups' | 'conversations'>, id: UserId): boolean {
-  for (const { roster } of groups.values()) if (roster.has(id)) return true
-  for (const { roster } of conversations.values()) if (roster.has(id)) return true
+export function isIn(rooms: VersionedMap<unknown, Room>, id: UserId): boolean {
+  for (const { roster } of rooms.values()) if (roster.has(id)) return true
   return false
 }
 
 /** Only people in a room of ours, or watched, are kept: what is known stays as small as what may be seen. */
-function forgetLoose(draft: Draft, watched: ReadonlySet<UserId>): void {
-  for (const id of draft.loose) {
-    if (!draft.users.has(id) || watched.has(id) || draft.unheard.has(id)) continue
-    if (isInRoom(draft, id)) continue
-    const users = own(draft.users, draft.before.users)
-    users.set(id, undefined)
-    draft.users = users
+function forgetOutOfSight(
+  { users, unheard, groups, conversations }: Draft,
+  watched: ReadonlySet<UserId>,
+): void {
+  for (const id of users.touched) {
+    if (!users.now.has(id) || watched.has(id) || unheard.has(id)) continue
+    if (!isIn(groups.now, id) && !isIn(conversations.now, id)) write(users, id, undefined)
   }
 }
 
 function finish(draft: Draft): { picture: Picture; changes: Changes } {
-  const { before } = draft
-  const users = new Set<UserId>()
-  for (const id of draft.loose) {
-    if (before.users.get(id) !== draft.users.get(id) || before.unheard.has(id) !== draft.unheard.has(id))
-      users.add(id)
+  const { before, at, user, users, unheard, groups, conversations } = draft
+  const devices = !isSame(before.devices, draft.devices)
+  return {
+    picture: {
+      // It is given back to the server, and an older one would refuse what a newer one has put behind it.
+      at: at && [at[0], at[1]],
+      user,
+      users: users.now,
+      unheard,
+      groups: groups.now,
+      conversations: conversations.now,
+      devices: devices ? draft.devices : before.devices,
+    },
+    changes: {
+      users: changedIn(users, (a, b, id) => a === b && before.unheard.has(id) === unheard.has(id)),
+      groups: changedIn(groups, isSameRoom),
+      conversations: changedIn(conversations, isSameRoom),
+      typing: changedIn(conversations, isSameTyping),
+      devices,
+    },
   }
-  const groups = changedRooms(before.groups, draft.groups, draft.touchedGroups, isSameRoom)
-  const conversations = changedRooms(
-    before.conversations,
-    draft.conversations,
-    draft.touchedConversations,
-    isSameRoom,
-  )
-  const typing = changedRooms(
-    before.conversations,
-    draft.conversations,
-    draft.touchedConversations,
-    isSameTyping,
-  )
-  const devices = !isSameDevices(before.devices, draft.devices)
-  const picture: Picture = {
-    // It is given back to the server, and an older one would refuse what a newer one has put behind it.
-    at: draft.at && [draft.at[0], draft.at[1]],
-    user: draft.user,
-    users: draft.users,
-    unheard: draft.unheard,
-    groups: draft.groups,
-    conversations: draft.conversations,
-    devices: devices ? draft.devices : before.devices,
-  }
-  return { picture, changes: { users, groups, conversations, typing, devices } }
 }
 
-function changedRooms<Id>(
-  before: ReadonlyMap<Id, Room>,
-  after: ReadonlyMap<Id, Room>,
-  touched: ReadonlySet<Id>,
-  isSame: (a: Room | undefined, b: Room | undefined) => boolean,
+function changedIn<Id, Value>(
+  { before, now, touched }: DraftMap<Id, Value>,
+  isSameValue: (a: Value | undefined, b: Value | undefined, id: Id) => boolean,
 ): ReadonlySet<Id> {
-  const changed = new Set<Id>()
-  for (const id of touched) if (!isSame(before.get(id), after.get(id))) changed.add(id)
-  return changed
+  return new Set([...touched].filter((id) => !isSameValue(before.get(id), now.get(id), id)))
 }
 
 function isSameRoom(a: Room | undefined, b: Room | undefined): boolean {
@@ -447,22 +430,5 @@ function isSameTyping(a: Room | undefined, b: Room | undefined): boolean {
 }
 
 function isSameSet<T>(a: ReadonlySet<T>, b: ReadonlySet<T>): boolean {
-  if (a === b) return true
-  if (a.size !== b.size) return false
-  for (const item of a) if (!b.has(item)) return false
-  return true
-}
-
-function isSameDevices(a: PresenceDevices, b: PresenceDevices): boolean {
-  if (a === b) return true
-  return (
-    a.count === b.count &&
-    a.devices.length === b.devices.length &&
-    a.devices.every((device, place) => {
-      const other = b.devices[place]
-      return (
-        device.deviceId === other?.deviceId && device.since === other.since && device.label === other.label
-      )
-    })
-  )
+  return a === b || (a.size === b.size && [...a].every((item) => b.has(item)))
 }

@@ -1,6 +1,7 @@
 /**
  * How long a token lives, read without checking it: the server checks, this client only wants to be early.
  */
+import { globals } from './platform.js'
 
 /** Where a token comes from. A function is asked at each connection, and again before the token ends. */
 export type TokenSource = string | (() => string | Promise<string>)
@@ -37,11 +38,11 @@ export function refreshDelayMs(
   const { exp, iat } = readClaims(token)
   if (typeof exp !== 'number') return undefined
   const endsAt = exp * 1000
-  // Without `iat`, and where this machine's clock is so wrong that the token is from the future or ended although
-  // the server has just taken it, its life begins now.
-  const isPlausible = !isRenewed && typeof iat === 'number' && iat * 1000 <= now && now < endsAt
-  const startsAt = isPlausible ? iat * 1000 : now
-  const lifeMs = endsAt - (typeof iat === 'number' ? iat * 1000 : now)
+  const issuedAt = typeof iat === 'number' ? iat * 1000 : now
+  // Where this machine's clock is so wrong that the token is from the future or ended although the server has just
+  // taken it, its life begins now.
+  const startsAt = !isRenewed && issuedAt <= now && now < endsAt ? issuedAt : now
+  const lifeMs = endsAt - issuedAt
   if (lifeMs <= 0) return undefined
   const planned = startsAt - now + lifeMs * between(REFRESH_FROM, REFRESH_TO, random)
   const floorMs = Math.min(RENEWAL_FLOOR_MS, lifeMs * RENEWAL_FLOOR_SHARE)
@@ -49,7 +50,7 @@ export function refreshDelayMs(
 }
 
 /** Whose token it is, where it says so in the usual way. */
-export function userIn(token: string): string | undefined {
+export function userIn(token: string | undefined): string | undefined {
   const { sub } = readClaims(token)
   return typeof sub === 'string' ? sub : undefined
 }
@@ -58,33 +59,17 @@ function between(from: number, to: number, random: number): number {
   return from + (to - from) * random
 }
 
-/** A token that cannot be read has no known life; that is for the server to complain about. */
-function readClaims(token: string): {
+/** A token that cannot be read, or not here (React Native before 0.74 has no `atob`), has no known life and no known user. */
+function readClaims(token = ''): {
   readonly exp?: unknown
   readonly iat?: unknown
   readonly sub?: unknown
 } {
   try {
-    const claims: unknown = JSON.parse(decodeBase64Url(token.split('.')[1] ?? ''))
-    return typeof claims === 'object' && claims !== null ? claims : {}
+    // One character per byte: enough for numbers and for ids, whatever else the claims hold.
+    const text = globals.atob((token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/'))
+    return Object(JSON.parse(text)) as object
   } catch {
     return {}
   }
-}
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-
-/** Not every engine has `atob`. One character per byte: enough for numbers, whatever else the claims hold. */
-function decodeBase64Url(text: string): string {
-  let bits = 0
-  let held = 0
-  let decoded = ''
-  for (const character of text) {
-    bits = ((bits << 6) | ALPHABET.indexOf(character)) & 0xffff
-    held += 6
-    if (held < 8) continue
-    held -= 8
-    decoded += String.fromCharCode((bits >> held) & 0xff)
-  }
-  return decoded
 }

@@ -1,9 +1,10 @@
 /**
  * The only file that knows Socket.IO: one attempt to connect is one {@link Link}.
  */
-import type { Answer, PresenceAuth, PresenceClientEvents, PresenceDiff, PresenceState } from '@vigie/protocol'
+import type { Answer, PresenceAuth, PresenceClientEvents } from '@vigie/protocol'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import { defaultPlatform, type Platform } from './platform.js'
+import type { Frame } from './sync.js'
 
 /** What a client may send, and with what. */
 export type ClientMessage = {
@@ -25,8 +26,7 @@ export type LinkEnd =
 /** What a link tells. After `ended` it tells nothing more; `ended` comes at most once. */
 export interface LinkEvents {
   opened(): void
-  state(payload: PresenceState): void
-  diff(payload: PresenceDiff): void
+  frame(frame: Frame): void
   /** The server's last word; `ended` follows, or does not. */
   closed(data: unknown): void
   ended(end: LinkEnd): void
@@ -80,8 +80,9 @@ export function socketIoTransport(
     events?.ended(how)
   }
   socket.on('connect', () => current?.opened())
-  socket.on('presence:state', (payload: PresenceState) => current?.state(payload))
-  socket.on('presence:diff', (payload: PresenceDiff) => current?.diff(payload))
+  for (const name of ['presence:state', 'presence:diff'] as const) {
+    socket.on(name, (payload: unknown) => current?.frame({ name, payload } as Frame))
+  }
   socket.on('presence:closed', (data: unknown) => current?.closed(data))
   socket.on('connect_error', (error: Error & { data?: unknown }) => {
     end(
@@ -123,6 +124,13 @@ export function socketIoTransport(
         socket.disconnect()
         end({ type: 'lost' })
       })
+      const close = (saysGoodbye: boolean) => {
+        if (current !== events) return
+        current = undefined
+        // `disconnect()` says goodbye; the engine's close says nothing.
+        if (saysGoodbye || !socket.connected) socket.disconnect()
+        else socket.io.engine.close()
+      }
       return {
         send([name, payload], acknowledge) {
           // A socket that is not connected would keep the message for its next connection.
@@ -132,17 +140,11 @@ export function socketIoTransport(
           // After a sleep Socket.IO takes the line for dead and keeps the message, too: it is not for the next one.
           if (socket.sendBuffer.length > kept) socket.sendBuffer.splice(kept)
         },
-        leave() {
-          if (current !== events) return
-          current = undefined
-          socket.disconnect()
+        leave: () => {
+          close(true)
         },
-        drop() {
-          if (current !== events) return
-          current = undefined
-          // `disconnect()` would say goodbye; the engine's close says nothing.
-          if (socket.connected) socket.io.engine.close()
-          else socket.disconnect()
+        drop: () => {
+          close(false)
         },
       }
     },

@@ -2,6 +2,7 @@
  * What one's own keyboard says: often called, seldom sent.
  */
 import type { ConversationId } from '@vigie/protocol'
+import { listen } from './platform.js'
 import type { ClientMessage } from './transport.js'
 
 /** A start is repeated after as long; the server ends a typing of which it has heard nothing for 8 s. */
@@ -82,14 +83,13 @@ export function bindTyping(
     // Enter with Shift is a new line; while a word is being composed it chooses the word.
     if (key === 'Enter' && !shiftKey && !isComposing && keyCode !== OF_INPUT_METHOD) stop()
   }
-  const listeners = [
-    ['input', onInput],
-    ['keydown', onKeydown],
-    ['blur', stop],
-  ] as const
-  for (const [type, listener] of listeners) input.addEventListener(type, listener)
+  const unlisten = listen([
+    [input, 'input', onInput],
+    [input, 'keydown', onKeydown],
+    [input, 'blur', stop],
+  ])
   return () => {
-    for (const [type, listener] of listeners) input.removeEventListener(type, listener)
+    unlisten()
     stop()
   }
 }

@@ -4,7 +4,7 @@
  * The newest version holds the entries. With each version stands in what the version before it differs. So a change costs
  * what it changes, and not what there is; and a holder of an older version sees no change. `undefined` is no value.
  */
-export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
+export class VersionedMap<Key, Value> {
   /** Those of this version while there is no newer one. */
   #entries: Map<Key, Value>
   #newer: VersionedMap<Key, Value> | undefined
@@ -12,7 +12,7 @@ export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
   readonly #before = new Map<Key, Value | undefined>()
 
   /** Takes `entries` over: nobody else may write them. */
-  constructor(entries: Map<Key, Value>) {
+  constructor(entries = new Map<Key, Value>()) {
     this.#entries = entries
   }
 
@@ -53,16 +53,8 @@ export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
     return this.#all().values()
   }
 
-  entries() {
-    return this.#all().entries()
-  }
-
   [Symbol.iterator]() {
-    return this.entries()
-  }
-
-  forEach(visit: (value: Value, key: Key, map: ReadonlyMap<Key, Value>) => void): void {
-    this.#all().forEach(visit)
+    return this.#all()[Symbol.iterator]()
   }
 
   /** An older version that is asked for all gets entries of its own: a copy, once. */
@@ -87,8 +79,4 @@ export class VersionedMap<Key, Value> implements ReadonlyMap<Key, Value> {
 function write<Key, Value>(entries: Map<Key, Value>, key: Key, value: Value | undefined): void {
   if (value === undefined) entries.delete(key)
   else entries.set(key, value)
-}
-
-export function isVersioned<Key, Value>(map: ReadonlyMap<Key, Value>): map is VersionedMap<Key, Value> {
-  return map instanceof VersionedMap
 }

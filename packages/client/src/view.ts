@@ -3,6 +3,8 @@
  */
 import type { ConversationId, Device, Mode, UserId } from '@vigie/protocol'
 import type { ConnectionState } from './connection.js'
+import { isSame } from './same.js'
+import type { VersionedMap } from './versioned-map.js'
 import { EMPTY_PICTURE, type Picture, type Room } from './sync.js'
 
 /**
@@ -125,7 +127,7 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
 
   function questionsOf(kind: RoomKind) {
     const crowd = `${kind} crowd` as const
-    const rooms = (): ReadonlyMap<string, Room> => shown().picture[`${kind}s`]
+    const rooms = (): VersionedMap<string, Room> => shown().picture[`${kind}s`]
 
     /** Undefined when the user is not in that room. */
     function ask<Value>(question: string, id: string, answer: (room: Room) => Value): Value | undefined {
@@ -183,7 +185,7 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
       onRead('user', userId)
       onRead('state', '')
       const { picture, state, unknownSince } = shown()
-      const users: ReadonlyMap<string, number> = picture.users
+      const users: VersionedMap<string, number> = picture.users
       const count = users.get(userId)
       const last = count === undefined ? undefined : { online: count > 0, count }
       const ask = (): UserPresence =>
@@ -195,16 +197,7 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
     },
     devices() {
       onRead('devices', '')
-      const { count, devices } = shown().picture.devices
-      // What a newer server says of a device as well is not passed on.
-      return settled('devices', () => ({
-        count,
-        devices: devices.map(({ deviceId, since, label }) => ({
-          deviceId,
-          since,
-          ...(label !== undefined && { label }),
-        })),
-      }))
+      return shown().picture.devices
     },
     state() {
       onRead('state', '')
@@ -216,22 +209,4 @@ export function createView(shown: () => Shown, onRead: (kind: Kind, id: string) 
 /** Who may be shown as typing. */
 export function typingIn({ picture, state }: Shown, id: ConversationId): ReadonlySet<UserId> {
   return (state.name === 'live' ? picture.conversations.get(id)?.typing : undefined) ?? new Set<UserId>()
-}
-
-/** Equal in what it says: lists item by item, plain objects field by field, anything else by identity. */
-export function isSame(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true
-  if (Array.isArray(a) && Array.isArray(b)) {
-    return a.length === b.length && a.every((item, place) => isSame(item, b[place]))
-  }
-  if (!isPlain(a) || !isPlain(b)) return false
-  const names = Object.keys(a)
-  return (
-    names.length === Object.keys(b).length &&
-    names.every((name) => Object.hasOwn(b, name) && isSame(a[name], b[name]))
-  )
-}
-
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return Object(value) === value && Object.getPrototypeOf(value) === Object.prototype
 }

@@ -66,7 +66,6 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
 
   /** The first who came, as many as the server takes. */
   function wanted(): ReadonlySet<UserId> {
-    if (places.size <= WATCH_MAX) return new Set(places.keys())
     return new Set([...places.keys()].slice(0, WATCH_MAX))
   }
 
@@ -76,60 +75,53 @@ export function createWatch({ platform, request, onChange, report }: WatchOption
     // Who is to go goes first: the server counts those who are there.
     const free = WATCH_MAX - mine.users.size + remove.length
     const add = withinBytes([...now].filter((id) => !mine.users.has(id)).slice(0, free))
-    if (add.length + remove.length === 0) return
-    mine.isBusy = true
+    mine.isBusy = add.length + remove.length > 0
+    if (!mine.isBusy) return
     onChange(new Set([...mine.users, ...add]), now)
-    let delayMs = 0
     try {
-      await request([
-        'presence:watch',
-        { ...(add.length > 0 && { add }), ...(remove.length > 0 && { remove }) },
-      ])
+      await request(['presence:watch', { ...(add[0] && { add }), ...(remove[0] && { remove }) }])
     } catch (error) {
       if (told !== mine) return
       report(error)
-      if (!(error instanceof PresenceError) || error.retry !== 'never') delayMs = RETRY_MS
+      if (!(error instanceof PresenceError) || error.retry !== 'never') {
+        // Refused, or lost on the way: what the server knows is what it knew, and both lists may be told twice.
+        platform.setTimeout(() => {
+          if (told === mine) void flush(mine)
+        }, RETRY_MS)
+        return
+      }
     }
     if (told !== mine) return
-    if (delayMs > 0) {
-      // Refused, or lost on the way: what the server knows is what it knew, and both lists may be told twice.
-      platform.setTimeout(() => {
-        mine.isBusy = false
-        if (told === mine) void flush(mine)
-      }, delayMs)
-      return
-    }
     for (const id of add) mine.users.add(id)
     for (const id of remove) mine.users.delete(id)
     onChange(new Set(mine.users), wanted())
-    mine.isBusy = false
     await flush(mine)
   }
 
   return {
     add(userIds) {
-      const ids = new Set((userIds as readonly UserId[]).filter((id) => isId(id)))
-      for (const id of userIds) {
-        // A list that draws the same mistake in each row tells it once.
-        if (isId(id) || refused.has(id) || refused.size >= REFUSED_MAX) continue
-        refused.add(id)
-        report(new PresenceError('invalid_payload', `Not an id, so not watched: ${JSON.stringify(id)}.`))
+      const ids: UserId[] = []
+      for (const id of new Set<unknown>(userIds)) {
+        if (isId(id)) ids.push(id)
+        else if (!refused.has(id) && refused.size < REFUSED_MAX) {
+          // A list that draws the same mistake in each row tells it once.
+          refused.add(id)
+          report(new PresenceError('invalid_payload', `Not an id: ${JSON.stringify(id)}.`))
+        }
       }
       for (const id of ids) places.set(id, (places.get(id) ?? 0) + 1)
       if (places.size > WATCH_MAX) {
         report(
           new PresenceError(
             'too_many_watched',
-            `${places.size} people are to be watched; only the first ${WATCH_MAX} are.`,
+            `Of ${places.size} people only the first ${WATCH_MAX} are watched.`,
           ),
         )
       }
       plan()
-      let isWatching = true
       return () => {
-        if (!isWatching) return
-        isWatching = false
-        for (const id of ids) {
+        // Called again, it finds nobody.
+        for (const id of ids.splice(0)) {
           const left = (places.get(id) ?? 0) - 1
           if (left > 0) places.set(id, left)
           else places.delete(id)

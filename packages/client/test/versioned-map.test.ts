@@ -52,14 +52,11 @@ test('every version stays what it was, from whichever version the next ones are 
       }
       for (const version of versions) {
         expectSame(version)
-        expect(new Map(version.map.entries())).toEqual(version.model)
+        expect(new Map(version.map)).toEqual(version.model)
         expect([new Set(version.map.keys()), [...version.map.values()].sort()]).toEqual([
           new Set(version.model.keys()),
           [...version.model.values()].sort(),
         ])
-        const visited = new Map<string, number>()
-        version.map.forEach((value, key) => visited.set(key, value))
-        expect(visited).toEqual(version.model)
       }
     }),
     { numRuns: 500 },
@@ -128,13 +125,12 @@ function writesOf(run: () => void): number {
 
 test('a diff of one person, or of one room, does not copy a picture of 20,000 people; the picture before stays as it was', () => {
   let { sync } = apply(EMPTY_SYNC, { name: 'presence:state', payload: BIG })
-  // The first diff after a snapshot makes the snapshot's map one of versions.
   const first = diffFrame({
     at: at(2),
     users: [count('u0', 1)],
     conversations: [change<ConversationId>('c0', { typing: ['u1'] })],
   })
-  expect(writesOf(() => ({ sync } = apply(sync, first)))).toBeGreaterThan(PEOPLE)
+  expect(writesOf(() => ({ sync } = apply(sync, first)))).toBeLessThan(20)
   const pictures: Picture[] = [sync.picture]
   const oneByOne = writesOf(() => {
     for (let n = 1; n <= 10; n++) {

@@ -171,7 +171,7 @@ export function createFakePresence(options: FakePresenceOptions = {}): FakePrese
   if (options.devices) setDevices(options.devices)
   setState(options.state ?? { name: 'live' })
 
-  const { update: _update, onUpdate: _onUpdate, ...view } = store
+  const { update: _update, ...view } = store
   return {
     ...view,
     connect() {

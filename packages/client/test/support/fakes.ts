@@ -109,6 +109,8 @@ export function fakeTransport(): FakeTransport {
           return end
         },
         ...events,
+        state: (payload) => events.frame({ name: 'presence:state', payload }),
+        diff: (payload) => events.frame({ name: 'presence:diff', payload }),
         lose: () => events.ended({ type: 'lost' }),
         fail: (cause) => events.ended({ type: 'lost', cause }),
         refuse: (data) => events.ended({ type: 'refused', data }),
@@ -116,7 +118,7 @@ export function fakeTransport(): FakeTransport {
         answer: (answer = { ok: true }) => acknowledgements.shift()?.(answer),
         live(payload = state({})) {
           events.opened()
-          events.state(payload)
+          link.state(payload)
         },
       }
       links.push(link)
