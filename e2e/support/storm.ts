@@ -138,7 +138,7 @@ export function createStorm(port: number, users: number, onset: Onset): Storm {
       case '40':
         guest.isIn = true
         guest.frames = 0
-        guest.sync = begin(guest.sync, false)
+        guest.sync = begin(guest.sync)
         return
       case '42':
         hearEvent(guest, text, readAt)

@@ -31,11 +31,11 @@ describe('the benchmark', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  async function bench(scenario: string): Promise<ReadonlyMap<string, Row>> {
-    const rows = await run(scenario)
-    expect(rows.map(({ subject }) => subject)).toEqual(SUBJECTS)
+  async function bench(scenario: string, subjects = SUBJECTS): Promise<ReadonlyMap<string, Row>> {
+    const rows = await run(scenario, '--subjects', subjects.join(','))
+    expect(rows.map(({ subject }) => subject)).toEqual(subjects)
     // A run in which not everybody ended connected leaves no round.
-    expect(rows.filter(({ rounds }) => rounds.length === 1)).toHaveLength(SUBJECTS.length)
+    expect(rows.filter(({ rounds }) => rounds.length === 1)).toHaveLength(subjects.length)
     return new Map(rows.map((row) => [row.subject, row]))
   }
 
@@ -84,8 +84,10 @@ describe('the benchmark', () => {
   })
 
   it('lets people go and come back, and everybody is right in the end', async () => {
-    const rows = await bench('churn')
-    for (const subject of SUBJECTS) {
+    // The others count by the same code, and are in the storm; each takes half a minute here.
+    const subjects = ['seed', 'vigie-1', 'vigie-2']
+    const rows = await bench('churn', subjects)
+    for (const subject of subjects) {
       expect(figure(rows, subject, 'changes')).toBeGreaterThan(0)
       expect(figure(rows, subject, 'dropped')).toBe(0)
     }

@@ -29,13 +29,18 @@ const ROOM = 'plan'
 
 beforeAll(installPythonGuide, INSTALL_TIMEOUT_MS)
 
-describe.for([
+const WAYS = [
   ['async', 'websocket'],
   ['async', 'polling'],
   ['sync', 'websocket'],
   ['sync', 'polling'],
-] as const)('the guide’s Python client, %s, over %s alone', { timeout: SLOW_MS }, ([kind, transport]) => {
-  test('has the whole picture of a room of 40, through renewals of its token and another server on the same port', async () => {
+] as const
+
+// All at once: they wait most of the time, for tokens that end.
+test.concurrent.for(WAYS)(
+  'the guide’s Python client, %s, over %s alone, has the whole picture of a room of 40, through renewals of its token and another server on the same port',
+  { timeout: SLOW_MS },
+  async ([kind, transport]) => {
     await using room = await openRoom()
     await using first = await serve({ env: room.env })
     await room.fill()
@@ -70,33 +75,42 @@ describe.for([
     using _late = connectClient(second.url, signToken(room.secret, LATE))
     await python.waitFor('picture', shows(MEMBERS), ended)
     expect(named(python, 'ended')).toEqual([])
-  })
+  },
+)
 
-  test('is offline at once when it leaves, and its program ends', async () => {
-    await using room = await openRoom()
-    // Whoever is seen offline here has left: waiting for the grace would take ten minutes.
-    const env = { ...room.env, VIGIE_GRACE_MS: '600000', VIGIE_REATTACH_GRACE_MS: '600000' }
-    await using server = await serve({ env })
-    await room.fill()
-    using watcher = connectClient(server.url, signToken(room.secret, WATCHER))
-    await using python = await room.startPython({ kind, transport, url: server.url, tokenLifeS: 600 })
-    await watcher.until('Python is online', ({ picture }) => picture.member(ROOM, PYTHON)?.online === true)
-    await python.waitFor('picture')
-    python.leave()
-    expect((await python.waitFor('ended')).data).toBe('left')
-    expect(await python.process.ended).toBe(0)
-    await watcher.until('Python is offline', ({ picture }) => picture.member(ROOM, PYTHON)?.online === false)
-  })
+describe.for(WAYS)(
+  'the guide’s Python client, %s, over %s alone',
+  { timeout: SLOW_MS },
+  ([kind, transport]) => {
+    test('is offline at once when it leaves, and its program ends', async () => {
+      await using room = await openRoom()
+      // Whoever is seen offline here has left: waiting for the grace would take ten minutes.
+      const env = { ...room.env, VIGIE_GRACE_MS: '600000', VIGIE_REATTACH_GRACE_MS: '600000' }
+      await using server = await serve({ env })
+      await room.fill()
+      using watcher = connectClient(server.url, signToken(room.secret, WATCHER))
+      await using python = await room.startPython({ kind, transport, url: server.url, tokenLifeS: 600 })
+      await watcher.until('Python is online', ({ picture }) => picture.member(ROOM, PYTHON)?.online === true)
+      await python.waitFor('picture')
+      python.leave()
+      expect((await python.waitFor('ended')).data).toBe('left')
+      expect(await python.process.ended).toBe(0)
+      await watcher.until(
+        'Python is offline',
+        ({ picture }) => picture.member(ROOM, PYTHON)?.online === false,
+      )
+    })
 
-  test('stays away when its token is refused for good, and says why', async () => {
-    await using room = await openRoom()
-    await using server = await serve({ env: { ...room.env, VIGIE_JWT_SECRET: freshSecret() } })
-    await using python = await room.startPython({ kind, transport, url: server.url })
-    expect((await python.waitFor('ended')).data).toBe('token_invalid')
-    expect(await python.process.ended).toBe(0)
-    expect(named(python, 'token')).toHaveLength(1)
-  })
-})
+    test('stays away when its token is refused for good, and says why', async () => {
+      await using room = await openRoom()
+      await using server = await serve({ env: { ...room.env, VIGIE_JWT_SECRET: freshSecret() } })
+      await using python = await room.startPython({ kind, transport, url: server.url })
+      expect((await python.waitFor('ended')).data).toBe('token_invalid')
+      expect(await python.process.ended).toBe(0)
+      expect(named(python, 'token')).toHaveLength(1)
+    })
+  },
+)
 
 test.for(['websocket', 'polling'] as const)(
   'the guide’s synchronous Python client takes events in their order over %s, which the library alone does not',

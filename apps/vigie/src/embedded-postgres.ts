@@ -23,6 +23,7 @@ import { FAST_SHUTDOWN_MS, takeOver } from './embedded-postgres/leftover.js'
 import { ownerIn, signLock, tryLock, type Lock } from './embedded-postgres/lock.js'
 import { absent, mayEnter, unprivileged, type RunAs } from './embedded-postgres/run-as.js'
 import { fileReason, isFileError } from './file-error.js'
+import { makeFolder } from './make-folder.js'
 import { OperatorError } from './operator-error.js'
 
 /** Options of {@link startEmbeddedPostgres}. */
@@ -88,7 +89,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
 async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { log } = options
-  await mkdir(options.dataDir, { recursive: true })
+  await makeFolder(options.dataDir)
   const wanted = await realpath(options.dataDir)
   const { home, runAs } = await chooseHome(wanted, log)
   const lock = lockFolder(home, wanted)
@@ -171,7 +172,7 @@ async function chooseHome(wanted: string, log: Log): Promise<{ home: string; run
   if ((mode & 0o001) === 0) await chmod(wanted, (mode & 0o7777) | 0o011)
   if (await mayEnter(wanted, runAs)) return { home: wanted, runAs }
   const home = join(FALLBACK, createHash('sha256').update(wanted).digest('hex').slice(0, 16))
-  await mkdir(home, { recursive: true, mode: 0o755 })
+  await makeFolder(home, 0o755)
   log.warn(
     `PostgreSQL does not run as root, and no other user can reach ${wanted}: its data is in ${home} instead.`,
   )

@@ -15,6 +15,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENFILE', 'too many files are open on this machine'],
   ['ELOOP', 'its symbolic links lead in a circle'],
   ['ENAMETOOLONG', 'its path is too long'],
+  ['ENOTSUP', 'its file system makes no folders'],
   ['EIO', 'its disk does not answer'],
 ])
 

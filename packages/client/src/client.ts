@@ -22,6 +22,7 @@ import {
   begin,
   EMPTY_SYNC,
   forgetAll,
+  forgetPosition,
   NO_CHANGES,
   setWatched,
   type Changes,
@@ -183,7 +184,6 @@ export function createClient(
   let lastError: unknown
   let sync: Sync = EMPTY_SYNC
   let changes: Changes = NO_CHANGES
-  let isResuming = false
   let backgroundGraceMs: number | undefined
   let device: Promise<string | undefined> | undefined
   /** Conversations in which others are shown as typing. */
@@ -238,7 +238,7 @@ export function createClient(
       showStep(forgetAll(sync))
     },
     opened() {
-      sync = begin(sync, isResuming)
+      sync = begin(sync)
     },
     fold,
     whole(isFirst) {
@@ -285,7 +285,6 @@ export function createClient(
   async function auth(): Promise<PresenceAuth> {
     const deviceId = (await findOwnDevice()) as DeviceId | undefined
     const { at: since, user: sinceUser } = sync.picture
-    isResuming = since !== undefined
     return {
       ...options.auth,
       protocol: 2,
@@ -303,18 +302,13 @@ export function createClient(
       const step = apply(sync, frame)
       sync = step.sync
       changes = step.changes
-      return step.outcome === 'broken' ? forget() : step.outcome
+      return step.outcome
     } catch (error) {
       // A frame that is not what the protocol says. A snapshot mends whatever it was.
       report(error)
-      return forget()
+      sync = forgetPosition(sync)
+      return 'broken'
     }
-  }
-
-  /** Without a position the server sends everything. What is shown stays until that is here. */
-  function forget(): 'broken' {
-    sync = begin({ ...sync, picture: { ...sync.picture, at: undefined } }, false)
-    return 'broken'
   }
 
   /**

@@ -119,12 +119,17 @@ export const EMPTY_SYNC: Sync = {
  * A connection begins. What the last one left half told is forgotten; it will be told again. Nobody is watched on it yet:
  * of those who were, what is known stays as the last that was known, until the server tells of them.
  */
-export function begin(sync: Sync, isResuming: boolean): Sync {
+export function begin(sync: Sync): Sync {
   const unheard = new Set([...sync.picture.unheard, ...sync.watched])
-  const { groups, conversations } = sync.picture
+  const { at, groups, conversations } = sync.picture
   for (const id of unheard) if (isIn(groups, id) || isIn(conversations, id)) unheard.delete(id)
   const picture = { ...sync.picture, unheard }
-  return { ...sync, picture, parts: [], early: [], needsState: !isResuming, watched: NOBODY }
+  return { picture, parts: [], early: [], needsState: at === undefined, watched: NOBODY }
+}
+
+/** Without a position the server sends everything. What is shown stays until that is here. */
+export function forgetPosition(sync: Sync): Sync {
+  return begin({ ...sync, picture: { ...sync.picture, at: undefined } })
 }
 
 /** The picture is of somebody else: nothing of it stays. */
@@ -177,7 +182,7 @@ function forgetWatched(draft: Draft, id: UserId): void {
 }
 
 function broken(sync: Sync): Step {
-  return unchanged(begin(sync, false), 'broken')
+  return unchanged(forgetPosition(sync), 'broken')
 }
 
 function unchanged(sync: Sync, outcome: 'waits' | 'broken'): Step {

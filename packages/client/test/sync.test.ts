@@ -11,6 +11,7 @@ import type {
 import {
   apply,
   begin,
+  forgetPosition,
   EARLY_MAX,
   EMPTY_SYNC,
   PARTS_MAX,
@@ -57,7 +58,7 @@ describe('a snapshot', () => {
   })
 
   test('that says what is known changes nothing', () => {
-    const { changes } = apply(begin(base(), false), stateFrame({ ...BASE, at: at(9) }))
+    const { changes } = apply(forgetPosition(base()), stateFrame({ ...BASE, at: at(9) }))
     expect(changes).toEqual({
       users: new Set(),
       groups: new Set(),
@@ -88,7 +89,7 @@ describe('a snapshot', () => {
 
   test('half of which came is forgotten with its connection', () => {
     const half = apply(base(), stateFrame(state({ at: null })))
-    const next = apply(begin(half.sync, true), diffFrame({ at: at(2), users: [count('ann', 3)] }))
+    const next = apply(begin(half.sync), diffFrame({ at: at(2), users: [count('ann', 3)] }))
     expect(next.sync.picture.users.get('ann' as UserId)).toBe(3)
     expect(next.sync.picture.users.size).toBe(3)
   })
@@ -131,7 +132,7 @@ describe('a diff', () => {
   })
 
   test('of another boot of the server asks for a snapshot', () => {
-    expect(apply(begin(base(), true), diffFrame({ at: at(2, 'reboot') })).outcome).toBe('broken')
+    expect(apply(begin(base()), diffFrame({ at: at(2, 'reboot') })).outcome).toBe('broken')
   })
 
   test('that takes the last room in common takes the person out of memory', () => {
@@ -189,7 +190,7 @@ describe('people who are watched', () => {
   test('are not known on a new connection until it has told of them: the last that was known is kept', () => {
     const watching = setWatched(base(), new Set(['zoe' as UserId])).sync
     const told = apply(watching, diffFrame({ at: at(2), users: [count('zoe', 1)] }))
-    const back = apply(begin(told.sync, true), diffFrame({ at: at(3) }))
+    const back = apply(begin(told.sync), diffFrame({ at: at(3) }))
     expect(back.sync.picture.users.get('zoe' as UserId)).toBe(1)
     expect(back.sync.picture.unheard).toEqual(new Set(['zoe']))
     const again = apply(
@@ -392,7 +393,7 @@ test('any picture, cut anywhere, and any history after it, told in any order of 
       fc.nat(9),
       (truths, chances, early) => {
         const chance = () => chances.next().value as number
-        let sync = begin(EMPTY_SYNC, false)
+        let sync = begin(EMPTY_SYNC)
         const [first, ...later] = truths as [Truth, ...Truth[]]
         const parts = cut(wholePicture(first, 10), chance)
         // Diffs of before the snapshot: told too early, and old by the time it is there.

@@ -18,7 +18,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: oneOf('sleep'), ms: fc.integer({ min: 1_000, max: 120_000 }) }) },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({
       do: oneOf('token'),
       mode: oneOf('ok', 'ok', 'ok', 'throws', 'hangs', 'stale', 'garbage'),
@@ -30,7 +30,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ do: oneOf('callback'), mode: oneOf('ok', 'ok', 'throws', 'closes', 'connects') }),
   },
   { weight: 2, arbitrary: fc.record({ do: oneOf('switch'), how: oneOf('silently', 'close', 'leave') }) },
-  { weight: 4, arbitrary: fc.record({ do: oneOf('line'), what: oneOf('cut', 'hangs', 'mute', 'deaf') }) },
+  { weight: 6, arbitrary: fc.record({ do: oneOf('line'), what: oneOf('cut', 'hangs', 'mute', 'deaf') }) },
   { weight: 1, arbitrary: fc.record({ do: oneOf('opening'), what: oneOf('hangs') }) },
   {
     weight: 2,
@@ -41,7 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 5,
+    weight: 8,
     arbitrary: fc.record({
       do: oneOf('app'),
       what: oneOf(
@@ -64,7 +64,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 )
 const histories = fc.record({
-  steps: fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }),
+  steps: fc.array(step, { minLength: 1, maxLength: 50, size: 'max' }),
   isOpaque: oneOf(false, false, true),
 })
 

@@ -1,8 +1,9 @@
 /** What was said, kept in the data folder: a server that was started again has not forgotten it. */
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import type { Log } from '@vigie/server'
+import { makeFolder } from '../make-folder.js'
 import { errorCode } from '../operator-error.js'
 import { KEPT_MAX, type DemoMessage, type Journal } from './messages.js'
 
@@ -20,7 +21,7 @@ const messageSchema = v.object({
 /** Reads what is kept, without what is too old, and writes down what is said from now on: one line a message. */
 export async function openJournal(dataDir: string, log: Log): Promise<Journal> {
   const path = join(dataDir, FILE)
-  await mkdir(dataDir, { recursive: true })
+  await makeFolder(dataDir)
   const kept = newestOf(readLines(await readOrNothing(path)))
   await writeFile(path, kept.map(lineOf).join(''))
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileReason } from '../file-error.js'
+import { makeFolder } from '../make-folder.js'
 import { errorCode, OperatorError } from '../operator-error.js'
 
 const FILE = 'demo-secret'
@@ -23,7 +24,7 @@ export async function demoSecret(dataDir: string): Promise<string> {
 }
 
 async function readOrMake(path: string, dataDir: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true })
+  await makeFolder(dataDir)
   try {
     await writeFile(path, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })
   } catch (error) {

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
-import { chmod, cp, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
+import { chmod, cp, lstat, mkdtemp, readdir, readFile, rename, rm, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import type { Log } from '@vigie/server'
+import { makeFolder } from '../make-folder.js'
 import { OperatorError } from '../operator-error.js'
 import { absent, type RunAs } from './run-as.js'
 
@@ -75,7 +76,7 @@ function canRun(native: string, runAs: RunAs): Promise<boolean> {
 }
 
 async function ensureCopy(native: string, copy: string): Promise<void> {
-  await mkdir(dirname(copy), { recursive: true })
+  await makeFolder(dirname(copy))
   const there = await lstat(copy).catch(absent)
   if (there) {
     // Anybody may make a folder in a temporary folder, and this one holds what we are about to run.
