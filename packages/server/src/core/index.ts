@@ -24,6 +24,7 @@ export type {
 export {
   createFeedCounts,
   FEED_LAG_LIMITS_S,
+  READ_LIMITS_S,
   READ_ROOMS_MAX,
   READ_USERS_MAX,
   silentLog,

@@ -114,6 +114,9 @@ export type IdKind = 'user' | 'group' | 'conversation'
 /** The id as the store spells it; see {@link Memberships.spelling}. */
 export type Spell = <Id extends string>(kind: IdKind, id: Id) => Id
 
+/** Limits of the buckets of how long one read takes. */
+export const READ_LIMITS_S: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5]
+
 /** Most users that one call of `readUsers` may carry. */
 export const READ_USERS_MAX = 1_000
 /** Most groups and conversations, together, that one call of `readRooms` may carry. */

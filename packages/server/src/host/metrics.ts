@@ -10,6 +10,7 @@ import {
   createHistogram,
   FEED_LAG_LIMITS_S,
   PRESENCE_REASONS,
+  READ_LIMITS_S,
   type Census,
   type Counts,
   type Effect,
@@ -22,8 +23,8 @@ import type { MetricFamily, MetricKind, MetricSample } from './metric-families.j
 
 type Labels = Readonly<Record<string, string>>
 
-/** One row of the table. */
-export interface Metric {
+/** What there is to know of a metric before it is read. */
+export interface MetricDescription {
   readonly name: string
   readonly kind: MetricKind
   /** One sentence. */
@@ -31,6 +32,10 @@ export interface Metric {
   readonly unit: 'seconds' | 'bytes' | 'count'
   /** The labels of each series that there may be, and no other. */
   readonly series: readonly Labels[]
+}
+
+/** One row of the table. */
+interface Metric extends MetricDescription {
   /** Undefined: there is nothing to tell, no change feed say. */
   readonly read: (from: MetricSources, labels: Labels) => number | HistogramData | undefined
 }
@@ -248,8 +253,8 @@ function cross(first: readonly Labels[], second: readonly Labels[]): readonly La
   return first.flatMap((a) => second.map((b) => ({ ...a, ...b })))
 }
 
-/** The table. In the order in which the document shows it. */
-export const METRICS: readonly Metric[] = [
+/** In the order in which the document shows it. */
+const TABLE: readonly Metric[] = [
   gauge(
     'presence_connections',
     'Open connections that are sessions, by transport.',
@@ -446,10 +451,14 @@ export const METRICS: readonly Metric[] = [
   ),
 ]
 
-/** Limits of histograms, for the document. */
+/** The table, for those who export it: every metric that there may be, and no other. */
+export const METRICS: readonly MetricDescription[] = TABLE
+
+/** Upper limits of the buckets of each histogram. */
 export const METRIC_LIMITS: ReadonlyMap<string, readonly number[]> = new Map([
   ['presence_publish_seconds', PUBLISH_LIMITS_S],
   ['presence_membership_lag_seconds', FEED_LAG_LIMITS_S],
+  ['presence_row_read_seconds', READ_LIMITS_S],
 ])
 
 /** The table with the values of this moment. */
@@ -458,7 +467,7 @@ export function readMetrics(from: MetricSources): readonly MetricFamily[] {
     ...from,
     connections: { ...from.connections, transports: [...from.connections.transports] },
   }
-  return METRICS.map(({ name, kind, help, series, read }) => ({
+  return TABLE.map(({ name, kind, help, series, read }) => ({
     name,
     kind,
     help,

@@ -9,7 +9,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { UserId } from '@vigie/protocol'
-import { createHistogram, type HistogramData } from '../core/index.js'
+import { createHistogram, READ_LIMITS_S, type HistogramData } from '../core/index.js'
 import type {
   KnownRooms,
   Log,
@@ -75,9 +75,6 @@ interface DirectoryOptions {
   /** The rows of a room were read again, and differ. */
   readonly onRoom: (room: KnownRooms) => void
 }
-
-/** Limits of the buckets of the duration of one read. */
-export const READ_LIMITS_S: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
 const NONE: UserMemberships = { groups: [], conversations: [] }
 
