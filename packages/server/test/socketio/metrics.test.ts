@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { METRICS } from '../../src/socketio/index.js'
 import { nonZero, valueOf } from '../support/metrics.js'
-import { startWire, token } from '../support/wire.js'
+import { startWire, token, type Wire, type WireClient } from '../support/wire.js'
 
 const rows = {
   groups: [['crew', ['ann', 'bob', 'cy']]],
@@ -21,7 +21,7 @@ describe('a scripted history over real sockets', () => {
     const { presence } = wire
     expect(nonZero(presence, 'presence_transitions_total')).toEqual({})
 
-    const ann = await wire.connect('ann', { auth: { protocol: 2 } })
+    await wire.connect('ann')
     const bob = await wire.connect('bob', {
       transports: ['polling'],
       auth: { deviceId: 'phone', clientId: 'tab' },
@@ -47,8 +47,6 @@ describe('a scripted history over real sockets', () => {
       'typing:start refused': 1,
     })
     expect(valueOf(presence, 'presence_suppressed_total', { why: 'repeated' })).toBe(1)
-    await ann.fence()
-
     await bob.drop()
     expect(nonZero(presence, 'presence_sessions')).toEqual({ live: 1, lost: 1 })
     expect(nonZero(presence, 'presence_disconnects_total')).toEqual({ transport_close: 1 })
@@ -72,31 +70,31 @@ describe('a scripted history over real sockets', () => {
     expect(valueOf(presence, 'presence_users_online')).toBe(1)
   })
 
-  it('counts each event that a client hears, and the bytes that they are', async () => {
+  it('counts each event that clients hear, and exactly the bytes that they are', async () => {
     await using wire = await startWire({ rows })
-    const heard: number[] = []
-    const ann = await wire.connect('ann')
-    ann.socket.io.engine.on('packet', ({ type, data }) => {
-      if (type === 'message') heard.push(Buffer.byteLength(String(data)))
+    const bytes = { heard: 0 }
+    const clients = ['ann', 'bob'].map((userId) => {
+      const client = wire.client(userId)
+      client.socket.io.engine.on('packet', ({ type, data }) => {
+        if (type === 'message' && String(data).startsWith('2['))
+          bytes.heard += sizeOfFrame(`4${String(data)}`)
+      })
+      return client
     })
-    const before = nonZero(wire.presence, 'presence_frames_total')
-    const told = ann.told.length
-    const bytes = () =>
-      Object.values(nonZero(wire.presence, 'presence_bytes_out_total')).reduce((sum, each) => sum + each, 0)
-    const bytesBefore = bytes()
-    wire.rows.addToConversation('plan', 'zoe')
-    await ann.fence()
-    const bob = wire.client('bob')
-    await ann.until('bob online 1')
-    bob.socket.disconnect()
-    await ann.until('bob offline 0')
-    await ann.fence()
-    const after = nonZero(wire.presence, 'presence_frames_total')
-    const framesToAnn = ann.told.length - told
-    // Bob's own first picture is the rest.
-    expect(framesToAnn).toBeGreaterThan(1)
-    expect(sumOf(after) - sumOf(before)).toBeGreaterThanOrEqual(framesToAnn)
-    expect(bytes() - bytesBefore).toBeGreaterThanOrEqual(heard.reduce((sum, each) => sum + each, 0) - 200)
+    const [ann, bob] = clients as [WireClient, WireClient]
+    await ann.until('bob 1')
+    await bob.until('ann 1')
+    await bob.ask('typing:start', { convId: 'plan' })
+    await ann.until('bob types in plan')
+    await bob.ask('typing:stop', { convId: 'plan' })
+    await ann.until('bob stops in plan')
+
+    const frames = nonZero(wire.presence, 'presence_frames_total')
+    const heard = new Map<string, number>()
+    for (const { told } of clients) for (const [name] of told) heard.set(name, (heard.get(name) ?? 0) + 1)
+    expect(frames).toEqual(Object.fromEntries(heard))
+    const written = Object.values(nonZero(wire.presence, 'presence_bytes_out_total'))
+    expect(written.reduce((sum, each) => sum + each, 0)).toBe(bytes.heard)
   })
 
   it('counts as false each user whose grace was over and who then came back', async () => {
@@ -104,7 +102,7 @@ describe('a scripted history over real sockets', () => {
     const ann = await wire.connect('ann')
     const bob = await wire.connect('bob')
     await bob.drop()
-    await ann.until('bob offline 0')
+    await ann.until('bob 0')
     expect(valueOf(wire.presence, 'presence_false_offline_total')).toBe(0)
     await wire.connect('bob')
     expect(valueOf(wire.presence, 'presence_false_offline_total')).toBe(1)
@@ -113,12 +111,13 @@ describe('a scripted history over real sockets', () => {
 
   it('counts messages over the limit, and a picture that was continued and one that could not be', async () => {
     await using wire = await startWire({ rows, presence: { eventsPerSecond: 1, eventsBurst: 2 } })
-    const ann = await wire.connect('ann', { auth: { protocol: 2 } })
+    const ann = await connectSecond(wire)
     const state = ann.told.find(([name]) => name === 'presence:state')?.[1] as { at: [string, number] }
-    for (let n = 0; n < 5; n++) await ann.ask('typing:start', { convId: 'plan' })
-    expect(valueOf(wire.presence, 'presence_suppressed_total', { why: 'over_limit' })).toBe(3)
-    await wire.connect('ann', { auth: { protocol: 2, since: state.at, sinceUser: 'ann' } })
-    await wire.connect('ann', { auth: { protocol: 2, since: ['another run', 1], sinceUser: 'ann' } })
+    // Two are handled, two are refused with an answer.
+    for (let n = 0; n < 4; n++) await ann.ask('typing:start', { convId: 'plan' })
+    expect(valueOf(wire.presence, 'presence_suppressed_total', { why: 'over_limit' })).toBe(2)
+    await connectSecond(wire, { since: state.at, sinceUser: 'ann' })
+    await connectSecond(wire, { since: ['another run', 1], sinceUser: 'ann' })
     expect(nonZero(wire.presence, 'presence_resync_total')).toEqual({ new: 1, continued: 1, outdated: 1 })
   })
 
@@ -126,7 +125,7 @@ describe('a scripted history over real sockets', () => {
     await using wire = await startWire({ rows })
     const ann = await wire.connect('ann')
     const bob = await wire.connect('bob')
-    await ann.until('bob online 1')
+    await ann.until('bob 1')
     await bob.ask('typing:start', { convId: 'plan' })
     await ann.until('bob types in plan')
     await ann.fence()
@@ -170,6 +169,17 @@ describe('a scripted history over real sockets', () => {
   })
 })
 
-function sumOf(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((sum, each) => sum + each, 0)
+/** A client of protocol 2 that has had its first picture. */
+async function connectSecond(wire: Wire, auth: Readonly<Record<string, unknown>> = {}): Promise<WireClient> {
+  const client = wire.client('ann', { auth: { protocol: 2, ...auth } })
+  await client.until(({ told }) =>
+    told.some(([name]) => name === 'presence:state' || name === 'presence:diff'),
+  )
+  return client
+}
+
+/** RFC 6455: a frame of the server has 2 bytes before its text, or 4. */
+function sizeOfFrame(text: string): number {
+  const length = Buffer.byteLength(text)
+  return length + (length < 126 ? 2 : 4)
 }
