@@ -1,10 +1,12 @@
-import { Hono } from 'hono'
+import { Hono, type Handler } from 'hono'
 import type { Health } from './health.js'
 
 /** What answers over HTTP, apart from Socket.IO. */
 export interface HttpOptions {
   readonly health: Health
   readonly version: string
+  /** Answers `/metrics`; nothing is there without it. */
+  readonly metrics?: Handler | undefined
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
 }
@@ -22,7 +24,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, routes }: HttpOptions): Hono {
+export function createHttp({ health, version, metrics, routes }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -32,6 +34,7 @@ export function createHttp({ health, version, routes }: HttpOptions): Hono {
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
   addHealth(http, { health, version })
+  if (metrics !== undefined) http.get('/metrics', metrics)
   // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
   // which looks like a server that is not there.
   if (health.state() === 'starting') {

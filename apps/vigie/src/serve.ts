@@ -1,6 +1,5 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { requireDatabase, requireTokenCheck, type Config } from './config.js'
@@ -15,9 +14,10 @@ import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
 import { createHealth } from './health.js'
-import { createHttp } from './http.js'
+import { createHttp, type HttpOptions } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
+import { createMetricsRoute } from './metrics.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -107,7 +107,8 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
   sockets.attach(door.server)
   started.io = sockets
-  door.open(database.isReachable, demo?.routes)
+  const metrics = createMetricsRoute({ presence, access: config.metricsAccess, isKey: () => false })
+  door.open(database.isReachable, { metrics, routes: demo?.routes })
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
       url,
@@ -133,11 +134,13 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
 const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
 
+type Answers = Pick<HttpOptions, 'metrics' | 'routes'>
+
 /** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
 function openDoor() {
   const health = createHealth()
-  const listener = (routes?: Hono) =>
-    getRequestListener(createHttp({ health, version: VERSION, routes }).fetch)
+  const listener = (answers: Answers = {}) =>
+    getRequestListener(createHttp({ health, version: VERSION, ...answers }).fetch)
   let answer = listener()
   const server = createServer((request, response) => void answer(request, response))
   // Once Socket.IO is there, it answers these.
@@ -146,9 +149,9 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, routes: Hono | undefined) {
+    open(isReachable: () => Promise<boolean>, answers: Answers) {
       health.serve(isReachable)
-      answer = listener(routes)
+      answer = listener(answers)
     },
     /**
      * A client that comes from now on is refused, and tries again. The server's end is not awaited here: it comes only

@@ -7,10 +7,21 @@
  * same effects. Its only caller is the shell, which calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
+import { takeCensus, type Census } from './census.js'
+import type { Counts } from './counts.js'
 import { dropCache } from './event-cache.js'
 import type { DueSession, Effect, Input, Place, Presence, PresenceEvent, RoomName } from './inputs.js'
 import { forgetOffline, rereadDisagreement, setMemberships, setRooms } from './memberships.js'
-import { createWorld, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
+import {
+  createWorld,
+  findRoom,
+  modeOf,
+  NOT_DUE,
+  OFFLINE,
+  type Room,
+  type Session,
+  type World,
+} from './model.js'
 import { tellCounted } from './occupancy.js'
 import { take } from './pending.js'
 import { ensurePerson } from './people.js'
@@ -19,7 +30,15 @@ import { connect, disconnect, expire, kick, leave, lose, setTokenEnd, watch } fr
 import type { Settings } from './settings.js'
 import { openSlot, setWindow } from './slots.js'
 import { endTyping, startTyping, stopTyping } from './typing.js'
-import { forEachViewer, isMember, localsOf, onlineIn, ownRoomsOf, roomsOf } from './visibility.js'
+import {
+  forEachViewer,
+  isMember,
+  localsOf,
+  namedRoomsOf,
+  onlineIn,
+  ownRoomsOf,
+  roomsOf,
+} from './visibility.js'
 
 export interface Engine {
   /**
@@ -53,6 +72,17 @@ export interface Engine {
    * on another node. `local`: those of them with a session here, or remembered as offline.
    */
   sizes(): Readonly<Record<'users' | 'local' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
+  /** What there is now, for metrics: counted when it is asked. */
+  census(): Census
+  /** What was done since the engine was made, for metrics. They grow; do not keep a copy to compare, read them. */
+  counts(): Readonly<Counts>
+  /**
+   * The live sessions for which something is pending and which see the user by name: in a group, or in a conversation.
+   * The user's own are left out. For the measurement of latency: call it on the transition's effect.
+   */
+  pendingViewers(userId: UserId, kind: RoomName['kind']): readonly DueSession[]
+  /** The same, of one conversation: those who are to hear that the typist types there. None in count mode. */
+  pendingMembers(conversationId: ConversationId, typistId: UserId): readonly DueSession[]
 }
 
 /**
@@ -116,6 +146,14 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       owed: pendingEntries(world),
       nodes: world.nodes.size,
     }),
+    census: () => takeCensus(world),
+    counts: () => world.counts,
+    pendingViewers: (userId, kind) => pendingViewers(world, userId, kind),
+    pendingMembers(conversationId, typistId) {
+      const room = world.conversations.get(conversationId)
+      if (!room || modeOf(room) === 'count') return []
+      return pendingIn([room]).filter(({ user }) => user.id !== typistId)
+    },
   }
 }
 
@@ -127,6 +165,23 @@ function sessionsIn(world: World, place: Place): readonly SessionId[] {
   const room = findRoom(world, place)
   if (room) forEachViewer(room, ({ id }) => found.push(id))
   return found
+}
+
+function pendingViewers(world: World, userId: UserId, kind: RoomName['kind']): readonly DueSession[] {
+  const subject = world.people.get(userId)
+  if (!subject) return []
+  const rooms = namedRoomsOf(subject).filter(({ name }) => name.kind === kind)
+  return pendingIn(rooms).filter(({ user }) => user !== subject)
+}
+
+function pendingIn(rooms: readonly Room[]): readonly Session[] {
+  const found = new Set<Session>()
+  for (const room of rooms) {
+    forEachViewer(room, (session) => {
+      if (session.dueAt !== NOT_DUE) found.add(session)
+    })
+  }
+  return [...found]
 }
 
 function* places({ people, groups, conversations }: World): Iterable<Place> {
@@ -148,6 +203,7 @@ function advance(world: World, now: number): void {
     const timed = world.deadlines.takeDue(at)
     switch (timed?.is) {
       case 'session':
+        world.reason = 'grace_over'
         expire(world, timed)
         break
       case 'lease':
@@ -160,6 +216,7 @@ function advance(world: World, now: number): void {
         tellCounted(world, timed)
         break
       case 'node':
+        world.reason = 'node_lost'
         expireNode(world, timed)
         break
       case 'cache':
@@ -182,6 +239,7 @@ function perform(world: World, input: Input): void {
     case 'wake':
       return
     case 'connect':
+      world.reason = 'connected'
       performConnect(world, input)
       return
     case 'lost': {
@@ -191,16 +249,19 @@ function perform(world: World, input: Input): void {
     }
     case 'disconnected': {
       const session = world.sessions.get(input.sessionId)
+      world.reason = 'left'
       if (session) disconnect(world, session)
       return
     }
     case 'leave': {
       const session = world.sessions.get(input.sessionId)
+      world.reason = input.scope === 'device' ? 'logged_out' : 'left'
       if (session) leave(world, session, input.scope)
       return
     }
     case 'kick': {
       const person = world.people.get(input.userId)
+      world.reason = 'kicked'
       if (person) kick(world, person, input)
       return
     }
@@ -252,6 +313,7 @@ function perform(world: World, input: Input): void {
       performWatch(world, input)
       return
     case 'contribution':
+      world.reason = 'other_node'
       contribute(world, input)
       return
     case 'window':

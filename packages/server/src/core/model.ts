@@ -19,8 +19,17 @@ import type {
   UserCount,
   UserId,
 } from '@vigie/protocol'
+import { createCounts, type Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
-import type { CloseReason, Effect, Presence, PresenceEvent, RoomName, RosterOrSize } from './inputs.js'
+import type {
+  CloseReason,
+  Effect,
+  Presence,
+  PresenceEvent,
+  PresenceReason,
+  RoomName,
+  RosterOrSize,
+} from './inputs.js'
 import type { Settings } from './settings.js'
 import type { SmallSet } from './small-set.js'
 
@@ -308,6 +317,10 @@ export interface World {
   /** Raised by each change that is noted for sessions: tells which of two came first, also within one input. */
   noted: number
   cache: EventCache
+  /** Why the presence changes that is derived now. */
+  reason: PresenceReason
+  /** For metrics. */
+  readonly counts: Counts
 }
 
 export function emptyCache(): EventCache {
@@ -347,6 +360,8 @@ export function createWorld(settings: Settings, epoch: string): World {
     visit: 0,
     noted: 0,
     cache: emptyCache(),
+    reason: 'connected',
+    counts: createCounts(),
   }
 }
 

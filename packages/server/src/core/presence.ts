@@ -48,7 +48,14 @@ export function settle(world: World, person: Person): void {
     person.presence = after
     person.presenceAt = world.position
     countChanged(person)
-    world.effects.push({ type: 'presence', userId: person.id, before, after })
+    world.effects.push({
+      type: 'presence',
+      userId: person.id,
+      before,
+      after,
+      reason: world.reason,
+      at: world.now,
+    })
     if (before.online !== after.online) settleOnline(world, person)
   }
   // Online by another node alone: their rows are that node's to read.

@@ -38,6 +38,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   loseNamesake(world, user, input)
   const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
   if (older) {
+    if (older.state === 'lost') world.counts.returned++
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
   } else if (user.sessions.length >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
@@ -200,7 +201,10 @@ export function expire(world: World, session: Session): void {
   if (session.state === 'live') {
     closeSession(world, session, 'token_expired')
     markLost(world, session)
-  } else if (!putOff(world, session)) removeSession(world, session)
+  } else if (!putOff(world, session)) {
+    world.counts.expired++
+    removeSession(world, session)
+  }
   settle(world, session.user)
 }
 
