@@ -1,6 +1,15 @@
 export type { Census } from './census.js'
 export type { Counts } from './counts.js'
 export { createEngine, type Engine } from './engine.js'
+export type {
+  ExplainedRoom,
+  ExplainedSession,
+  ExplainedTransition,
+  ExplainedViewer,
+  Explaining,
+  Explanation,
+} from './explain.js'
+export type { TransitionReason } from './transitions.js'
 export { hasMethods, isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog } from './given-options.js'
 export { lineLog } from './line-log.js'
 export { NO_ROOMS } from './memberships.js'

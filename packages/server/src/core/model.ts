@@ -32,6 +32,7 @@ import type {
 } from './inputs.js'
 import type { Settings } from './settings.js'
 import type { SmallSet } from './small-set.js'
+import { createTransitions, type Transitions } from './transitions.js'
 
 export const OFFLINE: Presence = { online: false, count: 0 }
 /** The presence of nearly everybody who is online; kept once. */
@@ -321,6 +322,8 @@ export interface World {
   reason: PresenceReason
   /** For metrics. */
   readonly counts: Counts
+  /** What happened lately, for those who ask why. */
+  readonly transitions: Transitions
 }
 
 export function emptyCache(): EventCache {
@@ -362,6 +365,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     cache: emptyCache(),
     reason: 'connected',
     counts: createCounts(),
+    transitions: createTransitions(settings.transitionsMax),
   }
 }
 
@@ -376,12 +380,12 @@ export function deviceKey(deviceId: DeviceId | undefined, sessionId: SessionId):
 }
 
 /** Whether the server named its device. */
-export function isAnonymous({ device }: Session): boolean {
+export function isAnonymous({ device }: Pick<Session, 'device'>): boolean {
   return device.startsWith('~')
 }
 
 /** The device as its owner sees it. */
-export function deviceIdOf(session: Session): DeviceId {
+export function deviceIdOf(session: Pick<Session, 'device'>): DeviceId {
   return (isAnonymous(session) ? session.device : session.device.slice(1)) as DeviceId
 }
 

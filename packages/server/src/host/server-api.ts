@@ -5,7 +5,17 @@
 import { EventEmitter } from 'node:events'
 import type { ConversationId, DeviceId, GroupId, UserId } from '@vigie/protocol'
 import type { MetricFamily } from './metric-families.js'
-import type { Effect, Engine, Input, Presence, Spell, RoomName, Stale } from '../core/index.js'
+import type {
+  Effect,
+  Engine,
+  Explaining,
+  Explanation,
+  Input,
+  Presence,
+  RoomName,
+  Spell,
+  Stale,
+} from '../core/index.js'
 
 /** What the host hears of presence; see {@link PresenceServer.on}. */
 export interface PresenceListeners {
@@ -45,6 +55,15 @@ export interface PresenceServer {
     readonly conversations?: readonly string[]
   }): void
   /**
+   * Why a user is shown as online or offline: the sessions behind it, and the last transitions with their reasons. With
+   * a viewer also: whether that user sees it, through which room, or what hides it. For operators: it says more than
+   * any client may know. Each call reads all remembered transitions (`transitionsMax`), so do not ask in a loop.
+   * @example
+   * const { sessions, transitions, viewer } = presence.explain('ana', 'ben')
+   * if (viewer && !viewer.sees) console.log(`Ben does not see Ana: ${viewer.hiddenBy}`)
+   */
+  explain(userId: string, viewerId?: string): Explanation
+  /**
    * Sizes of everything that is kept in memory; and `pressure`: how many steps (0 to 4) all windows are widened because
    * presence has more to do than there is time for.
    */
@@ -65,6 +84,8 @@ interface ServerApiOptions {
   readonly invalidate: (stale: Exclude<Stale, 'all'>) => void
   /** The id as the store spells it. @default as it came */
   readonly spell?: Spell
+  /** What only the shell knows when a presence is explained. */
+  readonly explaining: Omit<Explaining, 'viewerId'>
   /** A listener of the host has thrown, or its promise was rejected. */
   readonly onFailure: (event: keyof PresenceListeners, error: unknown) => void
 }
@@ -81,7 +102,7 @@ export interface ServerApi {
 const asItCame: Spell = (_kind, id) => id
 
 export function createServerApi(options: ServerApiOptions): ServerApi {
-  const { engine, accept, invalidate, spell = asItCame, onFailure } = options
+  const { engine, accept, invalidate, spell = asItCame, explaining, onFailure } = options
   const emitter = new EventEmitter()
   const user = (id: string) => spell('user', id as UserId)
   const group = (id: string) => spell('group', id as GroupId)
@@ -111,6 +132,11 @@ export function createServerApi(options: ServerApiOptions): ServerApi {
         emitter.on(event, listener)
         return () => emitter.off(event, listener)
       },
+      explain: (userId, viewerId) =>
+        engine.explain(user(userId), {
+          ...explaining,
+          viewerId: viewerId === undefined ? undefined : user(viewerId),
+        }),
       stopTyping(userId, conversationId) {
         accept({
           type: 'stopTyping',

@@ -110,6 +110,10 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     accept: runtime.accept,
     invalidate: directory.changed,
     spell,
+    explaining: {
+      wallTime: (at) => Math.round(Date.now() - runtime.now() + at),
+      lastHeardAt: (sessionId) => inbound.lastHeardAt(sessionId),
+    },
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },

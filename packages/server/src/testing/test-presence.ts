@@ -103,6 +103,8 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
     engine,
     accept,
     invalidate,
+    // Time begins with the test.
+    explaining: { wallTime: (at) => at },
     onFailure(_event, error) {
       // The promise of an `async` listener fails later; then this is a rejection that nobody handles, which ends a test.
       if (!isBusy) throw error
