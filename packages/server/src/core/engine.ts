@@ -207,7 +207,6 @@ function advance(world: World, now: number): void {
     const timed = world.deadlines.takeDue(at)
     switch (timed?.is) {
       case 'session':
-        world.reason = 'grace_over'
         expire(world, timed)
         break
       case 'lease':
@@ -220,7 +219,6 @@ function advance(world: World, now: number): void {
         tellCounted(world, timed)
         break
       case 'node':
-        world.reason = 'node_lost'
         expireNode(world, timed)
         break
       case 'cache':
@@ -243,7 +241,6 @@ function perform(world: World, input: Input): void {
     case 'wake':
       return
     case 'connect':
-      world.reason = 'connected'
       performConnect(world, input)
       return
     case 'lost': {
@@ -253,19 +250,16 @@ function perform(world: World, input: Input): void {
     }
     case 'disconnected': {
       const session = world.sessions.get(input.sessionId)
-      world.reason = 'left'
       if (session) disconnect(world, session)
       return
     }
     case 'leave': {
       const session = world.sessions.get(input.sessionId)
-      world.reason = input.scope === 'device' ? 'logged_out' : 'left'
       if (session) leave(world, session, input.scope)
       return
     }
     case 'kick': {
       const person = world.people.get(input.userId)
-      world.reason = 'kicked'
       if (person) kick(world, person, input)
       return
     }
@@ -317,7 +311,6 @@ function perform(world: World, input: Input): void {
       performWatch(world, input)
       return
     case 'contribution':
-      world.reason = 'other_node'
       contribute(world, input)
       return
     case 'window':

@@ -6,10 +6,10 @@
  * For operators, never for clients, which may not know most of it. It reads the world and changes nothing.
  */
 import type { Mode, SessionId, UserId } from '@vigie/protocol'
-import type { Presence } from './inputs.js'
+import type { TransitionReason, Presence } from './inputs.js'
 import { deviceIdOf, modeOf, OFFLINE, type Person, type Room, type Session, type World } from './model.js'
 import { isToldOf } from './pending.js'
-import { transitionsOf, type Transition, type TransitionReason } from './transitions.js'
+import { transitionsOf, type Transition } from './transitions.js'
 import { presenceFor, roomsOf, sees, sharedRooms } from './visibility.js'
 
 /** What is asked, and what only the shell knows. */

@@ -9,12 +9,11 @@ export type {
   Explaining,
   Explanation,
 } from './explain.js'
-export type { TransitionReason } from './transitions.js'
 export { hasMethods, isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog } from './given-options.js'
 export { lineLog } from './line-log.js'
 export { NO_ROOMS } from './memberships.js'
 export { nearestName } from './nearest.js'
-export { PRESENCE_REASONS } from './inputs.js'
+export { TRANSITION_REASONS } from './inputs.js'
 export { createHistogram, type Histogram, type HistogramData } from './histogram.js'
 export type {
   CloseReason,
@@ -26,7 +25,7 @@ export type {
   Place,
   Presence,
   PresenceEvent,
-  PresenceReason,
+  TransitionReason,
   RosterOrSize,
   RoomName,
 } from './inputs.js'

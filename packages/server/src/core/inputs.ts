@@ -128,17 +128,34 @@ export interface DueSession {
   readonly outlet: unknown
 }
 
-/** What made others see a difference. A `disconnected` without a grace is `left`. */
-export const PRESENCE_REASONS = [
+/** Why a user's sessions, or what others see of the user, became what they are. */
+export const TRANSITION_REASONS = [
+  /** A session began. */
   'connected',
-  'left',
-  'logged_out',
-  'kicked',
+  /** A session took over a lost one, within its grace. */
+  'returned',
+  /** A session took over one whose connection was still there: the same program connected again. */
+  'replaced',
+  /** A connection ended without a word; its session counts until its grace is over. */
+  'lost',
+  /** The grace of a lost session was over. */
   'grace_over',
+  /** The client said that it goes, or disconnected by itself. */
+  'left',
+  /** The client logged its device out. */
+  'logged_out',
+  /** The host ended the session. */
+  'kicked',
+  /** The token of a session ended; the session counts until its grace is over. */
+  'token_expired',
+  /** The user had `sessionsPerUserMax` sessions: a connection was refused, or a lost session gave way to a new one. */
+  'too_many_sessions',
+  /** Another node said which devices the user has there, and others saw a difference. */
   'other_node',
+  /** The re-attach grace of a node that died was over, and others saw a difference. */
   'node_lost',
 ] as const
-export type PresenceReason = (typeof PRESENCE_REASONS)[number]
+export type TransitionReason = (typeof TRANSITION_REASONS)[number]
 
 export type Effect =
   /**
@@ -155,7 +172,8 @@ export type Effect =
       readonly userId: UserId
       readonly before: Presence
       readonly after: Presence
-      readonly reason: PresenceReason
+      /** Of the last thing that happened to a session of the user. */
+      readonly reason: TransitionReason
       /** When: of a grace that is over, its end, however late the shell has called. */
       readonly at: number
     }

@@ -26,9 +26,9 @@ import type {
   Effect,
   Presence,
   PresenceEvent,
-  PresenceReason,
   RoomName,
   RosterOrSize,
+  TransitionReason,
 } from './inputs.js'
 import type { Settings } from './settings.js'
 import type { SmallSet } from './small-set.js'
@@ -318,8 +318,8 @@ export interface World {
   /** Raised by each change that is noted for sessions: tells which of two came first, also within one input. */
   noted: number
   cache: EventCache
-  /** Why the presence changes that is derived now. */
-  reason: PresenceReason
+  /** Why the presence changes that is derived now: of the last transition that was noted. */
+  reason: TransitionReason
   /** For metrics. */
   readonly counts: Counts
   /** What happened lately, for those who ask why. */

@@ -133,6 +133,7 @@ export function contribute(world: World, input: ContributionInput): void {
 /** Nodes repeat what they say: only what others see is remembered. */
 function settleRemote(world: World, user: Person, reason: 'other_node' | 'node_lost'): void {
   const before = user.presence
+  world.reason = reason
   settle(world, user)
   if (!differs(before, user.presence)) return
   noteTransition(world, user, reason)

@@ -6,7 +6,7 @@
  */
 import type { UserId } from '@vigie/protocol'
 import { putOff } from './grace.js'
-import type { Input } from './inputs.js'
+import type { Input, TransitionReason } from './inputs.js'
 import {
   closeSession,
   deviceIdOf,
@@ -19,7 +19,7 @@ import {
 } from './model.js'
 import { noteQuestion, noteSight, noteSnapshot } from './pending.js'
 import { settle } from './presence.js'
-import { noteTransition, type TransitionReason } from './transitions.js'
+import { noteTransition } from './transitions.js'
 import { endTyping } from './typing.js'
 
 type Connect = Extract<Input, { type: 'connect' }>

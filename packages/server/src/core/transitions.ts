@@ -6,34 +6,7 @@
  * Ids are kept, never sessions: a session would keep its connection in memory.
  */
 import type { SessionId, UserId } from '@vigie/protocol'
-import type { Presence } from './inputs.js'
-
-/** Why a user's sessions, or what others see of the user, became what they are. */
-export type TransitionReason =
-  /** A session began. */
-  | 'connected'
-  /** A session took over a lost one, within its grace. */
-  | 'returned'
-  /** A session took over one whose connection was still there: the same program connected again. */
-  | 'replaced'
-  /** A connection ended without a word; its session counts until its grace is over. */
-  | 'lost'
-  /** The grace of a lost session was over. */
-  | 'grace_over'
-  /** The client said that it goes, or disconnected by itself. */
-  | 'left'
-  /** The client logged its device out. */
-  | 'logged_out'
-  /** The host ended the session. */
-  | 'kicked'
-  /** The token of a session ended; the session counts until its grace is over. */
-  | 'token_expired'
-  /** The user had `sessionsPerUserMax` sessions: a connection was refused, or a lost session gave way to a new one. */
-  | 'too_many_sessions'
-  /** Another node said which devices the user has there, and others saw a difference. */
-  | 'other_node'
-  /** The re-attach grace of a node that died was over, and others saw a difference. */
-  | 'node_lost'
+import type { Presence, TransitionReason } from './inputs.js'
 
 /** Whose it is, with what others see now. */
 interface Subject {
@@ -51,6 +24,8 @@ interface About {
 interface Remembering {
   readonly transitions: Transitions
   readonly now: number
+  /** The last one that was noted. */
+  reason: TransitionReason
 }
 
 /** A transition as it is kept. */
@@ -95,11 +70,13 @@ export function createTransitions(max: number): Transitions {
 
 /** To be followed by {@link settleTransitions}, once it is known what others see from then on. */
 export function noteTransition(
-  { transitions: ring, now }: Remembering,
+  world: Remembering,
   { id, presence }: Subject,
   reason: TransitionReason,
   session?: About,
 ): void {
+  world.reason = reason
+  const { transitions: ring, now } = world
   if (ring.max === 0) return
   const place = ring.next
   ring.at[place] = now
@@ -113,7 +90,10 @@ export function noteTransition(
 }
 
 /** The person's presence was derived anew: it is what others see since the transitions that were just noted. */
-export function settleTransitions({ transitions: ring }: Remembering, { id, presence }: Subject): void {
+export function settleTransitions(
+  { transitions: ring }: Pick<Remembering, 'transitions'>,
+  { id, presence }: Subject,
+): void {
   for (let place = ring.next; ring.unsettled > 0; ring.unsettled--) {
     place = place === 0 ? ring.max - 1 : place - 1
     if (ring.users[place] === id) ring.counts[place] = presence.count
@@ -121,7 +101,10 @@ export function settleTransitions({ transitions: ring }: Remembering, { id, pres
 }
 
 /** Those of a user that are still in the ring, the newest first. Reads all of it: it is asked by operators. */
-export function transitionsOf({ transitions: ring }: Remembering, userId: UserId): Transition[] {
+export function transitionsOf(
+  { transitions: ring }: Pick<Remembering, 'transitions'>,
+  userId: UserId,
+): Transition[] {
   const found: Transition[] = []
   const { length } = ring.users
   for (let back = 1; back <= length; back++) {

@@ -9,7 +9,7 @@ import { CLIENT_EVENTS, ERRORS, type ClientEventName, type PresenceServerEvents 
 import {
   createHistogram,
   FEED_LAG_LIMITS_S,
-  PRESENCE_REASONS,
+  TRANSITION_REASONS,
   READ_LIMITS_S,
   type Census,
   type Counts,
@@ -17,7 +17,7 @@ import {
   type FeedCounts,
   type Histogram,
   type HistogramData,
-  type PresenceReason,
+  type TransitionReason,
 } from '../core/index.js'
 import type { MetricFamily, MetricKind, MetricSample } from './metric-families.js'
 
@@ -101,6 +101,9 @@ const CLOSE_CODES = [
   'left',
 ] as const
 
+/** The session counts until its grace is over: nobody sees a difference. */
+const UNSEEN: ReadonlySet<TransitionReason> = new Set(['lost', 'token_expired'])
+
 type Tally<Name extends string> = Record<Name, number>
 
 function tally<Name extends string>(names: readonly Name[]): Tally<Name> {
@@ -118,7 +121,7 @@ export interface ShellCounts {
   readonly frames: Tally<EventName>
   /** Bytes of writes, by size of the write. */
   readonly bytes: number[]
-  readonly transitions: Tally<PresenceReason | 'start' | 'stop'>
+  readonly transitions: Tally<TransitionReason | 'start' | 'stop'>
   /** See {@link FALSE_OFFLINE_MS}. */
   falseOffline: number
   readonly messages: Readonly<Record<ClientEventName, Tally<(typeof MESSAGE_RESULTS)[number]>>>
@@ -133,7 +136,7 @@ export function createShellCounts(): ShellCounts {
   return {
     frames: tally(Object.keys(EVENT_NAMES) as EventName[]),
     bytes: SIZE_CLASSES.map(() => 0),
-    transitions: tally([...PRESENCE_REASONS, 'start', 'stop'] as const),
+    transitions: tally([...TRANSITION_REASONS, 'start', 'stop'] as const),
     falseOffline: 0,
     messages: Object.fromEntries(
       CLIENT_EVENTS.map((name) => [name, tally(MESSAGE_RESULTS)]),
@@ -283,9 +286,12 @@ const TABLE: readonly Metric[] = [
   counter(
     'presence_transitions_total',
     'Changes that others can see, by what caused them: of a user’s presence or number of devices, and starts and stops of typing.',
-    ({ counts }, { reason }) => counts.transitions[reason as PresenceReason],
+    ({ counts }, { reason }) => counts.transitions[reason as TransitionReason],
     [
-      ...PRESENCE_REASONS.map((reason) => ({ level: 'presence', reason })),
+      ...TRANSITION_REASONS.filter((reason) => !UNSEEN.has(reason)).map((reason) => ({
+        level: 'presence',
+        reason,
+      })),
       { level: 'typing', reason: 'start' },
       { level: 'typing', reason: 'stop' },
     ],

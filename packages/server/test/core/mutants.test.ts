@@ -178,8 +178,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'lease not renewed',
     file: 'typing.ts',
-    from: 'world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)\n  if (session.typing) return',
-    to: 'if (session.typing) return\n  world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)',
+    from: 'world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)\n  if (session.typing) {',
+    to: 'if (!session.typing) world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)\n  if (session.typing) {',
   },
   {
     name: 'typing goes on in a room that its typist has left',
@@ -220,8 +220,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a grace ends while people are held back',
     file: 'sessions.ts',
-    from: "else if (!putOff(world, session)) removeFor(world, session, 'grace_over')",
-    to: "else removeFor(world, session, 'grace_over')\n    void putOff",
+    from: '} else if (!putOff(world, session)) {',
+    to: '} else if (putOff !== undefined) {',
   },
   {
     name: 'the grace of a lost node ends while people are held back',
