@@ -7,6 +7,7 @@ declare module 'parse-prometheus-text-format' {
     readonly count?: string
     readonly sum?: string
   }
+  // eslint-disable-next-line no-restricted-syntax -- the package exports nothing else
   export default function parse(text: string): readonly {
     readonly name: string
     readonly help: string

@@ -16,7 +16,8 @@ async function serveMetrics(access: MetricsAccess) {
   health.serve(async () => true)
   const metrics = createMetricsRoute({ presence, access, isKey: (key) => key === 'right' })
   const http = createHttp({ health, version: '1.2.3', metrics })
-  const server = createServer(getRequestListener(http.fetch)).listen(0, '127.0.0.1')
+  const listener = getRequestListener(http.fetch)
+  const server = createServer((request, response) => void listener(request, response)).listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`
