@@ -180,6 +180,8 @@ async function play(
       census: engine.census(),
       pending: engine.sizes().owed,
       connections: { transports: Array.from(outlets, () => 'websocket'), blocked: 0, refusalsHeld: 0 },
+      ghosts: { sockets: 0, sessions: 0, rosters: 0, published: 0, rooms: 0 },
+      ghostsRepaired: 0,
       admission: { waiting: 0, delayMs: 0 },
       loop: { lagMs: 0, pressureStep: 0 },
       rows: {

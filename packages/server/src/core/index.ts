@@ -1,5 +1,6 @@
 export type { Census } from './census.js'
 export type { Counts } from './counts.js'
+export type { Audit } from './audit.js'
 export { createEngine, type Engine } from './engine.js'
 export type {
   ExplainedRoom,

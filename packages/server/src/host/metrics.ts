@@ -20,6 +20,7 @@ import {
   type TransitionReason,
 } from '../core/index.js'
 import type { MetricFamily, MetricKind, MetricSample } from './metric-families.js'
+import { NO_GHOSTS, type GhostPlace, type Ghosts } from './server-api.js'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -213,6 +214,9 @@ export interface MetricSources {
     readonly blocked: number
     readonly refusalsHeld: number
   }
+  /** What the auditor found lately, and all that it has repaired. */
+  readonly ghosts: Ghosts
+  readonly ghostsRepaired: number
   readonly admission: { readonly waiting: number; readonly delayMs: number }
   readonly loop: { readonly lagMs: number; readonly pressureStep: number }
   readonly rows: {
@@ -374,6 +378,17 @@ const TABLE: readonly Metric[] = [
     'Sessions whose connection has ended, by the reason that Socket.IO names.',
     ({ counts }, { reason }) => counts.disconnects[reason as (typeof DISCONNECTS)[number]],
     each('reason', DISCONNECTS),
+  ),
+  gauge(
+    'presence_ghosts',
+    'What the auditor found to be otherwise than it was shown, in its last round and in this one, by place; always 0, unless something is wrong.',
+    ({ ghosts }, { place }) => ghosts[place as GhostPlace],
+    each('place', Object.keys(NO_GHOSTS)),
+  ),
+  counter(
+    'presence_ghosts_repaired_total',
+    'What the auditor found to be otherwise than it was shown, and put right.',
+    ({ ghostsRepaired }) => ghostsRepaired,
   ),
   gauge(
     'presence_admission_waiting',

@@ -9,6 +9,7 @@ export type {
   Explanation,
   TransitionReason,
 } from '../host/explanation.js'
+export type { GhostPlace, Ghosts } from '../host/server-api.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,

@@ -22,7 +22,7 @@ import {
   readMetrics,
   type MetricSources,
 } from '../host/metrics.js'
-import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import { createServerApi, NO_GHOSTS, type PresenceServer } from '../host/server-api.js'
 
 /** Members by id of the room: `{ plan: ['ana', 'ben'] }`, or the same as pairs. */
 export type TestRooms =
@@ -239,7 +239,6 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   return {
     ...api.methods,
     ready: Promise.resolve(),
-    sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0 }),
     metrics: () =>
       readMetrics({
         ...NO_SOCKETS,
@@ -249,6 +248,9 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
         pending: engine.sizes().owed,
         now,
       }),
+    // There is nothing that a session could differ from.
+    ghosts: () => NO_GHOSTS,
+    sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0, ghostsRepaired: 0 }),
     async close() {
       isClosed = true
       connections.clear()
@@ -297,6 +299,8 @@ const NOTHING_READ = createHistogram([])
 /** Metrics of what this presence does without. */
 const NO_SOCKETS: Omit<MetricSources, 'counts' | 'core' | 'census' | 'pending' | 'now'> = {
   connections: { transports: [], blocked: 0, refusalsHeld: 0 },
+  ghosts: NO_GHOSTS,
+  ghostsRepaired: 0,
   admission: { waiting: 0, delayMs: 0 },
   loop: { lagMs: 0, pressureStep: 0 },
   rows: {

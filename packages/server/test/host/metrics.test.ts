@@ -13,6 +13,7 @@ import {
   METRICS,
   readMetrics,
 } from '../../src/host/metrics.js'
+import { NO_GHOSTS } from '../../src/host/server-api.js'
 
 const NAME = /^presence_[a-z]+(_[a-z]+)*$/u
 
@@ -147,6 +148,8 @@ function sources(counts: ReturnType<typeof createShellCounts>): Parameters<typeo
     },
     pending: 0,
     connections: { transports: [], blocked: 0, refusalsHeld: 0 },
+    ghosts: NO_GHOSTS,
+    ghostsRepaired: 0,
     admission: { waiting: 0, delayMs: 0 },
     loop: { lagMs: 0, pressureStep: 0 },
     rows: {
