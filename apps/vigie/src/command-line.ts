@@ -9,6 +9,7 @@ import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
 import { createLog } from './log.js'
 import { errorMessage, OperatorError } from './operator-error.js'
+import { OPS_PATH } from './ops.js'
 import { startServer, type RunningServer } from './serve.js'
 import { createTokens, parseTtl } from './token.js'
 import { VERSION } from './version.js'
@@ -241,7 +242,12 @@ function welcome({ url, data }: RunningServer, { demo, demoBots }: Config): stri
   return [
     '',
     `  Vigie ${VERSION} is on the lookout at ${url}`,
-    ...(demo ? [`  Open it in two windows and be two people.${bots}`] : []),
+    ...(demo
+      ? [
+          `  Open it in two windows and be two people.${bots}`,
+          `  The operators' page is at ${url}${OPS_PATH}`,
+        ]
+      : []),
     '',
     `  Data   ${data}`,
     `  Health ${url}/readyz`,

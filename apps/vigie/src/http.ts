@@ -7,9 +7,11 @@ export interface HttpOptions {
   readonly version: string
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
+  /** The operators' page. */
+  readonly ops?: Hono | undefined
 }
 
-/** Permits exactly what the pages of the demo are made of: their own files, and the connection back to this server. */
+/** Permits exactly what our pages are made of: their own files, and the connection back to this server. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -22,7 +24,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, routes }: HttpOptions): Hono {
+export function createHttp({ health, version, routes, ops }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -32,6 +34,7 @@ export function createHttp({ health, version, routes }: HttpOptions): Hono {
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
   addHealth(http, { health, version })
+  if (ops !== undefined) http.route('/', ops)
   // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
   // which looks like a server that is not there.
   if (health.state() === 'starting') {

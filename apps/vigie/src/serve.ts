@@ -1,6 +1,5 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { requireDatabase, requireTokenCheck, type Config } from './config.js'
@@ -9,14 +8,15 @@ import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
 import { openJournal } from './demo/journal.js'
 import { carryMessages, createMessages } from './demo/messages.js'
-import { readPageFiles } from './demo/page-files.js'
+import { readDemoPages } from './demo/demo-pages.js'
 import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
 import { createHealth } from './health.js'
-import { createHttp } from './http.js'
+import { createHttp, type HttpOptions } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { opsRoutes } from './ops.js'
 import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
@@ -107,7 +107,7 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
   sockets.attach(door.server)
   started.io = sockets
-  door.open(database.isReachable, demo?.routes)
+  door.open(database.isReachable, { routes: demo?.routes, ops: await opsRoutes(log) })
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
       url,
@@ -133,11 +133,13 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
 const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
 
+type DoorRoutes = Pick<HttpOptions, 'routes' | 'ops'>
+
 /** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
 function openDoor() {
   const health = createHealth()
-  const listener = (routes?: Hono) =>
-    getRequestListener(createHttp({ health, version: VERSION, routes }).fetch)
+  const listener = (routes: DoorRoutes = {}) =>
+    getRequestListener(createHttp({ health, version: VERSION, ...routes }).fetch)
   let answer = listener()
   const server = createServer((request, response) => void answer(request, response))
   // Once Socket.IO is there, it answers these.
@@ -146,7 +148,7 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, routes: Hono | undefined) {
+    open(isReachable: () => Promise<boolean>, routes: DoorRoutes) {
       health.serve(isReachable)
       answer = listener(routes)
     },
@@ -179,7 +181,7 @@ interface DemoInput {
 }
 
 async function openDemo({ config, database, secret, log }: DemoInput) {
-  const pages = await readPageFiles()
+  const pages = await readDemoPages()
   const world = createWorld()
   const tokens = createTokens(secret, config)
   try {
