@@ -5,7 +5,7 @@ import { Glance } from './board/glance.js'
 import { Head } from './board/head.js'
 import { KeyForm } from './board/key-form.js'
 import { Nodes } from './board/nodes.js'
-import { ChartsSection } from './charts/charts-section.js'
+import { Charts } from './charts/all-charts.js'
 import type { Monitor, MonitorState } from './monitor/monitor.js'
 import { ExplanationView } from './people/explanation-view.js'
 import { Search } from './people/search.js'
@@ -94,6 +94,7 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
       />
       <main className="board">
         {keyForm !== false && <div className="card key-card">{keyForm}</div>}
+        <Glance state={shown} />
         <div className="people">
           <div className="card">
             <Search key={`${userId ?? ''}\n${viewerId ?? ''}`} place={place} go={go} />
@@ -107,13 +108,12 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
               say={say}
             />
           )}
-          <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />
         </div>
         <div className="numbers">
-          <Glance state={shown} />
-          <ChartsSection points={shown.history.points} />
+          <Charts points={shown.history.points} />
           {shown.answer !== undefined && <Nodes answer={shown.answer} />}
         </div>
+        <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />
       </main>
       <p className="sr-only" role="status" data-testid="said">
         {state.name === 'lost' ? problemText(state.problem, texts) : said}

@@ -22,7 +22,7 @@ export function Busiest({ isLive, explain }: BusiestProps) {
   const ask = useCallback((signal: AbortSignal) => api.busiest(signal), [api])
   const { answer, problem } = usePolled(ask, isLive ? EVERY_MS : 0)
   return (
-    <section aria-labelledby="busiest-title" className="card">
+    <section aria-labelledby="busiest-title" className="card busiest">
       <h2 id="busiest-title">{texts.busiest}</h2>
       {problem !== undefined && <p className="problem">{problemText(problem, texts)}</p>}
       {answer === undefined && problem === undefined && <p className="soft">{texts.loading}</p>}

@@ -22,7 +22,7 @@ export function Glance({ state }: { readonly state: MonitorState }) {
   const broken = measured.filter(({ isKept }) => !isKept).map(({ chart }) => texts.charts[chart.id])
   const ghosts = measure(GHOSTS, run)
   return (
-    <section aria-labelledby="glance-title">
+    <section aria-labelledby="glance-title" className="at-a-glance">
       <h2 id="glance-title" className="sr-only">
         {texts.glance}
       </h2>

@@ -5,7 +5,18 @@ import type { Source } from '../monitor/measure.js'
 export type Unit = 'count' | 'per_second' | 'seconds' | 'bytes'
 
 export type SeriesId =
-  'connections' | 'users' | 'transitions' | 'frames' | 'p50' | 'p99' | 'lag' | 'resident' | 'heap' | 'rows'
+  | 'connections'
+  | 'users'
+  | 'presence'
+  | 'typing'
+  | 'frames'
+  | 'p50'
+  | 'p99'
+  | 'lag'
+  | 'resident'
+  | 'heap'
+  | 'change'
+  | 'feed'
 
 export type ChartId =
   | 'people'
@@ -26,6 +37,7 @@ export interface Series {
 
 export interface Chart {
   readonly id: ChartId
+  readonly section: 'delays' | 'load'
   readonly unit: Unit
   readonly series: readonly Series[]
   /** What the last series must stay below: what Vigie promises, in the chart's unit. */
@@ -35,10 +47,18 @@ export interface Chart {
 /** In these seconds a change is with whom it concerns. Of a first picture nothing is promised. */
 const PROMISED = { group: 0.05, conversation: 0.1, typing: 0.2 } as const
 
+/** Presence follows the rows within this. */
+const ROWS_LIMIT_S = 1
+
 const value = (family: string, fold: 'sum' | 'highest' = 'sum'): Source => ({ kind: 'value', family, fold })
-const rate = (family: string): Source => ({ kind: 'rate', family })
+const rate = (family: string, labels: Readonly<Record<string, string>> = {}): Source => ({
+  kind: 'rate',
+  family,
+  labels,
+})
 const latency = (id: 'group' | 'conversation' | 'typing' | 'first_picture'): Chart => ({
   id,
+  section: 'delays',
   unit: 'seconds',
   series: [
     { id: 'p50', source: quantileOf(id, 0.5) },
@@ -58,7 +78,21 @@ export const CHARTS: readonly Chart[] = [
   latency('typing'),
   latency('first_picture'),
   {
+    id: 'rows',
+    section: 'delays',
+    unit: 'seconds',
+    series: [
+      {
+        id: 'change',
+        source: { kind: 'quantile', family: 'presence_membership_lag_seconds', quantile: 0.99 },
+      },
+      { id: 'feed', source: value('presence_feed_age_seconds', 'highest') },
+    ],
+    limit: ROWS_LIMIT_S,
+  },
+  {
     id: 'people',
+    section: 'load',
     unit: 'count',
     series: [
       { id: 'users', source: value('presence_users_online') },
@@ -67,27 +101,33 @@ export const CHARTS: readonly Chart[] = [
   },
   {
     id: 'transitions',
+    section: 'load',
     unit: 'per_second',
-    series: [{ id: 'transitions', source: rate('presence_transitions_total') }],
+    series: [
+      { id: 'presence', source: rate('presence_transitions_total', { level: 'presence' }) },
+      { id: 'typing', source: rate('presence_transitions_total', { level: 'typing' }) },
+    ],
   },
-  { id: 'frames', unit: 'per_second', series: [{ id: 'frames', source: rate('presence_frames_total') }] },
+  {
+    id: 'frames',
+    section: 'load',
+    unit: 'per_second',
+    series: [{ id: 'frames', source: rate('presence_frames_total') }],
+  },
   {
     id: 'lag',
+    section: 'load',
     unit: 'seconds',
     series: [{ id: 'lag', source: value('presence_event_loop_lag_seconds', 'highest') }],
   },
   {
     id: 'memory',
+    section: 'load',
     unit: 'bytes',
     series: [
       { id: 'heap', source: value('nodejs_heap_size_used_bytes') },
       { id: 'resident', source: value('process_resident_memory_bytes') },
     ],
-  },
-  {
-    id: 'rows',
-    unit: 'seconds',
-    series: [{ id: 'rows', source: value('presence_membership_lag_seconds', 'highest') }],
   },
 ]
 

@@ -10,6 +10,7 @@ const HEIGHT = 150
 const AXIS_WIDTH = 64
 /** The least time that a chart spans, so that a page just opened does not show a dot in an empty field. */
 const SPAN_MIN_MS = 60_000
+const MINUTE_S = 60
 /** So far above the highest value, or the limit, a chart reaches. */
 const HEADROOM = 1.15
 /** How the lines of a chart differ, also without colours. */
@@ -29,14 +30,14 @@ interface PlotProps {
 
 /** The lines. Colours are read when they are drawn: a scheme may change while the page is open. */
 export function Plot({ chart, points, label, onPoint }: PlotProps) {
-  const { measure, minute } = useLanguage()
+  const { measure, clock } = useLanguage()
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<UPlot>(undefined)
   useEffect(() => {
     const element = place.current
     if (element === null) return undefined
     const made = new UPlot(
-      optionsOf({ chart, measure, minute, onPoint, width: element.clientWidth }),
+      optionsOf({ chart, measure, clock, onPoint, width: element.clientWidth }),
       [[], ...chart.series.map(() => [])],
       element,
     )
@@ -52,10 +53,10 @@ export function Plot({ chart, points, label, onPoint }: PlotProps) {
       made.destroy()
       plot.current = undefined
     }
-  }, [chart, measure, minute, onPoint])
+  }, [chart, measure, clock, onPoint])
   useEffect(() => {
     plot.current?.setData(columnsOf(chart, points))
-  }, [chart, points, measure, minute, onPoint])
+  }, [chart, points, measure, clock, onPoint])
   return <div ref={place} className="plot" role="img" aria-label={label} />
 }
 
@@ -67,12 +68,12 @@ function columnsOf(chart: Chart, points: readonly Point[]): AlignedData {
 interface OptionsInput {
   readonly chart: Chart
   readonly measure: (value: number, unit: Chart['unit']) => string
-  readonly minute: (at: number) => string
+  readonly clock: (at: number, hasSeconds: boolean) => string
   readonly onPoint: (index: number | undefined) => void
   readonly width: number
 }
 
-function optionsOf({ chart, measure, minute, onPoint, width }: OptionsInput): Options {
+function optionsOf({ chart, measure, clock, onPoint, width }: OptionsInput): Options {
   const axis = {
     stroke: colorOf('--soft'),
     grid: { stroke: colorOf('--line'), width: 1 },
@@ -90,7 +91,15 @@ function optionsOf({ chart, measure, minute, onPoint, width }: OptionsInput): Op
       y: { range: (_plot, _min, max) => [0, topOf(chart, max)] },
     },
     axes: [
-      { ...axis, space: 70, values: (_plot, splits) => splits.map((at) => minute(at * 1_000)), size: 26 },
+      {
+        ...axis,
+        space: 70,
+        values: (_plot, splits) => {
+          const [first = 0, second = first] = splits
+          return splits.map((at) => clock(at * 1_000, second - first < MINUTE_S))
+        },
+        size: 26,
+      },
       {
         ...axis,
         space: 36,

@@ -22,7 +22,8 @@ interface ExplanationViewProps {
 
 /** Why one user is shown as online or offline, as it is now; and a way to end their sessions. */
 export function ExplanationView({ userId, viewerId, isLive, close, say }: ExplanationViewProps) {
-  const { texts } = useLanguage()
+  const language = useLanguage()
+  const { texts } = language
   const api = useApi()
   const ask = useCallback(
     (signal: AbortSignal) => api.explain(userId, viewerId, signal),
@@ -38,12 +39,21 @@ export function ExplanationView({ userId, viewerId, isLive, close, say }: Explan
     if (!isDone) return
     say(texts.kicked(userId))
     again()
+    // The button that was pressed goes with its session.
+    title.current?.focus()
   }
   return (
     <section className="card explanation" aria-labelledby="explanation-title" data-testid="explanation">
       <header>
-        <h2 id="explanation-title" ref={title} tabIndex={-1} dir="auto">
-          {userId}
+        <h2
+          id="explanation-title"
+          ref={title}
+          tabIndex={-1}
+          dir="auto"
+          data-testid="verdict"
+          data-online={answer?.presence.online}
+        >
+          {answer === undefined ? userId : verdict(answer, language)}
         </h2>
         <button type="button" className="link" onClick={close}>
           {texts.closeExplanation}
@@ -75,13 +85,9 @@ function Answer({ explanation, answeredAt, isLive, kick }: AnswerProps) {
   const { texts, moment } = language
   const ticking = useNow(isLive ? SECOND_MS : 0)
   const now = isLive ? Math.max(ticking, answeredAt) : answeredAt
-  const { userId, presence, sessions, nodes, transitions, rooms, viewer } = explanation
+  const { userId, sessions, nodes, transitions, rooms, viewer } = explanation
   return (
     <>
-      <p className="verdict" data-testid="verdict" data-online={presence.online}>
-        <span className="dot" data-presence={presence.online ? 'online' : 'offline'} aria-hidden="true" />
-        {verdict(explanation, language)}
-      </p>
       <p className="soft">{texts.asOf(moment(answeredAt, now))}</p>
 
       {viewer !== undefined && (

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react'
+import { useLayoutEffect, useRef, useState } from 'react'
 import { KeyForm } from '../board/key-form.js'
 import { ApiError } from '../server/api.js'
 import { problemText } from '../server/problem.js'
@@ -25,7 +25,7 @@ export function KickDialog({ kick, close }: KickDialogProps) {
   const [problem, setProblem] = useState<unknown>()
   const [isSending, setIsSending] = useState(false)
   const { userId, deviceId } = kick
-  useEffect(() => {
+  useLayoutEffect(() => {
     const shown = dialog.current
     shown?.showModal()
     // Closed before it goes, the browser gives the focus back to the button that opened it.

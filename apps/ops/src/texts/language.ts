@@ -16,8 +16,8 @@ export interface Language {
   readonly texts: Texts
   /** "14:05:03", and the date before it if that was not today. */
   moment(at: number, now: number): string
-  /** "14:05". */
-  minute(at: number): string
+  /** "14:05", or "14:05:03". */
+  clock(at: number, hasSeconds: boolean): string
   /** "3 seconds", "5 minutes", "2 hours". */
   duration(ms: number): string
   /** "12 ms", "84 MB", "3.5 /s". */
@@ -44,7 +44,7 @@ export function chooseLanguage(preferred: readonly string[]): Language {
       const isToday = new Date(at).toDateString() === new Date(now).toDateString()
       return isToday ? clock.format(at) : `${date.format(at)} ${clock.format(at)}`
     },
-    minute: (at) => shortClock.format(at),
+    clock: (at, hasSeconds) => (hasSeconds ? clock : shortClock).format(at),
     duration(ms) {
       const length = Math.max(0, ms)
       if (length < MINUTE_MS) return inUnit('second', Math.round(length / 1_000), long)
@@ -60,7 +60,7 @@ export function chooseLanguage(preferred: readonly string[]): Language {
           return texts.perSecond(numbers.format(value))
         case 'seconds':
           return value >= 1
-            ? inUnit('second', value, { maximumFractionDigits: 1 })
+            ? `${numbers.format(value)} s`
             : inUnit('millisecond', value * 1_000, { maximumSignificantDigits: 2 })
         case 'bytes':
           return inUnit('megabyte', value / 1e6)

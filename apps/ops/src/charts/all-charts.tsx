@@ -8,21 +8,26 @@ import { CHARTS } from './charts.js'
 /** Charts creep on with each answer of the server. Who wants less motion sees them move this often. */
 const CALM_MS = 10_000
 
-export function ChartsSection({ points }: { readonly points: readonly Point[] }) {
+/** All charts, in their two sections. */
+export function Charts({ points }: { readonly points: readonly Point[] }) {
   const { texts } = useLanguage()
   const calm = useCalm(points, useMedia('(prefers-reduced-motion: reduce)') ? CALM_MS : 0)
   // The first numbers are shown at once.
   const shown = calm.length < 2 ? points : calm
-  return (
-    <section aria-labelledby="charts-title">
-      <h2 id="charts-title">{texts.chartsTitle}</h2>
+  const sections = [
+    ['delays', texts.delaysTitle],
+    ['load', texts.loadTitle],
+  ] as const
+  return sections.map(([section, title]) => (
+    <section key={section} aria-labelledby={`${section}-title`}>
+      <h2 id={`${section}-title`}>{title}</h2>
       <div className="charts">
-        {CHARTS.map((chart) => (
+        {CHARTS.filter((chart) => chart.section === section).map((chart) => (
           <ChartCard key={chart.id} chart={chart} points={shown} />
         ))}
       </div>
     </section>
-  )
+  ))
 }
 
 /** `value`, but the same for at least `everyMs`; 0 is `value` itself. */
