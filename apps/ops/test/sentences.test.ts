@@ -145,6 +145,6 @@ describe('the words', () => {
       typeof text === 'string' && french.get(key) === text ? [key] : [],
     )
     // Names, and words that both languages have.
-    expect(same).toEqual(['appName', 'pause', 'version'])
+    expect(same).toEqual(['appName', 'pause', 'series.p50', 'series.p99', 'version'])
   })
 })

@@ -7,7 +7,7 @@ import 'uplot/dist/uPlot.min.css'
 
 const HEIGHT = 150
 /** Room for "1 200 ms" beside the axis. */
-const AXIS_WIDTH = 64
+const AXIS_WIDTH = 58
 /** The least time that a chart spans, so that a page just opened does not show a dot in an empty field. */
 const SPAN_MIN_MS = 60_000
 const MINUTE_S = 60
@@ -83,7 +83,7 @@ function optionsOf({ chart, measure, clock, onPoint, width }: OptionsInput): Opt
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: 'vigie' } },
     scales: {

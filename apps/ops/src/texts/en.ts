@@ -17,16 +17,19 @@ const charts: Readonly<Record<ChartId, string>> = {
   rows: 'Membership rows',
 }
 const chartHelp: Readonly<Record<ChartId, string>> = {
-  group: 'From a change to its last recipient, of a sample. The last 10 seconds.',
-  conversation: 'From a change to its last recipient, of a sample. The last 10 seconds.',
-  typing: 'From a change to its last recipient, of a sample. The last 10 seconds.',
-  first_picture: 'From a connection to its first picture. The last 10 seconds.',
+  group:
+    'From a change to its last recipient. Of a sample in 10 seconds, half are below p50, 99 of 100 below p99.',
+  conversation:
+    'From a change to its last recipient. Of a sample in 10 seconds, half are below p50, 99 of 100 below p99.',
+  typing:
+    'From a change to its last recipient. Of a sample in 10 seconds, half are below p50, 99 of 100 below p99.',
+  first_picture: 'From a connection to all that it is told first.',
   people: 'Users online, and open connections.',
   transitions: 'What others can see, changes a second.',
   frames: 'Events a second.',
   lag: 'The latest within the last 15 to 30 seconds.',
   memory: 'Of the server’s process.',
-  rows: 'From the writing of a row to its being known; and the last look at the feed.',
+  rows: 'From the writing of a row until it is known here; and how old the last look is.',
 }
 const series: Readonly<Record<SeriesId, string>> = {
   connections: 'Connections',
@@ -34,8 +37,8 @@ const series: Readonly<Record<SeriesId, string>> = {
   presence: 'Presence',
   typing: 'Typing',
   frames: 'Events',
-  p50: 'Half (p50)',
-  p99: '99 of 100 (p99)',
+  p50: 'p50',
+  p99: 'p99',
   lag: 'Lag',
   resident: 'Process',
   heap: 'JavaScript heap',

@@ -60,16 +60,19 @@ export const fr: Texts = {
     rows: 'Lignes d’appartenance',
   },
   chartHelp: {
-    group: 'D’un changement à son dernier destinataire, par échantillon. Les 10 dernières secondes.',
-    conversation: 'D’un changement à son dernier destinataire, par échantillon. Les 10 dernières secondes.',
-    typing: 'D’un changement à son dernier destinataire, par échantillon. Les 10 dernières secondes.',
-    first_picture: 'D’une connexion à son premier état. Les 10 dernières secondes.',
+    group:
+      'D’un changement à son dernier destinataire. Sur un échantillon de 10 secondes, la moitié est sous p50, 99 sur 100 sous p99.',
+    conversation:
+      'D’un changement à son dernier destinataire. Sur un échantillon de 10 secondes, la moitié est sous p50, 99 sur 100 sous p99.',
+    typing:
+      'D’un changement à son dernier destinataire. Sur un échantillon de 10 secondes, la moitié est sous p50, 99 sur 100 sous p99.',
+    first_picture: 'D’une connexion à tout ce qui lui est dit d’abord.',
     people: 'Personnes en ligne et connexions ouvertes.',
     transitions: 'Ce que d’autres peuvent voir, changements par seconde.',
     frames: 'Événements par seconde.',
     lag: 'Le plus grand des 15 à 30 dernières secondes.',
     memory: 'Du processus du serveur.',
-    rows: 'De l’écriture d’une ligne à sa prise en compte ; et le dernier regard sur le flux.',
+    rows: 'De l’écriture d’une ligne à sa prise en compte ici ; et l’âge du dernier regard.',
   },
   series: {
     connections: 'Connexions',
@@ -77,8 +80,8 @@ export const fr: Texts = {
     presence: 'Présence',
     typing: 'Saisie',
     frames: 'Événements',
-    p50: 'La moitié (p50)',
-    p99: '99 sur 100 (p99)',
+    p50: 'p50',
+    p99: 'p99',
     lag: 'Retard',
     resident: 'Processus',
     heap: 'Tas JavaScript',
