@@ -8,6 +8,7 @@ export {
   type Log,
   type Memberships,
   type Presence,
+  type RoomPresence,
   type RoomRows,
   type RoomsRead,
   type SettingName,
