@@ -1,4 +1,5 @@
 export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
+export type { MetricFamily, MetricSample } from '../host/metric-families.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,
