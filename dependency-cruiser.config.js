@@ -37,12 +37,13 @@ export default {
     serverLayer('memory', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
     serverLayer('postgres', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
     serverLayer('socketio', ['core', 'rows', 'host'], '`socketio` knows no adapter.'),
+    serverLayer('http', ['core', 'host'], '`http` is the client of the HTTP API: of others it has types.'),
     serverLayer('testing', ['core', 'memory', 'host'], '`testing` is published, and knows no socket.'),
     {
       name: 'server-folder-has-a-layer',
       severity: 'error',
       comment: 'A new folder of the server needs a line here that says what it may import.',
-      from: { path: SERVER, pathNot: `${SERVER}(core|rows|host|memory|postgres|socketio|testing)/` },
+      from: { path: SERVER, pathNot: `${SERVER}(core|rows|host|http|memory|postgres|socketio|testing)/` },
       to: {},
     },
     {

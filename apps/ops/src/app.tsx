@@ -9,6 +9,7 @@ import { Charts } from './charts/all-charts.js'
 import type { Monitor, MonitorState } from './monitor/monitor.js'
 import { ExplanationView } from './people/explanation-view.js'
 import { Search } from './people/search.js'
+import { isOfKey, problemKindOf } from './server/api.js'
 import { problemText } from './server/problem.js'
 import { useApi } from './server/use-api.js'
 import { useLanguage } from './texts/use-language.js'
@@ -27,8 +28,8 @@ export function App({ monitor }: { readonly monitor: Monitor }) {
   }
   const { name, answer, problem } = state
   if (answer !== undefined) {
-    const keyForm = (isAsking || name === 'refused') && (
-      <KeyForm problem={name === 'refused' ? keyProblem() : ''} useKey={useKey} hasFocus={isAsking} />
+    const keyForm = (isAsking || isOfKey(problem)) && (
+      <KeyForm problem={isOfKey(problem) ? keyProblem() : ''} useKey={useKey} hasFocus={isAsking} />
     )
     return (
       <Board monitor={monitor} state={state} keyForm={keyForm} askForKey={() => setIsAsking(!isAsking)} />
@@ -40,7 +41,7 @@ export function App({ monitor }: { readonly monitor: Monitor }) {
         <span className="brand-mark" aria-hidden="true" />
         {texts.title}
       </h1>
-      {name === 'refused' ? (
+      {isOfKey(problem) ? (
         <>
           <h2>{texts.keyTitle}</h2>
           <p className="lead">{texts.keyLead}</p>
@@ -51,7 +52,7 @@ export function App({ monitor }: { readonly monitor: Monitor }) {
           {problem === undefined ? texts.loading : problemText(problem, texts)}
         </p>
       )}
-      {name === 'lost' && (
+      {name !== 'opening' && !isOfKey(problem) && (
         <button type="button" className="button" onClick={monitor.tryNow}>
           {texts.tryNow}
         </button>
@@ -61,8 +62,7 @@ export function App({ monitor }: { readonly monitor: Monitor }) {
 
   /** Nothing is wrong with a key that was not given. */
   function keyProblem(): string {
-    if (problem?.kind === 'not_allowed') return texts.keyMayNotRead
-    return api.hasKey() ? texts.keyWrong : ''
+    return problemKindOf(problem) === 'key_missing' ? '' : problemText(problem, texts)
   }
 }
 

@@ -14,9 +14,9 @@ const language = chooseLanguage(navigator.languages)
 document.documentElement.lang = language.texts.lang
 document.title = language.texts.title
 // The page is at `…/ops/`, and the API beside it.
-const api = createApi('../')
+const api = createApi(new URL('../', location.href.split('#')[0]).href)
 const monitor = createMonitor({
-  api,
+  ask: () => api.client().monitor(),
   sources: SOURCES,
   now: Date.now,
   isHidden: () => document.hidden,

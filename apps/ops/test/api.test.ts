@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createApi, type ApiError } from '../src/server/api.js'
+import { createApi, isOfKey, problemKindOf } from '../src/server/api.js'
+import { problemText } from '../src/server/problem.js'
+import { en } from '../src/texts/en.js'
 
 interface Asked {
   readonly url: string
@@ -16,55 +18,62 @@ function network(respond: () => Response | Promise<Response>) {
   return { api, asked }
 }
 
-const problemOf = (asking: Promise<unknown>) =>
-  asking.then(
-    () => undefined,
-    (error: unknown) => error as ApiError,
-  )
+const problemOf = (respond: () => Response | Promise<Response>) =>
+  network(respond)
+    .api.client()
+    .monitor()
+    .then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+const refusal = (status: number, code: string) => () =>
+  Response.json({ type: '', title: '', status, code, detail: '' }, { status })
 
 describe('the API as the page asks it', () => {
   it('is asked without a key until there is one, and then with it in a header, never in the address', async () => {
     const { api, asked } = network(() => Response.json({ conversations: [] }))
-    await api.busiest()
+    await api.client().conversations({ limit: 20 })
     api.useKey('s3cret')
-    await api.explain('a/b', 'ben?')
-    await api.kick('ana', 'phone')
-    await api.kick('ana')
-    expect(asked.map(({ url }) => url)).toEqual([
-      'https://chat.example.org/presence/v1/conversations?order=online&limit=20',
-      'https://chat.example.org/presence/v1/users/a%2Fb/explanation?viewer=ben%3F',
-      'https://chat.example.org/presence/v1/users/ana/kick',
-      'https://chat.example.org/presence/v1/users/ana/kick',
+    await api.client().explain('a/b', { viewer: 'ben?' })
+    expect(asked.map(({ url, init }) => [url, new Headers(init.headers).get('Authorization')])).toEqual([
+      ['https://chat.example.org/presence/v1/conversations?order=online&limit=20', null],
+      ['https://chat.example.org/presence/v1/users/a%2Fb/explanation?viewer=ben%3F', 'Bearer s3cret'],
     ])
-    expect(asked.map(({ init }) => new Headers(init.headers).get('Authorization'))).toEqual([
-      null,
-      'Bearer s3cret',
-      'Bearer s3cret',
-      'Bearer s3cret',
-    ])
-    expect(asked.slice(2).map(({ init }) => init.body)).toEqual(['{"deviceId":"phone"}', '{}'])
   })
 
-  it('says in one word why there is no answer', async () => {
-    const kinds = await Promise.all(
-      [401, 403, 404, 429, 503, 400, 500, 502].map(
-        async (status) => (await problemOf(network(() => new Response('', { status })).api.monitor()))?.kind,
-      ),
-    )
-    expect(kinds).toEqual([
-      ...(['key_needed', 'not_allowed', 'not_found', 'too_many', 'unavailable'] as const),
-      ...(['server_error', 'server_error', 'server_error'] as const),
+  it('says in one word why there is no answer, by what Vigie or a proxy in front says', async () => {
+    const problems = await Promise.all([
+      ...(
+        [
+          [401, 'key_missing'],
+          [401, 'key_invalid'],
+          [403, 'scope_missing'],
+          [403, 'api_closed'],
+          [429, 'rate_limited'],
+          [503, 'unavailable'],
+          [500, 'internal'],
+        ] as const
+      ).map(([status, code]) => problemOf(refusal(status, code))),
+      problemOf(() => new Response('<html>', { status: 503 })),
+      problemOf(() => new Response('<html>', { status: 502 })),
+      problemOf(() => new Response('<html>', { status: 200 })),
+      problemOf(() => Promise.reject(new TypeError('Failed to fetch'))),
     ])
-    const lost = network(() => Promise.reject(new TypeError('Failed to fetch')))
-    expect(await problemOf(lost.api.monitor())).toMatchObject({ kind: 'no_answer' })
-    const proxy = network(() => new Response('<html>', { status: 200 }))
-    expect(await problemOf(proxy.api.monitor())).toMatchObject({ kind: 'server_error', status: 200 })
-  })
-
-  it('hands on how long the server asks to wait', async () => {
-    const busy = (value: string) =>
-      network(() => new Response('', { status: 429, headers: { 'Retry-After': value } }))
-    expect(await problemOf(busy('7').api.monitor())).toMatchObject({ retryAfterMs: 7_000 })
-    expect(await problemOf(busy('soon').api.monitor())).toMatchObject({ retryAfterMs: 0 })
+    expect(problems.map(problemKindOf)).toEqual([
+      'key_missing',
+      'key_wrong',
+      'not_allowed',
+      'closed',
+      'too_many',
+      'unavailable',
+      'server_error',
+      'unavailable',
+      'server_error',
+      'server_error',
+      'no_answer',
+    ])
+    expect(problems.map(isOfKey)).toEqual([true, true, true, ...Array<boolean>(8).fill(false)])
+    expect(problemText(problems[8], en)).toBe('The server answered with an error. Status 502.')
+    expect(problemText(problems[10], en)).toBe('The server does not answer.')
   })
 })

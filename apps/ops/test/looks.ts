@@ -1,8 +1,9 @@
 import type { Look } from '../src/monitor/measure.js'
-import type { MetricFamily, MetricSample, MonitorAnswer } from '../src/server/wire.js'
+import type { Monitor, MonitoredMetric, MonitoredSample } from '@vigie/server/http'
 
 export const BOOT = 1_800_000_000_000
-export const LIMITS = [0.01, 0.05, 0.1, Infinity]
+/** JSON has no Infinity. */
+export const LIMITS = [0.01, 0.05, 0.1, null]
 
 /** What a server has counted: numbers by name, and observations in seconds by level. */
 export interface Counted {
@@ -11,7 +12,7 @@ export interface Counted {
   readonly group?: readonly number[]
 }
 
-export function families({ connections = 0, frames = 0, group = [] }: Counted): readonly MetricFamily[] {
+export function families({ connections = 0, frames = 0, group = [] }: Counted): readonly MonitoredMetric[] {
   return [
     family('presence_connections', 'gauge', [{ labels: { transport: 'websocket' }, value: connections }]),
     family('presence_frames_total', 'counter', [
@@ -34,18 +35,22 @@ export function look(at: number, counted: Counted, process = 'a'): Look {
   }
 }
 
-export function answer(now: number, counted: Counted): MonitorAnswer {
+export function answer(now: number, counted: Counted): Monitor {
   return { node: 'a', version: '1.0.0', startedAt: BOOT, now, metrics: families(counted) }
 }
 
-function family(name: string, kind: MetricFamily['kind'], samples: readonly MetricSample[]): MetricFamily {
+function family(
+  name: string,
+  kind: MonitoredMetric['kind'],
+  samples: readonly MonitoredSample[],
+): MonitoredMetric {
   return { name, kind, help: '', samples }
 }
 
-function histogram(labels: Readonly<Record<string, string>>, observed: readonly number[]): MetricSample {
+function histogram(labels: Readonly<Record<string, string>>, observed: readonly number[]): MonitoredSample {
   return {
     labels,
-    buckets: LIMITS.map((le) => [le, observed.filter((value) => value <= le).length] as const),
+    buckets: LIMITS.map((le) => [le, observed.filter((value) => le === null || value <= le).length] as const),
     sum: observed.reduce((total, value) => total + value, 0),
     count: observed.length,
   }

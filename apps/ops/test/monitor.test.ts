@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createMonitor, POLL_MS, RETRY_MAX_MS, type Monitor } from '../src/monitor/monitor.js'
 import type { Source } from '../src/monitor/measure.js'
-import { ApiError } from '../src/server/api.js'
-import type { MonitorAnswer } from '../src/server/wire.js'
+import { ApiError, type Monitor as MonitorAnswer } from '@vigie/server/http'
+import { problemKindOf } from '../src/server/api.js'
 import { answer, BOOT } from './looks.js'
 
 const SOURCES: readonly Source[] = [{ kind: 'value', family: 'presence_connections', fold: 'sum' }]
@@ -16,11 +16,9 @@ function harness() {
     says: async (): Promise<MonitorAnswer> => answer(Date.now(), { connections: 1 }),
   }
   const monitor: Monitor = createMonitor({
-    api: {
-      monitor() {
-        asked.push(Date.now() - BOOT)
-        return server.says()
-      },
+    ask() {
+      asked.push(Date.now() - BOOT)
+      return server.says()
     },
     sources: SOURCES,
     now: Date.now,
@@ -79,12 +77,12 @@ describe('the monitor', () => {
     page.monitor.start()
     await vi.advanceTimersByTimeAsync(0)
     const { says } = page.server
-    page.server.says = () => Promise.reject(new ApiError('no_answer'))
+    page.server.says = () => Promise.reject(new ApiError('', { status: 0, code: 'unreachable' }))
     await vi.advanceTimersByTimeAsync(20_000)
     expect(page.asked).toEqual([0, 1_000, 2_000, 4_000, 8_000, 13_000, 18_000])
     expect(RETRY_MAX_MS).toBe(5_000)
     const { name, problem, answer: last, history } = page.monitor.state()
-    expect([name, problem?.kind, last?.node]).toEqual(['lost', 'no_answer', 'a'])
+    expect([name, problemKindOf(problem), last?.node]).toEqual(['lost', 'no_answer', 'a'])
     expect(history.points.map(({ values }) => values)).toEqual([[1], [null]])
 
     page.server.says = says
@@ -96,24 +94,25 @@ describe('the monitor', () => {
   })
 
   it('waits as long as the server asks it to', async () => {
-    page.server.says = () => Promise.reject(new ApiError('too_many', { status: 429, retryAfterMs: 9_000 }))
+    page.server.says = () =>
+      Promise.reject(new ApiError('', { status: 429, code: 'rate_limited', retryAfterSeconds: 9 }))
     page.monitor.start()
     await vi.advanceTimersByTimeAsync(17_000)
     expect(page.asked).toEqual([0, 9_000])
   })
 
-  it.for(['key_needed', 'not_allowed'] as const)(
+  it.for(['key_missing', 'key_invalid', 'scope_missing', 'api_closed'])(
     'does not ask again with a key that was refused (%s), until it is given another',
-    async (kind) => {
+    async (code) => {
       const { says } = page.server
-      page.server.says = () => Promise.reject(new ApiError(kind))
+      page.server.says = () => Promise.reject(new ApiError('', { status: 401, code }))
       page.monitor.start()
       await vi.advanceTimersByTimeAsync(60_000)
       page.hide(true)
       page.hide(false)
       await vi.advanceTimersByTimeAsync(60_000)
       expect(page.asked).toEqual([0])
-      expect(page.monitor.state()).toMatchObject({ name: 'refused', problem: { kind } })
+      expect(page.monitor.state()).toMatchObject({ name: 'refused', problem: { code } })
       page.server.says = says
       page.monitor.tryNow()
       await vi.advanceTimersByTimeAsync(0)

@@ -1,4 +1,6 @@
-import type { TransitionReason } from '../src/server/wire.js'
+import type { Explanation } from '@vigie/server/http'
+
+type TransitionReason = Explanation['transitions'][number]['reason']
 
 /** Each once: a reason that is new does not compile here until it is named. */
 const ALL: Readonly<Record<TransitionReason, true>> = {

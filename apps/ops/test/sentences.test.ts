@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { sessionSentences, transitionSentence, verdict, viewerSentences } from '../src/people/sentences.js'
-import type { ExplainedSession, ExplainedViewer, Explanation } from '../src/server/wire.js'
+import type { Explanation } from '@vigie/server/http'
 import { en } from '../src/texts/en.js'
 import { fr } from '../src/texts/fr.js'
 import { chooseLanguage } from '../src/texts/language.js'
 import { REASONS } from './reasons.js'
+
+type ExplainedSession = Explanation['sessions'][number]
+type ExplainedViewer = NonNullable<Explanation['viewer']>
 
 const english = chooseLanguage(['en-GB'])
 const french = chooseLanguage(['fr'])

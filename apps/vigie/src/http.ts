@@ -1,10 +1,13 @@
 import { Hono } from 'hono'
+import { startingResponse } from './api/problems.js'
 import type { Health } from './health.js'
 
 /** What answers over HTTP, apart from Socket.IO. */
 export interface HttpOptions {
   readonly health: Health
   readonly version: string
+  /** What is below `/v1`, once the server serves. */
+  readonly api?: Hono | undefined
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
   /** The operators' page. */
@@ -24,7 +27,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, routes, ops }: HttpOptions): Hono {
+export function createHttp({ health, version, api, routes, ops }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -34,10 +37,12 @@ export function createHttp({ health, version, routes, ops }: HttpOptions): Hono 
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
   addHealth(http, { health, version })
+  if (api) http.route('/', api)
   if (ops !== undefined) http.route('/', ops)
   // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
   // which looks like a server that is not there.
   if (health.state() === 'starting') {
+    for (const path of ['/v1', '/v1/*']) http.all(path, startingResponse)
     http.all('*', (context) => {
       context.header('Retry-After', '1')
       return context.json({ error: { code: 'unavailable', message: 'Vigie is starting; try again.' } }, 503)

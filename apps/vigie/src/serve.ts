@@ -1,7 +1,12 @@
 import { createServer, type Server as HttpServer } from 'node:http'
+import { hostname } from 'node:os'
 import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
+import { createApi } from './api/api.js'
+import { API_KEY_MIN_LENGTH, type ApiKey } from './api/keys.js'
+import { gaugesOf } from './api/monitor.js'
 import { requireDatabase, requireTokenCheck, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
@@ -17,7 +22,7 @@ import { createHealth } from './health.js'
 import { createHttp, type HttpOptions } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { opsRoutes } from './ops.js'
-import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
+import { readApiKeys, readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -61,6 +66,8 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
   const config = await withDatabaseUrl(given)
   const secrets = await readSecrets(config)
   warnOfWeakSecrets(secrets, log)
+  const keys = await readApiKeys(config)
+  warnOfWeakKeys(keys, log)
 
   const started: { database?: Database; io?: Server } = {}
   ending.add('database', () => started.database?.close())
@@ -107,7 +114,11 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
   sockets.attach(door.server)
   started.io = sockets
-  door.open(database.isReachable, { routes: demo?.routes, ops: await opsRoutes(log) })
+  door.open(database.isReachable, {
+    api: openApi(config, { presence, keys, log }),
+    routes: demo?.routes,
+    ops: await opsRoutes(log),
+  })
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
       url,
@@ -133,12 +144,31 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
 const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
 
-type DoorRoutes = Pick<HttpOptions, 'routes' | 'ops'>
+type Routes = Pick<HttpOptions, 'api' | 'routes' | 'ops'>
+
+interface ApiInput {
+  readonly presence: PresenceServer
+  readonly keys: readonly ApiKey[]
+  readonly log: Log
+}
+
+function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
+  return createApi({
+    presence,
+    metrics: () => gaugesOf(presence.sizes()),
+    keys,
+    isOpenToRead: config.demo,
+    rate: { perSecond: config.apiRatePerSecond, burst: config.apiBurst },
+    node: hostname(),
+    version: VERSION,
+    log,
+  })
+}
 
 /** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
 function openDoor() {
   const health = createHealth()
-  const listener = (routes: DoorRoutes = {}) =>
+  const listener = (routes?: Routes) =>
     getRequestListener(createHttp({ health, version: VERSION, ...routes }).fetch)
   let answer = listener()
   const server = createServer((request, response) => void answer(request, response))
@@ -148,7 +178,7 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, routes: DoorRoutes) {
+    open(isReachable: () => Promise<boolean>, routes: Routes) {
       health.serve(isReachable)
       answer = listener(routes)
     },
@@ -221,6 +251,15 @@ function warnOfWeakSecrets(secrets: readonly Secret[], log: Log): void {
     if (Buffer.byteLength(value) >= SECRET_MIN_BYTES) continue
     log.warn(`${source} is shorter than ${SECRET_MIN_BYTES} bytes: it can be guessed from one token`)
   }
+}
+
+function warnOfWeakKeys(keys: readonly ApiKey[], log: Log): void {
+  const weak = keys.filter(({ key }) => key.length < API_KEY_MIN_LENGTH).length
+  if (weak === 0) return
+  log.warn(
+    `Keys of the HTTP API are shorter than ${API_KEY_MIN_LENGTH} characters and can be guessed; make them with: openssl rand -hex 32`,
+    { weak, of: keys.length },
+  )
 }
 
 const LISTEN_REASONS: ReadonlyMap<string, string> = new Map([

@@ -1,11 +1,12 @@
+import type { BusyConversation } from '@vigie/server/http'
 import { useCallback, useId, useState } from 'react'
 import { problemText } from '../server/problem.js'
 import { useApi } from '../server/use-api.js'
 import { usePolled } from '../server/use-polled.js'
-import type { Conversation } from '../server/wire.js'
 import { useLanguage } from '../texts/use-language.js'
 
 const EVERY_MS = 5_000
+const SHOWN_ROOMS = 20
 /** More names than one reads. */
 const SHOWN_MAX = 60
 
@@ -19,7 +20,7 @@ interface BusiestProps {
 export function Busiest({ isLive, explain }: BusiestProps) {
   const { texts } = useLanguage()
   const api = useApi()
-  const ask = useCallback((signal: AbortSignal) => api.busiest(signal), [api])
+  const ask = useCallback(() => api.client().conversations({ limit: SHOWN_ROOMS }), [api])
   const { answer, problem } = usePolled(ask, isLive ? EVERY_MS : 0)
   return (
     <section aria-labelledby="busiest-title" className="card busiest">
@@ -37,15 +38,14 @@ export function Busiest({ isLive, explain }: BusiestProps) {
 }
 
 interface RowProps extends BusiestProps {
-  readonly conversation: Conversation
+  readonly conversation: BusyConversation
 }
 
 function Row({ conversation, isLive, explain }: RowProps) {
   const { texts, number } = useLanguage()
   const listId = useId()
   const [isOpen, setIsOpen] = useState(false)
-  const { id, members, online, typing = 0 } = conversation
-  const typists = typeof typing === 'number' ? typing : typing.length
+  const { id, members, online, typing } = conversation
   return (
     <li data-testid="conversation" data-id={id}>
       <button
@@ -60,7 +60,7 @@ function Row({ conversation, isLive, explain }: RowProps) {
         </span>
         <span className="soft">
           {texts.onlineOf(number(online), number(members))}
-          {typists > 0 && ` · ${texts.typingCount(typists)}`}
+          {typing > 0 && ` · ${texts.typingCount(typing)}`}
         </span>
         <span className="share" aria-hidden="true">
           <span style={{ width: `${(100 * online) / Math.max(1, members)}%` }} />
@@ -74,7 +74,7 @@ function Row({ conversation, isLive, explain }: RowProps) {
 function Online({ id, isLive, explain }: BusiestProps & { readonly id: string }) {
   const { texts } = useLanguage()
   const api = useApi()
-  const ask = useCallback((signal: AbortSignal) => api.conversation(id, signal), [api, id])
+  const ask = useCallback(() => api.client().conversation(id), [api, id])
   const { answer, problem } = usePolled(ask, isLive ? EVERY_MS : 0)
   if (answer === undefined) {
     return <p className="soft">{problem === undefined ? texts.loading : problemText(problem, texts)}</p>

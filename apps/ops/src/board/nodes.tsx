@@ -1,8 +1,8 @@
-import type { MonitorAnswer } from '../server/wire.js'
+import type { Monitor } from '@vigie/server/http'
 import { useLanguage } from '../texts/use-language.js'
 
 /** The servers: one now. */
-export function Nodes({ answer }: { readonly answer: MonitorAnswer }) {
+export function Nodes({ answer }: { readonly answer: Monitor }) {
   const { texts, duration, moment } = useLanguage()
   const { node, version, startedAt, now } = answer
   // The server's clock tells how long it runs; this device's may be wrong.

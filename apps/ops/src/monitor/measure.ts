@@ -2,7 +2,7 @@
  * Numbers out of what the server counts: rates and quantiles are differences of two looks, because a counter starts with
  * its process and an operator asks about now. Pure: time comes with the looks.
  */
-import type { MetricFamily, MetricSample } from '../server/wire.js'
+import type { MonitoredMetric, MonitoredSample } from '@vigie/server/http'
 
 /** What the server said at one moment. */
 export interface Look {
@@ -12,7 +12,7 @@ export interface Look {
   readonly serverAt: number
   /** Which process said it: its counters are its own. */
   readonly process: string
-  readonly families: ReadonlyMap<string, MetricFamily>
+  readonly families: ReadonlyMap<string, MonitoredMetric>
 }
 
 /** How a number of a chart is made. `labels` chooses samples; several that fit are folded into one number. */
@@ -112,9 +112,9 @@ function bucketsOf(source: Source, look: Look): Buckets {
   const merged = new Map<number, number>()
   for (const sample of samplesOf(source, look)) {
     if (!('buckets' in sample)) continue
-    // JSON has no Infinity: the last limit comes as null, or as text.
     for (const [limit, count] of sample.buckets) {
-      const key = typeof limit === 'number' ? limit : Infinity
+      // JSON has no Infinity.
+      const key = limit ?? Infinity
       merged.set(key, (merged.get(key) ?? 0) + count)
     }
   }
@@ -125,7 +125,7 @@ function plainValues(source: Source, look: Look): number[] {
   return samplesOf(source, look).flatMap((sample) => ('value' in sample ? [sample.value] : []))
 }
 
-function samplesOf({ family, labels = {} }: Source, look: Look): readonly MetricSample[] {
+function samplesOf({ family, labels = {} }: Source, look: Look): readonly MonitoredSample[] {
   const samples = look.families.get(family)?.samples ?? []
   const wanted = Object.entries(labels)
   return samples.filter((sample) => wanted.every(([name, value]) => sample.labels[name] === value))

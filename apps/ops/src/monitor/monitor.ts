@@ -1,6 +1,6 @@
 /** Asks the server each second how it is, while somebody looks. */
-import { ApiError } from '../server/api.js'
-import type { Api, MonitorAnswer } from '../server/wire.js'
+import { ApiError, type Monitor as MonitorAnswer } from '@vigie/server/http'
+import { isOfKey, problemKindOf } from '../server/api.js'
 import { EMPTY_HISTORY, withGap, withLook, type History } from './history.js'
 import type { Source } from './measure.js'
 
@@ -15,7 +15,7 @@ export interface MonitorState {
    */
   readonly name: 'opening' | 'live' | 'lost' | 'refused'
   /** Why, when it is lost or refused. */
-  readonly problem: ApiError | undefined
+  readonly problem: unknown
   /** The last answer, and when it came. */
   readonly answer: MonitorAnswer | undefined
   readonly answeredAt: number | undefined
@@ -33,14 +33,14 @@ export interface Monitor {
 
 /** What {@link createMonitor} needs of the page. */
 export interface MonitorParts {
-  readonly api: Pick<Api, 'monitor'>
+  readonly ask: () => Promise<MonitorAnswer>
   readonly sources: readonly Source[]
   readonly now: () => number
   readonly isHidden: () => boolean
   readonly onVisibility: (listener: () => void) => () => void
 }
 
-export function createMonitor({ api, sources, now, isHidden, onVisibility }: MonitorParts): Monitor {
+export function createMonitor({ ask, sources, now, isHidden, onVisibility }: MonitorParts): Monitor {
   const listeners = new Set<() => void>()
   let state: MonitorState = {
     name: 'opening',
@@ -50,7 +50,7 @@ export function createMonitor({ api, sources, now, isHidden, onVisibility }: Mon
     history: EMPTY_HISTORY,
   }
   let timer: ReturnType<typeof setTimeout> | undefined
-  let asking: AbortController | undefined
+  let asking: symbol | undefined
   let failures = 0
   let forget = () => {}
 
@@ -61,29 +61,28 @@ export function createMonitor({ api, sources, now, isHidden, onVisibility }: Mon
 
   async function poll(): Promise<void> {
     clearTimeout(timer)
-    asking?.abort()
-    const mine = new AbortController()
+    const mine = Symbol('question')
     asking = mine
     const startedAt = now()
     try {
-      const answer = await api.monitor(mine.signal)
-      if (mine.signal.aborted) return
+      const answer = await ask()
+      if (asking !== mine) return
       failures = 0
       become({ name: 'live', problem: undefined, answer, answeredAt: now(), history: grown(answer) })
       wait(Math.max(0, POLL_MS - (now() - startedAt)))
     } catch (error) {
-      if (mine.signal.aborted) return
+      if (asking !== mine) return
       failures += 1
-      const problem = error instanceof ApiError ? error : new ApiError('server_error', { cause: error })
-      const isRefused = problem.kind === 'key_needed' || problem.kind === 'not_allowed'
+      // Without keys the server answers nobody, until it is started again with some.
+      const isRefused = isOfKey(error) || problemKindOf(error) === 'closed'
       become({
         ...state,
         name: isRefused ? 'refused' : 'lost',
-        problem,
+        problem: error,
         history: withGap(state.history, sources),
       })
       // To ask again with the same key would be refused again, and count as an attempt to guess one.
-      if (!isRefused) wait(Math.max(problem.retryAfterMs, retryMs(failures)))
+      if (!isRefused) wait(Math.max(retryAfterMs(error), retryMs(failures)))
     } finally {
       if (asking === mine) asking = undefined
     }
@@ -121,7 +120,7 @@ export function createMonitor({ api, sources, now, isHidden, onVisibility }: Mon
     close() {
       forget()
       clearTimeout(timer)
-      asking?.abort()
+      asking = undefined
       listeners.clear()
     },
   }
@@ -129,4 +128,9 @@ export function createMonitor({ api, sources, now, isHidden, onVisibility }: Mon
 
 function retryMs(failures: number): number {
   return Math.min(RETRY_MAX_MS, POLL_MS * 2 ** (failures - 1))
+}
+
+/** What the server asks to wait; 0 where it does not say. */
+function retryAfterMs(problem: unknown): number {
+  return problem instanceof ApiError ? (problem.retryAfterSeconds ?? 0) * 1_000 : 0
 }

@@ -1,9 +1,9 @@
+import type { Explanation } from '@vigie/server/http'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { useNow } from '@vigie/web/look/use-now.js'
 import { problemText } from '../server/problem.js'
 import { useApi } from '../server/use-api.js'
 import { usePolled } from '../server/use-polled.js'
-import type { ExplainedRoom, ExplainedSession, Explanation } from '../server/wire.js'
 import { useLanguage } from '../texts/use-language.js'
 import { KickDialog, type Kick } from './kick-dialog.js'
 import { roomName, sessionSentences, transitionSentence, verdict, viewerSentences } from './sentences.js'
@@ -25,10 +25,7 @@ export function ExplanationView({ userId, viewerId, isLive, close, say }: Explan
   const language = useLanguage()
   const { texts } = language
   const api = useApi()
-  const ask = useCallback(
-    (signal: AbortSignal) => api.explain(userId, viewerId, signal),
-    [api, userId, viewerId],
-  )
+  const ask = useCallback(() => api.client().explain(userId, { viewer: viewerId }), [api, userId, viewerId])
   const { answer, answeredAt, problem, again } = usePolled(ask, isLive ? EVERY_MS : 0)
   const [kick, setKick] = useState<Kick>()
   const title = useRef<HTMLHeadingElement>(null)
@@ -154,7 +151,7 @@ function Answer({ explanation, answeredAt, isLive, kick }: AnswerProps) {
 }
 
 interface SessionProps {
-  readonly session: ExplainedSession
+  readonly session: Explanation['sessions'][number]
   readonly now: number
   readonly userId: string
   readonly kick: (kick: Kick) => void
@@ -184,7 +181,7 @@ function Session({ session, now, userId, kick }: SessionProps) {
   )
 }
 
-function Rooms({ rooms }: { readonly rooms: readonly ExplainedRoom[] }) {
+function Rooms({ rooms }: { readonly rooms: Explanation['rooms'] }) {
   const { texts } = useLanguage()
   if (rooms.length === 0) return <p className="soft">{texts.roomsNone}</p>
   return (

@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from 'react'
 import { KeyForm } from '../board/key-form.js'
-import { ApiError } from '../server/api.js'
+import { isOfKey, problemKindOf } from '../server/api.js'
 import { problemText } from '../server/problem.js'
 import { useApi } from '../server/use-api.js'
 import { useLanguage } from '../texts/use-language.js'
@@ -35,15 +35,14 @@ export function KickDialog({ kick, close }: KickDialogProps) {
     setIsSending(true)
     setProblem(undefined)
     try {
-      await api.kick(userId, deviceId)
+      await api.client().kick(userId, deviceId === undefined ? {} : { deviceId })
       close(true)
     } catch (error) {
       setProblem(error)
       setIsSending(false)
     }
   }
-  const needsKey =
-    problem instanceof ApiError && (problem.kind === 'key_needed' || problem.kind === 'not_allowed')
+  const needsKey = problem !== undefined && isOfKey(problem)
   return (
     <dialog
       ref={dialog}
@@ -65,7 +64,7 @@ export function KickDialog({ kick, close }: KickDialogProps) {
       )}
       {needsKey && (
         <KeyForm
-          problem={problem.kind === 'key_needed' && api.hasKey() ? texts.keyWrong : texts.keyMayNotAct}
+          problem={problemKindOf(problem) === 'key_wrong' ? texts.problems.key_wrong : texts.keyMayNotAct}
           hasFocus
           useKey={(key) => {
             api.useKey(key)

@@ -1,13 +1,12 @@
 /** An explanation in plain sentences. Pure: what time it is comes as an argument. */
+import type { Explanation } from '@vigie/server/http'
 import type { Texts } from '../texts/en.js'
 import type { Language } from '../texts/language.js'
-import type {
-  ExplainedRoom,
-  ExplainedSession,
-  ExplainedTransition,
-  ExplainedViewer,
-  Explanation,
-} from '../server/wire.js'
+
+type ExplainedSession = Explanation['sessions'][number]
+type ExplainedTransition = Explanation['transitions'][number]
+type ExplainedRoom = Explanation['rooms'][number]
+type ExplainedViewer = NonNullable<Explanation['viewer']>
 
 /** Whether the user is online, and on how many devices. */
 export function verdict({ userId, presence }: Explanation, { texts }: Language): string {

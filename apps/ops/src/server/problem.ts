@@ -1,12 +1,12 @@
+import { ApiError } from '@vigie/server/http'
 import type { Texts } from '../texts/en.js'
-import { ApiError } from './api.js'
+import { problemKindOf } from './api.js'
 
-/** What went wrong, for people. A status that says no more than its sentence is left out. */
+/** What went wrong, for people. The status is named where the sentence says too little. */
 export function problemText(problem: unknown, texts: Texts): string {
-  if (!(problem instanceof ApiError)) return texts.problems.server_error
-  const sentence = texts.problems[problem.kind]
-  const { kind, status } = problem
-  return kind === 'server_error' && status !== undefined
-    ? `${sentence} ${texts.status(String(status))}`
+  const kind = problemKindOf(problem)
+  const sentence = texts.problems[kind]
+  return kind === 'server_error' && problem instanceof ApiError
+    ? `${sentence} ${texts.status(String(problem.status))}`
     : sentence
 }

@@ -1,5 +1,5 @@
 import { createContext, use } from 'react'
-import type { Api } from './wire.js'
+import type { Api } from './api.js'
 
 export const ApiContext = createContext<Api | undefined>(undefined)
 

@@ -15,10 +15,7 @@ export interface Polled<Answer> {
  * Asks when `ask` is another function, and each `everyMs` after an answer while the page is seen; 0 asks once. An answer to
  * an `ask` before is dropped.
  */
-export function usePolled<Answer>(
-  ask: (signal: AbortSignal) => Promise<Answer>,
-  everyMs: number,
-): Polled<Answer> {
+export function usePolled<Answer>(ask: () => Promise<Answer>, everyMs: number): Polled<Answer> {
   const [told, setTold] = useState<{
     ask: typeof ask
     answer: Answer | undefined
@@ -27,17 +24,16 @@ export function usePolled<Answer>(
   }>()
   const [turn, again] = useReducer((turns: number) => turns + 1, 0)
   useEffect(() => {
-    const controller = new AbortController()
-    const { signal } = controller
+    let isOver = false
     let timer: ReturnType<typeof setTimeout> | undefined
     const poll = async () => {
       clearTimeout(timer)
       try {
-        const answer = await ask(signal)
-        if (signal.aborted) return
+        const answer = await ask()
+        if (isOver) return
         setTold({ ask, answer, answeredAt: Date.now(), problem: undefined })
       } catch (problem) {
-        if (signal.aborted) return
+        if (isOver) return
         setTold((before) =>
           before?.ask === ask
             ? { ...before, problem }
@@ -53,7 +49,7 @@ export function usePolled<Answer>(
     void poll()
     document.addEventListener('visibilitychange', onVisibility)
     return () => {
-      controller.abort()
+      isOver = true
       clearTimeout(timer)
       document.removeEventListener('visibilitychange', onVisibility)
     }

@@ -1,7 +1,7 @@
 import { phrases } from '@vigie/web/texts/phrases.js'
+import type { Explanation } from '@vigie/server/http'
 import type { ChartId, SeriesId } from '../charts/charts.js'
 import type { ProblemKind } from '../server/api.js'
-import type { TransitionReason } from '../server/wire.js'
 
 const devices = (count: number) => phrases('en', count, { one: '# device', other: '# devices' })
 const charts: Readonly<Record<ChartId, string>> = {
@@ -47,14 +47,16 @@ const series: Readonly<Record<SeriesId, string>> = {
 }
 const problems: Readonly<Record<ProblemKind, string>> = {
   no_answer: 'The server does not answer.',
-  key_needed: 'The server asks for a key.',
-  not_allowed: 'This key may not do that.',
-  not_found: 'The server does not know this.',
+  key_missing: 'The server asks for a key.',
+  key_wrong: 'The server does not accept this key.',
+  not_allowed: 'The server knows this key, but it may not do that.',
+  closed: 'The server’s API is closed: it was started without a key. Start it with VIGIE_API_KEY.',
+  not_understood: 'The server does not take this for an id.',
   too_many: 'The server was asked too often. It is asked again in a moment.',
   unavailable: 'The server is starting or ending.',
   server_error: 'The server answered with an error.',
 }
-const reasons: Readonly<Record<TransitionReason, string>> = {
+const reasons: Readonly<Record<Explanation['transitions'][number]['reason'], string>> = {
   connected: 'Connected',
   returned: 'Came back within the grace',
   replaced: 'Replaced by a new connection of the same client',
@@ -84,8 +86,6 @@ export const en = {
   keyUse: 'Use this key',
   keyOther: 'Use another key',
   keyGive: 'Use a key',
-  keyWrong: 'The server does not accept this key.',
-  keyMayNotRead: 'The server knows this key, but it may not read.',
   keyMayNotAct: 'Ending sessions needs a key that may act.',
   // The server's state
   live: 'Live',

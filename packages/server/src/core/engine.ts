@@ -8,9 +8,27 @@
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import { dropCache } from './event-cache.js'
-import type { DueSession, Effect, Input, Place, Presence, PresenceEvent, RoomName } from './inputs.js'
+import type {
+  DueSession,
+  Effect,
+  Input,
+  Place,
+  Presence,
+  PresenceEvent,
+  RoomName,
+  RoomPresence,
+} from './inputs.js'
 import { forgetOffline, rereadDisagreement, setMemberships, setRooms } from './memberships.js'
-import { createWorld, findRoom, OFFLINE, type Room, type Session, type World } from './model.js'
+import {
+  createWorld,
+  findRoom,
+  modeOf,
+  OFFLINE,
+  sizeOfRows,
+  type Room,
+  type Session,
+  type World,
+} from './model.js'
 import { tellCounted } from './occupancy.js'
 import { take } from './pending.js'
 import { ensurePerson } from './people.js'
@@ -19,7 +37,16 @@ import { connect, disconnect, expire, kick, leave, lose, setTokenEnd, watch } fr
 import type { Settings } from './settings.js'
 import { openSlot, setWindow } from './slots.js'
 import { endTyping, startTyping, stopTyping } from './typing.js'
-import { forEachViewer, isMember, localsOf, onlineIn, ownRoomsOf, roomsOf } from './visibility.js'
+import {
+  forEachViewer,
+  isMember,
+  localsOf,
+  onlineIn,
+  onlineSizeOf,
+  ownRoomsOf,
+  roomsOf,
+  typistsOf,
+} from './visibility.js'
 
 export interface Engine {
   /**
@@ -38,6 +65,10 @@ export interface Engine {
   get(userId: UserId): Presence
   /** Who of a conversation is online, in any mode; empty when nobody known is in it. */
   online(conversationId: ConversationId): readonly UserId[]
+  /** What the host may know of a room; undefined: it is not held here. */
+  room(room: RoomName): RoomPresence | undefined
+  /** The conversations that are held here, at most `limit` of them, most online first. It looks at all of them. */
+  busiest(limit: number): readonly RoomPresence[]
   /** The members of a group or conversation who are local: with a session here, or remembered as offline. */
   members(room: RoomName): readonly UserId[]
   /** The rooms that somebody is in, or that their own rows name; none of somebody unknown. */
@@ -89,6 +120,11 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       const room = world.conversations.get(conversationId)
       return room ? onlineIn(room).map(({ id }) => id) : []
     },
+    room: (name) => {
+      const room = findRoom(world, name)
+      return room && presenceIn(room)
+    },
+    busiest: (limit) => busiest(world, limit).map(presenceIn),
     members: (name) => {
       const room = findRoom(world, name)
       return room ? Array.from(localsOf(room), ({ id }) => id) : []
@@ -120,6 +156,35 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
 }
 
 const NOTHING: readonly PresenceEvent[] = []
+
+function busiest({ conversations }: World, limit: number): readonly Room[] {
+  /** Most online first. */
+  const found: { readonly room: Room; readonly online: number }[] = []
+  for (const room of limit > 0 ? conversations.values() : []) {
+    const least = found.length < limit ? -1 : (found.at(-1)?.online ?? -1)
+    // Most rooms are small: the members of one that is too small are not looked at.
+    if (!room.counted && sizeOfRows(room.rows) <= least) continue
+    const online = onlineSizeOf(room)
+    if (online <= least) continue
+    const place = found.findIndex((other) => other.online < online)
+    found.splice(place < 0 ? found.length : place, 0, { room, online })
+    if (found.length > limit) found.pop()
+  }
+  return found.map(({ room }) => room)
+}
+
+function presenceIn(room: Room): RoomPresence {
+  const { kind, id } = room.name
+  const mode = modeOf(room)
+  return {
+    id,
+    mode,
+    members: sizeOfRows(room.rows),
+    online: onlineSizeOf(room),
+    ...(mode === 'names' && { onlineUsers: onlineIn(room).map((person) => person.id) }),
+    ...(kind === 'conversation' && { typing: Array.from(typistsOf(room), (person) => person.id) }),
+  }
+}
 
 function sessionsIn(world: World, place: Place): readonly SessionId[] {
   if (place.kind === 'user') return world.people.get(place.id)?.live.map(({ id }) => id) ?? []

@@ -15,6 +15,7 @@ export type {
   PresenceEvent,
   RosterOrSize,
   RoomName,
+  RoomPresence,
 } from './inputs.js'
 export {
   READ_ROOMS_MAX,

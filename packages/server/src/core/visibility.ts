@@ -223,6 +223,14 @@ export function onlineIn({ counted, locals, roster }: Room): readonly Person[] {
   return [...(counted ? locals : roster)].filter(({ presence }) => presence.online)
 }
 
+/** How many members are online. Without a list of them: the host may ask it of all rooms at once. */
+export function onlineSizeOf({ counted, roster }: Room): number {
+  if (counted) return counted.online
+  let online = 0
+  for (const { presence } of roster) if (presence.online) online++
+  return online
+}
+
 /** How many members are local. */
 export function localSizeOf({ locals }: Room): number {
   return sizeOf(locals)

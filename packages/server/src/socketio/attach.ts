@@ -95,6 +95,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     engine,
     accept: runtime.accept,
     invalidate: directory.changed,
+    readRoom: directory.readRoom,
     spell,
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
@@ -216,6 +217,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   return {
     ready,
     ...api.methods,
+    async room(room) {
+      // Before, the store does not know how it spells an id.
+      await ready.catch((error: unknown) => {
+        throw new PresenceError('unavailable', undefined, { cause: error })
+      })
+      return api.methods.room(room)
+    },
     sizes: () => ({
       ...engine.sizes(),
       ...directory.sizes(),

@@ -1,13 +1,5 @@
 export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
-export type {
-  ExplainedRoom,
-  ExplainedSession,
-  ExplainedTransition,
-  ExplainedViewer,
-  Explanation,
-  TransitionReason,
-} from '../host/explanation.js'
-export type { MetricFamily, MetricKind, MetricSample } from '../host/metric-families.js'
+export type { MetricFamily, MetricSample } from '../host/metric-families.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,
@@ -17,6 +9,7 @@ export {
   type Log,
   type Memberships,
   type Presence,
+  type RoomPresence,
   type RoomRows,
   type RoomsRead,
   type SettingName,

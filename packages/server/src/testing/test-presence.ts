@@ -94,6 +94,10 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
     engine,
     accept,
     invalidate,
+    readRoom: async (room) => {
+      const [known] = room.kind === 'group' ? factsOf([room.id], []) : factsOf([], [room.id])
+      return known?.value ?? 0
+    },
     onFailure(_event, error) {
       // The promise of an `async` listener fails later; then this is a rejection that nobody handles, which ends a test.
       if (!isBusy) throw error
