@@ -23,6 +23,7 @@ import { createHttp, type HttpOptions } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { opsRoutes } from './ops.js'
 import { readApiKeys, readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
+import { processMetrics } from './process-metrics.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -155,7 +156,7 @@ interface ApiInput {
 function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
   return createApi({
     presence,
-    metrics: () => gaugesOf(presence.sizes()),
+    metrics: () => [...gaugesOf(presence.sizes()), ...processMetrics()],
     keys,
     isOpenToRead: config.demo,
     rate: { perSecond: config.apiRatePerSecond, burst: config.apiBurst },
