@@ -1,5 +1,13 @@
 export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
 export type { MetricFamily, MetricSample } from '../host/metric-families.js'
+export type {
+  ExplainedRoom,
+  ExplainedSession,
+  ExplainedTransition,
+  ExplainedViewer,
+  Explanation,
+  TransitionReason,
+} from '../host/explanation.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,
