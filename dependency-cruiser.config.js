@@ -34,6 +34,7 @@ export default {
     serverLayer('core', [], '`core` is the engine: it knows no row, no socket and no database.'),
     serverLayer('rows', ['core'], '`rows` knows `core`, and no socket.'),
     serverLayer('host', ['core'], '`host` knows `core`, and no socket.'),
+    serverLayer('otel', ['core', 'host'], '`otel` knows the table of metrics, and no socket.'),
     serverLayer('memory', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
     serverLayer('postgres', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
     serverLayer('socketio', ['core', 'rows', 'host'], '`socketio` knows no adapter.'),
@@ -43,7 +44,10 @@ export default {
       name: 'server-folder-has-a-layer',
       severity: 'error',
       comment: 'A new folder of the server needs a line here that says what it may import.',
-      from: { path: SERVER, pathNot: `${SERVER}(core|rows|host|http|memory|postgres|socketio|testing)/` },
+      from: {
+        path: SERVER,
+        pathNot: `${SERVER}(core|rows|host|http|memory|otel|postgres|socketio|testing)/`,
+      },
       to: {},
     },
     {

@@ -216,6 +216,15 @@ export default tseslint.config(
     },
   },
   {
+    files: ['packages/server/src/otel/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '^\\.\\./(?!host/)|^@vigie/server|^socket\\.io',
+        '`otel` knows the table of metrics in `host`, and no socket.',
+      ),
+    },
+  },
+  {
     files: ['packages/server/src/{memory,postgres}/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(

@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono, type Handler } from 'hono'
 import { startingResponse } from './api/problems.js'
 import type { Health } from './health.js'
 
@@ -8,6 +8,8 @@ export interface HttpOptions {
   readonly version: string
   /** What is below `/v1`, once the server serves. */
   readonly api?: Hono | undefined
+  /** Answers `/metrics`; nothing is there without it. */
+  readonly metrics?: Handler | undefined
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
   /** The operators' page. */
@@ -27,7 +29,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, api, routes, ops }: HttpOptions): Hono {
+export function createHttp({ health, version, api, metrics, routes, ops }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -39,6 +41,7 @@ export function createHttp({ health, version, api, routes, ops }: HttpOptions): 
   addHealth(http, { health, version })
   if (api) http.route('/', api)
   if (ops !== undefined) http.route('/', ops)
+  if (metrics !== undefined) http.get('/metrics', metrics)
   // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
   // which looks like a server that is not there.
   if (health.state() === 'starting') {

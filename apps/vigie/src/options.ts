@@ -123,6 +123,11 @@ export const SERVER_OPTIONS = {
     'Other origins whose pages may connect, over WebSockets, too; * for all. None unless set.',
   ),
   socketIoPath: option(path, '/socket.io/', 'Where Socket.IO answers; the `path` of your clients.'),
+  metricsAccess: option(
+    oneOf('loopback', 'key', 'off'),
+    'loopback',
+    'Who may read `/metrics`: `loopback`: programs on this machine, and others with a key of the HTTP API; `key`: only those with a key; `off`: nobody.',
+  ),
   logLevel: option(
     oneOf('debug', 'info', 'warn', 'error'),
     'info',

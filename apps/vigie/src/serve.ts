@@ -6,7 +6,6 @@ import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { createApi } from './api/api.js'
 import { API_KEY_MIN_LENGTH, type ApiKey } from './api/keys.js'
-import { gaugesOf } from './api/monitor.js'
 import { requireDatabase, requireTokenCheck, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
@@ -21,6 +20,7 @@ import { createDrain } from './drain.js'
 import { createHealth } from './health.js'
 import { createHttp, type HttpOptions } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { createMetricsRoute } from './metrics.js'
 import { opsRoutes } from './ops.js'
 import { readApiKeys, readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { processMetrics } from './process-metrics.js'
@@ -115,7 +115,9 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
   sockets.attach(door.server)
   started.io = sockets
+  const metrics = createMetricsRoute({ presence, access: config.metricsAccess, isKey: () => false })
   door.open(database.isReachable, {
+    metrics,
     api: openApi(config, { presence, keys, log }),
     routes: demo?.routes,
     ops: await opsRoutes(log),
@@ -145,7 +147,7 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
 const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
 
-type Routes = Pick<HttpOptions, 'api' | 'routes' | 'ops'>
+type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops'>
 
 interface ApiInput {
   readonly presence: PresenceServer
@@ -156,7 +158,8 @@ interface ApiInput {
 function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
   return createApi({
     presence,
-    metrics: () => [...gaugesOf(presence.sizes()), ...processMetrics()],
+    explain: (userId, { viewerId }) => presence.explain(userId, viewerId),
+    metrics: () => [...presence.metrics(), ...processMetrics()],
     keys,
     isOpenToRead: config.demo,
     rate: { perSecond: config.apiRatePerSecond, burst: config.apiBurst },
@@ -169,8 +172,8 @@ function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
 /** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
 function openDoor() {
   const health = createHealth()
-  const listener = (routes?: Routes) =>
-    getRequestListener(createHttp({ health, version: VERSION, ...routes }).fetch)
+  const listener = (answers: Routes = {}) =>
+    getRequestListener(createHttp({ health, version: VERSION, ...answers }).fetch)
   let answer = listener()
   const server = createServer((request, response) => void answer(request, response))
   // Once Socket.IO is there, it answers these.
@@ -179,9 +182,9 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, routes: Routes) {
+    open(isReachable: () => Promise<boolean>, answers: Routes) {
       health.serve(isReachable)
-      answer = listener(routes)
+      answer = listener(answers)
     },
     /**
      * A client that comes from now on is refused, and tries again. The server's end is not awaited here: it comes only

@@ -7,6 +7,8 @@
  * same effects. Its only caller is the shell, which calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
+import { takeCensus, type Census } from './census.js'
+import type { Counts } from './counts.js'
 import { dropCache } from './event-cache.js'
 import { explain, type Explanation, type Explaining } from './explain.js'
 import type {
@@ -24,6 +26,7 @@ import {
   createWorld,
   findRoom,
   modeOf,
+  NOT_DUE,
   OFFLINE,
   sizeOfRows,
   type Room,
@@ -42,6 +45,7 @@ import {
   forEachViewer,
   isMember,
   localsOf,
+  namedRoomsOf,
   onlineIn,
   onlineSizeOf,
   ownRoomsOf,
@@ -87,6 +91,17 @@ export interface Engine {
    * on another node. `local`: those of them with a session here, or remembered as offline.
    */
   sizes(): Readonly<Record<'users' | 'local' | 'sessions' | 'rooms' | 'offline' | 'owed' | 'nodes', number>>
+  /** What there is now, for metrics: counted when it is asked. */
+  census(): Census
+  /** What was done since the engine was made, for metrics. They grow; do not keep a copy to compare, read them. */
+  counts(): Readonly<Counts>
+  /**
+   * The live sessions for which something is pending and which see the user by name: in a group, or in a conversation.
+   * The user's own are left out. For the measurement of latency: call it on the transition's effect.
+   */
+  pendingViewers(userId: UserId, kind: RoomName['kind']): readonly DueSession[]
+  /** The same, of one conversation: those who are to hear that the typist types there. None in count mode. */
+  pendingMembers(conversationId: ConversationId, typistId: UserId): readonly DueSession[]
 }
 
 /**
@@ -156,6 +171,14 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       owed: pendingEntries(world),
       nodes: world.nodes.size,
     }),
+    census: () => takeCensus(world),
+    counts: () => world.counts,
+    pendingViewers: (userId, kind) => pendingViewers(world, userId, kind),
+    pendingMembers(conversationId, typistId) {
+      const room = world.conversations.get(conversationId)
+      if (!room || modeOf(room) === 'count') return []
+      return pendingIn([room]).filter(({ user }) => user.id !== typistId)
+    },
   }
 }
 
@@ -198,6 +221,23 @@ function sessionsIn(world: World, place: Place): readonly SessionId[] {
   return found
 }
 
+function pendingViewers(world: World, userId: UserId, kind: RoomName['kind']): readonly DueSession[] {
+  const subject = world.people.get(userId)
+  if (!subject) return []
+  const rooms = namedRoomsOf(subject).filter(({ name }) => name.kind === kind)
+  return pendingIn(rooms).filter(({ user }) => user !== subject)
+}
+
+function pendingIn(rooms: readonly Room[]): readonly Session[] {
+  const found = new Set<Session>()
+  for (const room of rooms) {
+    forEachViewer(room, (session) => {
+      if (session.dueAt !== NOT_DUE) found.add(session)
+    })
+  }
+  return [...found]
+}
+
 function* places({ people, groups, conversations }: World): Iterable<Place> {
   for (const { id, live } of people.values()) if (live.length > 0) yield { kind: 'user', id }
   for (const { name } of groups.values()) yield name
@@ -217,6 +257,7 @@ function advance(world: World, now: number): void {
     const timed = world.deadlines.takeDue(at)
     switch (timed?.is) {
       case 'session':
+        world.reason = 'grace_over'
         expire(world, timed)
         break
       case 'lease':
@@ -229,6 +270,7 @@ function advance(world: World, now: number): void {
         tellCounted(world, timed)
         break
       case 'node':
+        world.reason = 'node_lost'
         expireNode(world, timed)
         break
       case 'cache':
@@ -251,6 +293,7 @@ function perform(world: World, input: Input): void {
     case 'wake':
       return
     case 'connect':
+      world.reason = 'connected'
       performConnect(world, input)
       return
     case 'lost': {
@@ -260,16 +303,19 @@ function perform(world: World, input: Input): void {
     }
     case 'disconnected': {
       const session = world.sessions.get(input.sessionId)
+      world.reason = 'left'
       if (session) disconnect(world, session)
       return
     }
     case 'leave': {
       const session = world.sessions.get(input.sessionId)
+      world.reason = input.scope === 'device' ? 'logged_out' : 'left'
       if (session) leave(world, session, input.scope)
       return
     }
     case 'kick': {
       const person = world.people.get(input.userId)
+      world.reason = 'kicked'
       if (person) kick(world, person, input)
       return
     }
@@ -321,6 +367,7 @@ function perform(world: World, input: Input): void {
       performWatch(world, input)
       return
     case 'contribution':
+      world.reason = 'other_node'
       contribute(world, input)
       return
     case 'window':

@@ -1,3 +1,5 @@
+export type { Census } from './census.js'
+export type { Counts } from './counts.js'
 export { createEngine, type Engine } from './engine.js'
 export type {
   ExplainedRoom,
@@ -12,6 +14,8 @@ export { hasMethods, isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog }
 export { lineLog } from './line-log.js'
 export { NO_ROOMS } from './memberships.js'
 export { nearestName } from './nearest.js'
+export { PRESENCE_REASONS } from './inputs.js'
+export { createHistogram, type Histogram, type HistogramData } from './histogram.js'
 export type {
   CloseReason,
   DueSession,
@@ -22,14 +26,19 @@ export type {
   Place,
   Presence,
   PresenceEvent,
+  PresenceReason,
   RosterOrSize,
   RoomName,
   RoomPresence,
 } from './inputs.js'
 export {
+  createFeedCounts,
+  FEED_LAG_LIMITS_S,
+  READ_LIMITS_S,
   READ_ROOMS_MAX,
   READ_USERS_MAX,
   silentLog,
+  type FeedCounts,
   type IdKind,
   type Log,
   type Memberships,

@@ -142,6 +142,18 @@ export interface DueSession {
   readonly outlet: unknown
 }
 
+/** What made others see a difference. A `disconnected` without a grace is `left`. */
+export const PRESENCE_REASONS = [
+  'connected',
+  'left',
+  'logged_out',
+  'kicked',
+  'grace_over',
+  'other_node',
+  'node_lost',
+] as const
+export type PresenceReason = (typeof PRESENCE_REASONS)[number]
+
 export type Effect =
   /**
    * The last effect: these sessions, each once, have something pending and their slots have come. Call `take` for each when
@@ -157,12 +169,17 @@ export type Effect =
       readonly userId: UserId
       readonly before: Presence
       readonly after: Presence
+      readonly reason: PresenceReason
+      /** When: of a grace that is over, its end, however late the shell has called. */
+      readonly at: number
     }
   | {
       readonly type: 'typing'
       readonly userId: UserId
       readonly conversationId: ConversationId
       readonly typing: boolean
+      /** When: of a lease that has ended, its end. */
+      readonly at: number
     }
   /** The user's memberships are needed, and have to be kept up to date, until `forget`. */
   | { readonly type: 'want'; readonly userId: UserId }

@@ -19,8 +19,17 @@ import type {
   UserCount,
   UserId,
 } from '@vigie/protocol'
+import { createCounts, type Counts } from './counts.js'
 import { Deadlines } from './deadlines.js'
-import type { CloseReason, Effect, Presence, PresenceEvent, RoomName, RosterOrSize } from './inputs.js'
+import type {
+  CloseReason,
+  Effect,
+  Presence,
+  PresenceEvent,
+  PresenceReason,
+  RoomName,
+  RosterOrSize,
+} from './inputs.js'
 import type { Settings } from './settings.js'
 import type { SmallSet } from './small-set.js'
 import { createTransitions, type Transitions } from './transitions.js'
@@ -311,6 +320,10 @@ export interface World {
   cache: EventCache
   /** What happened lately, for those who ask why. */
   readonly transitions: Transitions
+  /** Why the presence changes that is derived now. */
+  reason: PresenceReason
+  /** For metrics. */
+  readonly counts: Counts
 }
 
 export function emptyCache(): EventCache {
@@ -351,6 +364,8 @@ export function createWorld(settings: Settings, epoch: string): World {
     noted: 0,
     cache: emptyCache(),
     transitions: createTransitions(settings.transitionsMax),
+    reason: 'connected',
+    counts: createCounts(),
   }
 }
 

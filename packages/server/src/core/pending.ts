@@ -61,20 +61,26 @@ export function newsOf(world: World, subject: Person, allSee = false): News {
 /** Call before the subject's presence changes. If news of this subject is pending, it holds what the session was told. */
 export function notePresence(world: World, session: Session, news: News): void {
   const { pending, firstPending } = session
-  if (pending?.snapshot || firstPending?.userId === news.userId) return
+  if (pending?.snapshot) return
+  if (firstPending?.userId === news.userId) {
+    world.counts.coalesced++
+    return
+  }
   if (!firstPending && !pending?.presence) session.firstPending = news
-  else addNews(session, news)
+  else addNews(world, session, news)
   schedule(world, session)
 }
 
 /** Hot path of a reconnect storm: append without deduplication; `firstOfEach` deduplicates when the session is written. */
-function addNews(session: Session, news: News): void {
+function addNews(world: World, session: Session, news: News): void {
   const pending = pendingOf(session)
   pending.presence ??= session.firstPending ? [session.firstPending] : []
   session.firstPending = undefined
   pending.presence.push(news)
   if (pending.presence.length <= pending.presenceMax) return
+  const { length } = pending.presence
   pending.presence = firstOfEach(pending.presence)
+  world.counts.coalesced += length - pending.presence.length
   pending.presenceMax = Math.max(PRESENCE_MAX, Math.ceil(1.25 * pending.presence.length) + 32)
 }
 
@@ -207,6 +213,7 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
     session.protocol === 2
       ? (isFirst ? writeState : writeChanges)(world, session)
       : (isFirst ? writeFirstEvents : writeEvents)(world, session)
+  if (events.length === 0) world.counts.unchanged++
   clear(session)
   wasTaken(world, session, { wasWritten: events.length > 0, isFirst })
   return events

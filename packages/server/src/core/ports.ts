@@ -3,6 +3,7 @@
  * and say only "See {@link Memberships}"; `testing/contracts` holds them to it.
  */
 import type { ConversationId, GroupId, UserId } from '@vigie/protocol'
+import { createHistogram, type Histogram } from './histogram.js'
 
 /** The groups and conversations that one user's rows name, each once, in any order. */
 export interface UserMemberships {
@@ -74,7 +75,37 @@ export interface Memberships {
    * again with the answer changes nothing.
    */
   spelling?(kind: IdKind, id: string): string
+  /** What its change feed has done, for metrics. Absent where there is no feed. */
+  feed?(): FeedCounts | undefined
   close(): Promise<void>
+}
+
+/** What a change feed has done since it was opened. The numbers grow. */
+export interface FeedCounts {
+  polls: number
+  failedPolls: number
+  /** Ids that it told to be read again. */
+  changes: number
+  /** How often it told that everything is to be read again, because what changed was not known any more. */
+  overruns: number
+  /** Since when, on the clock of `performance.now()`, everything that was committed has been told. */
+  completeAt: number
+  /** Seconds from the writing of a row to the poll that told it, by the clock of the store: the oldest of each poll. */
+  readonly lagSeconds: Histogram
+}
+
+/** Limits of the buckets of {@link FeedCounts.lagSeconds}. A change is promised within a second. */
+export const FEED_LAG_LIMITS_S: readonly number[] = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
+
+export function createFeedCounts(now: number): FeedCounts {
+  return {
+    polls: 0,
+    failedPolls: 0,
+    changes: 0,
+    overruns: 0,
+    completeAt: now,
+    lagSeconds: createHistogram(FEED_LAG_LIMITS_S),
+  }
 }
 
 /** Whose id it is. */
@@ -82,6 +113,9 @@ export type IdKind = 'user' | 'group' | 'conversation'
 
 /** The id as the store spells it; see {@link Memberships.spelling}. */
 export type Spell = <Id extends string>(kind: IdKind, id: Id) => Id
+
+/** Limits of the buckets of how long one read takes. */
+export const READ_LIMITS_S: readonly number[] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5]
 
 /** Most users that one call of `readUsers` may carry. */
 export const READ_USERS_MAX = 1_000

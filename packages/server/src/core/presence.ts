@@ -49,7 +49,14 @@ export function settle(world: World, person: Person): void {
     person.presence = after
     person.presenceAt = world.position
     countChanged(person)
-    world.effects.push({ type: 'presence', userId: person.id, before, after })
+    world.effects.push({
+      type: 'presence',
+      userId: person.id,
+      before,
+      after,
+      reason: world.reason,
+      at: world.now,
+    })
     if (before.online !== after.online) settleOnline(world, person)
   }
   settleTransitions(world, person)

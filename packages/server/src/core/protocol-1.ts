@@ -38,6 +38,7 @@ import {
 
 /** Everything that the session may see: who is online, who went offline lately, who types, numbers of large rooms. */
 export function writeFirstEvents(world: World, session: Session): PresenceEvent[] {
+  world.counts.firstNew++
   const events: PresenceEvent[] = []
   const viewer = session.user
   const rooms = roomsOf(viewer)
@@ -65,6 +66,13 @@ export function writeFirstEvents(world: World, session: Session): PresenceEvent[
   return events
 }
 
+/** News of each person once; what was dropped is counted. */
+export function uniqueNews({ counts }: World, presence: readonly News[]): readonly News[] {
+  const unique = firstOfEach(presence)
+  counts.coalesced += presence.length - unique.length
+  return unique
+}
+
 /** What is pending. */
 export function writeEvents(world: World, session: Session): PresenceEvent[] {
   const { firstPending, pending } = session
@@ -76,7 +84,7 @@ export function writeEvents(world: World, session: Session): PresenceEvent[] {
     writePresence({ world, session, userId: news.userId, news }, events)
   }
   if (firstPending) tell(firstPending)
-  if (pending?.presence) firstOfEach(pending.presence).forEach(tell)
+  if (pending?.presence) uniqueNews(world, pending.presence).forEach(tell)
   if (affected)
     for (const userId of affected) writePresence({ world, session, userId, news: undefined }, events)
   writeTyping(world, session, true, events)
@@ -98,6 +106,7 @@ export function writePresence({ world, session, userId, news }: Telling, events:
   const viewer = session.user
   const now = subject ? presenceFor(viewer, subject) : OFFLINE
   const view = subject ? viewOf(session, subject) : NO_VIEW
+  if (news && !view.group && view.conversations.length === 0) world.counts.hidden++
   const hasMoved = session.pending?.rosters !== undefined
   const then: View = hasMoved ? viewThen(session, userId, subject) : view
   const told = (hasMoved ? presenceThen(session, userId, news) : news?.told) ?? now

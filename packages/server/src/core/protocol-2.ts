@@ -16,7 +16,6 @@ import type {
 } from '@vigie/protocol'
 import type { PresenceEvent, RoomName } from './inputs.js'
 import {
-  firstOfEach,
   OFFLINE,
   subjectOf,
   type News,
@@ -26,7 +25,7 @@ import {
   type Session,
   type World,
 } from './model.js'
-import { isNoticed, isToldDevices } from './protocol-1.js'
+import { isNoticed, isToldDevices, uniqueNews } from './protocol-1.js'
 import {
   countOf,
   countsIn,
@@ -46,8 +45,11 @@ export function writeState(world: World, session: Session): PresenceEvent[] {
   session.position = undefined
   session.devicesTold = session.user.devices
   if (since && isContinued(world, since) && session.user.rowsAt <= since[1]) {
+    world.counts.firstContinued++
     return [{ name: 'presence:diff', payload: changesSince(world, session, since[1]) }]
   }
+  if (since) world.counts.firstOutdated++
+  else world.counts.firstNew++
   const rooms = roomsOf(session.user)
   const snapshots = rooms.map((room) => firstSnapshotFor(world, session, room))
   const { users, placesIn } = listUsers(world, rooms, snapshots)
@@ -245,7 +247,7 @@ function writeMore(world: World, session: Session): readonly PresenceEvent[] {
     tellCount(news.userId, news)
   }
   if (firstPending) tell(firstPending)
-  if (pending?.presence) firstOfEach(pending.presence).forEach(tell)
+  if (pending?.presence) uniqueNews(world, pending.presence).forEach(tell)
   if (affected) for (const userId of affected) tellCount(userId, undefined)
   pending?.groups?.forEach((before, id) => {
     const change = roomChange(session, before, snapshotNow(world, session, world.groups.get(id)))
@@ -273,6 +275,7 @@ export function newCount(
   if (news?.allSee && !session.pending?.rosters && subject && subject === news.subject)
     return isNoticed(news.told, true, now, true) ? newsCountOf(subject, now) : undefined
   const isSeen = subject !== undefined && sees(session, subject)
+  if (news && !isSeen) world.counts.hidden++
   const saw = news?.sawThen ?? sawThen(session, userId, subject)
   const told = presenceThen(session, userId, news) ?? now
   if (!isNoticed(told, saw, now, isSeen) && news?.mustAnswer !== true) return undefined

@@ -40,6 +40,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
   const reason = !older ? 'connected' : older.state === 'live' ? 'replaced' : 'returned'
   if (older) {
+    if (older.state === 'lost') world.counts.returned++
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
   } else if (user.sessions.length >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
@@ -207,7 +208,10 @@ export function expire(world: World, session: Session): void {
   if (session.state === 'live') {
     closeSession(world, session, 'token_expired')
     markLost(world, session, 'token_expired')
-  } else if (!putOff(world, session)) removeFor(world, session, 'grace_over')
+  } else if (!putOff(world, session)) {
+    world.counts.expired++
+    removeFor(world, session, 'grace_over')
+  }
   settle(world, session.user)
 }
 

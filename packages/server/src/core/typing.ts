@@ -15,7 +15,10 @@ export function startTyping(world: World, session: Session, room: Room): void {
   if (session.typing && session.typing.room !== room) endTyping(world, session)
   const lease: Lease = session.typing ?? { is: 'lease', session, room }
   world.deadlines.set(lease, world.now + world.settings.typingLeaseMs)
-  if (session.typing) return
+  if (session.typing) {
+    world.counts.repeated++
+    return
+  }
   session.typing = lease
   const typing = (room.typing ??= new Map<Person, Set<Session>>())
   const sessions = typing.get(session.user)
@@ -62,5 +65,6 @@ function changeTyping(world: World, room: Room, typist: Person, change: () => vo
     userId: typist.id,
     conversationId: name.id,
     typing: room.typing?.has(typist) === true,
+    at: world.now,
   })
 }

@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { ConversationId, DeviceId, GroupId, UserId } from '@vigie/protocol'
+import type { MetricFamily } from './metric-families.js'
 import type {
   Effect,
   Engine,
@@ -82,6 +83,11 @@ export interface PresenceServer {
    * presence has more to do than there is time for.
    */
   sizes(): Readonly<Record<string, number>>
+  /**
+   * All metrics, as they are now: see docs/metrics.md. For Prometheus, OpenTelemetry (`@vigie/server/otel`) or a page of
+   * your own. Asking costs a few milliseconds with tens of thousands of users: do it every few seconds, not at each event.
+   */
+  metrics(): readonly MetricFamily[]
   /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
   close(): Promise<void>
 }
@@ -103,7 +109,7 @@ interface ServerApiOptions {
 
 /** The part of {@link PresenceServer} that needs no more than the engine, and what makes its listeners hear. */
 export interface ServerApi {
-  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'close'>
+  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'metrics' | 'close'>
   /** An effect of the engine; those that no listener hears of are passed over. */
   tell(effect: Effect): void
   /** Nobody hears anything any more. */

@@ -1,5 +1,5 @@
 import { isId, PresenceError, type ConversationId, type GroupId, type UserId } from '@vigie/protocol'
-import type { Log, Stale } from '../core/ports.js'
+import { createFeedCounts, type FeedCounts, type Log, type Stale } from '../core/ports.js'
 import type { Database, Row } from './database.js'
 
 /** Tells what the triggers wrote into `vigie.changes`, from `start` until `stop`. */
@@ -8,6 +8,7 @@ export interface ChangeFeed {
   start(): Promise<void>
   /** Waits for what runs. */
   stop(): Promise<void>
+  readonly counts: FeedCounts
 }
 
 interface ChangeFeedOptions {
@@ -44,21 +45,26 @@ export function changeFeed({ database, pollMs, retentionMs, log, onStale }: Chan
   let timer: NodeJS.Timeout | undefined
   let polling: Promise<void> = Promise.resolve()
   let sweeping: Promise<void> = Promise.resolve()
+  const counts = createFeedCounts(performance.now())
   /** Snapshots of earlier sweeps, oldest first. */
   const kept: Position[] = []
 
   async function poll(): Promise<void> {
+    const startedAt = performance.now()
     try {
       const before = position
       const rows = await database.query(before ? POLL : LOOK, before && [before.snapshot])
       const now = positionOf(rows)
       position = now
       if (before) tell(before, now, rows)
+      counts.polls++
+      counts.completeAt = startedAt
       sweepWhenDue(now)
     } catch (error) {
       if (!isAway)
         log.warn('Changes of memberships cannot be read now; the last known ones stand.', { error })
       isAway = true
+      counts.failedPolls++
     }
   }
 
@@ -71,7 +77,15 @@ export function changeFeed({ database, pollMs, retentionMs, log, onStale }: Chan
     const isContinued = !wasAway && now.server === before.server && rows[0]?.['follows'] === 'true'
     const isComplete = now.atMs - before.atMs < retentionMs / 2
     const stale = isContinued && isComplete ? staleOf(rows) : 'all'
+    count(now, rows, stale)
     if (stale !== undefined && !isStopped) onStale(stale)
+  }
+
+  function count(now: Position, rows: readonly Row[], stale: Stale | undefined): void {
+    const oldestMs = rows[0]?.['oldest_ms'] ?? null
+    if (oldestMs !== null) counts.lagSeconds.observe(Math.max(0, now.atMs - Number(oldestMs)) / 1_000)
+    if (stale === 'all') counts.overruns++
+    else if (stale) counts.changes += stale.users.length + stale.groups.length + stale.conversations.length
   }
 
   /**
@@ -110,6 +124,7 @@ export function changeFeed({ database, pollMs, retentionMs, log, onStale }: Chan
   return {
     async start() {
       position = positionOf(await database.query(LOOK))
+      counts.completeAt = performance.now()
       next()
     },
     async stop() {
@@ -118,6 +133,7 @@ export function changeFeed({ database, pollMs, retentionMs, log, onStale }: Chan
       await polling
       await sweeping
     },
+    counts,
   }
 }
 
@@ -131,17 +147,24 @@ const LOOK = `SELECT ${HERE}`
  * The statement's own snapshot is the next position, so that nothing falls between two polls. Rows from `xmax` on
  * were dumped from another cluster: no snapshot here would ever contain them.
  */
+const CHANGED = `xid >= pg_snapshot_xmin(CAST($1 AS text)::pg_snapshot)
+    AND xid < pg_snapshot_xmax(pg_current_snapshot())
+    AND NOT pg_visible_in_snapshot(xid, CAST($1 AS text)::pg_snapshot)`
+
+/** The age of the first row of the oldest transaction is found by the index: it is read for metrics alone. */
 const POLL = `
-SELECT here.*, c.kind, c.id
+SELECT here.*, c.kind, c.id, o.oldest_ms
 FROM (
   SELECT ${HERE}, (pg_snapshot_xmax(pg_current_snapshot()) >= pg_snapshot_xmax(CAST($1 AS text)::pg_snapshot))::text AS follows
 ) AS here LEFT JOIN (
   SELECT DISTINCT kind, id FROM vigie.changes
-  WHERE xid >= pg_snapshot_xmin(CAST($1 AS text)::pg_snapshot)
-    AND xid < pg_snapshot_xmax(pg_current_snapshot())
-    AND NOT pg_visible_in_snapshot(xid, CAST($1 AS text)::pg_snapshot)
+  WHERE ${CHANGED}
   LIMIT ${ENTRIES_MAX + 1}
-) AS c ON true`
+) AS c ON true LEFT JOIN (
+  SELECT (extract(epoch FROM at) * 1000)::text AS oldest_ms FROM vigie.changes
+  WHERE ${CHANGED}
+  ORDER BY xid LIMIT 1
+) AS o ON true`
 
 /** Nodes sweep at the same time: each takes rows that no other holds. */
 const sweepOf = (condition: string) => `

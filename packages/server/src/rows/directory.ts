@@ -9,6 +9,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises'
 import { PresenceError, type UserId } from '@vigie/protocol'
+import { createHistogram, READ_LIMITS_S, type HistogramData } from '../core/index.js'
 import type {
   KnownRooms,
   Log,
@@ -54,8 +55,22 @@ export interface Directory {
   changed(stale: Exclude<Stale, 'all'>): void
   /** How many users and rooms it holds the rows of. */
   sizes(): Readonly<Record<'heldUsers' | 'heldRooms', number>>
+  /** What was read since it was made, and what waits, for metrics. */
+  reads(): RowReads
   close(): void
 }
+
+/** Reads of rows, by what they ask for. The numbers grow, those in `waiting` excepted. */
+export interface RowReads {
+  readonly seconds: Readonly<Record<RowKind, HistogramData>>
+  readonly failed: Readonly<Record<RowKind, number>>
+  /** Entries that wait to be read: because they are new or stale, and by the slow re-read. */
+  readonly waiting: { readonly asked: number; readonly reread: number }
+  /** Whether the last turn has failed. */
+  readonly isAway: boolean
+}
+
+export type RowKind = 'users' | 'rooms'
 
 interface DirectoryOptions {
   readonly memberships: Memberships
@@ -117,6 +132,8 @@ export function createDirectory(options: DirectoryOptions): Directory {
   /** Said once for as long as the store is away: everybody's rows are read, and would say the same. */
   let isAway = false
   let isClosed = false
+  const seconds = { users: createHistogram(READ_LIMITS_S), rooms: createHistogram(READ_LIMITS_S) }
+  const failed = { users: 0, rooms: 0 }
 
   /** There are tens of thousands, once a second: an iterator over them would allocate a result for each. */
   function forEachHeld(visit: (entry: UserEntry | RoomEntry) => void): void {
@@ -154,10 +171,18 @@ export function createDirectory(options: DirectoryOptions): Directory {
     }
   }
 
+  /** Only reads that were answered: one that failed took as long as its time limit. */
+  async function timed<Answer>(kind: RowKind, read: () => Promise<Answer>): Promise<Answer> {
+    const startedAt = performance.now()
+    const answer = await read()
+    seconds[kind].observe((performance.now() - startedAt) / 1_000)
+    return answer
+  }
+
   async function readUsers(wanted: readonly UserEntry[]): Promise<void> {
     if (wanted.length === 0) return
     try {
-      const found = await memberships.readUsers(wanted.map(({ id }) => id))
+      const found = await timed('users', () => memberships.readUsers(wanted.map(({ id }) => id)))
       if (isClosed) return
       let count = 0
       for (const user of wanted) {
@@ -170,6 +195,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       }
       userPace.fit(wanted.length, count)
     } catch (error) {
+      failed.users++
       userPace.shrink()
       userQueue.fail(wanted, error)
       failure = { error }
@@ -200,7 +226,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
     try {
       const inGroups = wanted.filter((room) => room.kind === 'group').map(({ id }) => id)
       const inConversations = wanted.filter((room) => room.kind === 'conversation').map(({ id }) => id)
-      const found = await memberships.readRooms(inGroups, inConversations, settings.namesMax)
+      const found = await timed('rooms', () =>
+        memberships.readRooms(inGroups, inConversations, settings.namesMax),
+      )
       if (isClosed) return
       let count = 0
       for (const room of wanted) {
@@ -211,6 +239,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       }
       roomPace.fit(wanted.length, count)
     } catch (error) {
+      failed.rooms++
       roomPace.shrink()
       roomQueue.fail(wanted, error)
       failure = { error }
@@ -350,6 +379,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
       for (const userId of stale.users) if (!users.has(userId)) void lookUp(userId)
     },
     sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
+    reads: () => ({
+      seconds,
+      failed,
+      waiting: {
+        asked: userQueue.size + roomQueue.size,
+        reread: userQueue.refreshes + roomQueue.refreshes,
+      },
+      isAway,
+    }),
     close() {
       isClosed = true
       reread.close()

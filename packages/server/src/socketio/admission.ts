@@ -30,6 +30,8 @@ export interface Gate {
    * milliseconds; undefined: nobody was held back.
    */
   delayMs(): number | undefined
+  /** How many wait. */
+  readonly waiting: number
   /** Admits everybody who waits: from now on nobody looks. */
   open(): void
 }
@@ -116,6 +118,9 @@ export function createGate({ settings, now, lateMs }: GateOptions): Gate {
       const next = first()
       if (next && admitting < settings.admittingMax) decide(next, 'admitted')
       admitWhileRoom()
+    },
+    get waiting() {
+      return waiting
     },
     delayMs() {
       const [oldest = first()] = held

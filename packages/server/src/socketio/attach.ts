@@ -11,12 +11,15 @@ import { markAttached, refuseAttached } from './attached.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createEnds } from './ends.js'
+import { countClose, createShellCounts, createTransitionCounter, readMetrics } from '../host/metrics.js'
 import { createInbound } from './inbound.js'
 import { resolveOptions, type PresenceOptions } from './options.js'
 import { optionsOf } from './internals.js'
+import { createLatency } from './latency.js'
 import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
+import type { MetricFamily } from '../host/metric-families.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
 import { spelledUsers, spellingOf } from './spelling.js'
 
@@ -49,12 +52,23 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   const authenticate = createAuthenticate(options.identify, settings)
   const spell = spellingOf(memberships)
   const engine = createEngine(settings, randomUUID())
+  const counts = createShellCounts()
+  const countTransition = createTransitionCounter(counts)
+  const latency = createLatency({
+    clock: () => performance.now(),
+    now: () => runtime.now(),
+    viewers: engine.pendingViewers,
+    members: engine.pendingMembers,
+    counts,
+  })
   const outbound = createOutbound({
     server,
     take: (session) => runtime.take(session),
     emit: options.emit,
     stalledClientMs: settings.stalledClientMs,
     now: () => performance.now(),
+    counts,
+    onFollowed: latency.written,
     onFailure({ id }, error) {
       log.error('A session could not be written to. Its connection is cut: its client starts anew.', {
         sessionId: id,
@@ -126,6 +140,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     outbound,
     onArrival: ({ nsp }) => rooms?.follow(nsp),
     log,
+    counts,
+    latency,
     isShadow: !options.emit,
     ready,
   })
@@ -158,6 +174,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         return
       case 'presence':
       case 'typing':
+        countTransition(effect)
+        if (options.emit) latency.changed(effect)
         api.tell(effect)
         return
       case 'want':
@@ -180,6 +198,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     const socket = inbound.socket(sessionId)
     // In shadow mode the connection is not ours to end; but a kick is the host's own word.
     if (!socket || (!options.emit && why !== 'kicked')) return
+    countClose(counts, why)
     switch (why) {
       case 'token_expired':
         ends.endForNow(socket)
@@ -203,6 +222,26 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       `A connection that dies without a word is noticed after at most ${seenMs} ms (pingInterval + pingTimeout), ` +
         `and its user is offline after at most ${seenMs + settings.graceMs} ms.`,
     )
+  }
+
+  function metrics(): readonly MetricFamily[] {
+    const { heldUsers, heldRooms } = directory.sizes()
+    return readMetrics({
+      counts,
+      core: engine.counts(),
+      census: engine.census(),
+      pending: engine.sizes().owed,
+      connections: {
+        transports: closing ? [] : inbound.transports(),
+        blocked: outbound.blocked,
+        refusalsHeld: ends.held,
+      },
+      admission: inbound.admission(),
+      loop: { lagMs: runtime.peakLateMs(), pressureStep: runtime.pressure() },
+      rows: { held: { users: heldUsers, rooms: heldRooms }, ...directory.reads() },
+      feed: memberships.feed?.(),
+      now: performance.now(),
+    })
   }
 
   let closing: Promise<void> | undefined
@@ -234,6 +273,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       connections: closing ? 0 : inbound.size,
       pressure: runtime.pressure(),
     }),
+    metrics,
     close: () => (closing ??= closeAll()),
   }
 }

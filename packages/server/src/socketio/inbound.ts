@@ -12,8 +12,10 @@ import type { Log, Settings, Spell } from '../core/index.js'
 import { createGate, type Turn } from './admission.js'
 import type { Authenticate, Verified } from './authenticate.js'
 import type { Directory } from '../rows/directory.js'
+import { countClose, type ShellCounts } from '../host/metrics.js'
 import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
 import { connectionOf, engineOf, type Connection, type Engine } from './internals.js'
+import type { Latency } from './latency.js'
 import { createMessages } from './messages.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
@@ -31,6 +33,8 @@ interface InboundOptions {
   /** Called before somebody is checked. */
   readonly onArrival: (socket: Socket) => void
   readonly log: Log
+  readonly counts: ShellCounts
+  readonly latency: Latency
   /** Shadow mode: nobody is refused, closed, held back or answered. */
   readonly isShadow: boolean
   /** Resolves when rows can be read and their changes are followed. */
@@ -44,6 +48,10 @@ export interface Inbound {
   lastHeardAt(sessionId: SessionId): number | undefined
   /** How many connections are sessions. */
   readonly size: number
+  /** The transport of each session, as engine.io names it. */
+  transports(): Iterable<string>
+  /** Connections that wait to be checked, and for how long the oldest of those held back has. */
+  admission(): { readonly waiting: number; readonly delayMs: number }
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
   /** From now on connections pass unseen: a middleware cannot be removed. */
@@ -54,6 +62,8 @@ export interface Inbound {
 interface Admission {
   readonly verified: Verified
   readonly auth: ParsedAuth
+  /** Milliseconds, monotonic. */
+  readonly arrivedAt: number
 }
 
 /** The engine is told how long people are held back in steps of this: graces need it no finer. */
@@ -62,7 +72,7 @@ const DELAY_STEP_MS = 500
 export function createInbound(options: InboundOptions): Inbound {
   const { namespace, ends, settings, authenticate, directory, runtime, outbound, onArrival, log, isShadow } =
     options
-  const { ready } = options
+  const { ready, counts, latency } = options
   /** From the moment when their rows are held until they are sessions, or their connection has gone. */
   const admissions = new Map<Socket, Admission>()
   /** Engine connections with a socket of this namespace, let in or on the way. */
@@ -83,6 +93,7 @@ export function createInbound(options: InboundOptions): Inbound {
     runtime,
     wallClock,
     log,
+    counts,
     isShadow,
     onEnd({ socket, outlet }, isDrain) {
       outbound.end(outlet)
@@ -126,6 +137,7 @@ export function createInbound(options: InboundOptions): Inbound {
     tellDelay()
     releaseTheGone()
     outbound.cutStalled()
+    latency.look()
   })
 
   /** From the second connection on: it is the first that shows where they come from. */
@@ -165,6 +177,8 @@ export function createInbound(options: InboundOptions): Inbound {
       },
       (error: unknown) => {
         log.debug('A connection was refused after it was connected.', { error })
+        latency.refused(socket)
+        if (!isShadow) countClose(counts, asPresenceError(error).code)
         if (!isShadow) ends.cutWhenWritten(socket)
       },
     )
@@ -173,11 +187,12 @@ export function createInbound(options: InboundOptions): Inbound {
   /** Keeps no state in the engine: a socket may be gone before it is connected, and then nobody says so. */
   async function admit(socket: Socket): Promise<void> {
     if (isTaken(socket)) throw new PresenceError('already_connected')
+    const arrivedAt = latency.arrived(socket)
     taken.set(socket.conn, socket)
     admitting.add(socket)
     try {
-      if (isShadow) await check(socket)
-      else await checkInTurn(socket)
+      if (isShadow) await check(socket, arrivedAt)
+      else await checkInTurn(socket, arrivedAt)
     } catch (error) {
       if (taken.get(socket.conn) === socket) taken.delete(socket.conn)
       throw error
@@ -186,7 +201,7 @@ export function createInbound(options: InboundOptions): Inbound {
     }
   }
 
-  async function checkInTurn(socket: Socket): Promise<void> {
+  async function checkInTurn(socket: Socket, arrivedAt: number): Promise<void> {
     const turn = gate.enter()
     if (!turn) throw new PresenceError('overloaded')
     try {
@@ -194,7 +209,7 @@ export function createInbound(options: InboundOptions): Inbound {
       if (isSentAway(turn))
         throw new PresenceError('overloaded', 'This connection waited too long to be let in.')
       // It has gone meanwhile, or presence has: Socket.IO sees to the former, and the latter passes unseen.
-      if (socket.conn.readyState === 'open' && !isClosed) await check(socket)
+      if (socket.conn.readyState === 'open' && !isClosed) await check(socket, arrivedAt)
     } finally {
       gate.leave(turn)
     }
@@ -223,7 +238,7 @@ export function createInbound(options: InboundOptions): Inbound {
     runtime.accept({ type: 'admission', delayMs })
   }
 
-  async function check(socket: Socket): Promise<void> {
+  async function check(socket: Socket, arrivedAt: number): Promise<void> {
     const auth = parseAuth(socket.handshake.auth)
     const verified = await authenticate(socket)
     await ready.catch((error: unknown) => {
@@ -231,7 +246,7 @@ export function createInbound(options: InboundOptions): Inbound {
     })
     if (isClosed) return
     const userId = directory.pin(verified.userId)
-    admissions.set(socket, { verified: { ...verified, userId }, auth })
+    admissions.set(socket, { verified: { ...verified, userId }, auth, arrivedAt })
     try {
       await directory.load(userId)
       ;(socket.data as { userId?: string }).userId = userId
@@ -267,6 +282,8 @@ export function createInbound(options: InboundOptions): Inbound {
    */
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
     log.debug('A connection was refused.', { code: error.code, error: error.cause })
+    countClose(counts, error.code)
+    latency.refused(socket)
     const { protocol } = socket.handshake.auth as { readonly protocol?: unknown }
     // As `parseAuth` takes it; the refusal may be about another field.
     const hearsWhy = protocol === 2 || protocol === '2'
@@ -309,7 +326,7 @@ export function createInbound(options: InboundOptions): Inbound {
     release(socket)
   }
 
-  function become(socket: Socket, { verified, auth }: Admission): void {
+  function become(socket: Socket, { verified, auth, arrivedAt }: Admission): void {
     const sessionId = socket.id as SessionId
     const memberships = directory.rooms(verified.userId)
     if (!memberships) return
@@ -325,6 +342,7 @@ export function createInbound(options: InboundOptions): Inbound {
     const outlet = outbound.open(socket)
     // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
     messages.listen({ socket, outlet, ...verified })
+    latency.connects(socket, verified.userId, arrivedAt, outlet)
     runtime.accept({
       type: 'connect',
       sessionId,
@@ -340,6 +358,7 @@ export function createInbound(options: InboundOptions): Inbound {
       expiresAt: wallClock.toEngineTime(verified.expiresAt),
       outlet,
     })
+    latency.connected()
   }
 
   return {
@@ -352,6 +371,8 @@ export function createInbound(options: InboundOptions): Inbound {
     get size() {
       return messages.size
     },
+    transports: messages.transports,
+    admission: () => ({ waiting: gate.waiting, delayMs: gate.delayMs() ?? 0 }),
     checkTokens() {
       messages.checkTokens()
     },

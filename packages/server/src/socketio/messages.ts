@@ -14,6 +14,7 @@ import {
 } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
 import type { Input, Log, Settings, Spell } from '../core/index.js'
+import { countDisconnect, type ShellCounts } from '../host/metrics.js'
 import type { Authenticate } from './authenticate.js'
 import { connectionOf } from './internals.js'
 import type { Outlet } from './outbound.js'
@@ -57,6 +58,7 @@ interface MessagesOptions {
   readonly runtime: Runtime
   readonly wallClock: WallClock
   readonly log: Log
+  readonly counts: ShellCounts
   /** Shadow mode: nobody is answered. */
   readonly isShadow: boolean
   /** The connection of a session has ended, or Socket.IO is about to close all; the engine hears of it afterwards. */
@@ -69,12 +71,14 @@ export interface Messages {
   /** The connection of a session, until it has ended. */
   socket(sessionId: SessionId): Socket | undefined
   readonly size: number
+  /** The transport of each session, as engine.io names it. */
+  transports(): Iterable<string>
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
 }
 
 export function createMessages(options: MessagesOptions): Messages {
-  const { settings, authenticate, spell, runtime, wallClock, log, isShadow, onEnd } = options
+  const { settings, authenticate, spell, runtime, wallClock, log, isShadow, onEnd, counts } = options
   const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
   const senders = new Map<SessionId, Sender>()
   /** Of sessions whose new token is being checked; see {@link renewInTurn}. */
@@ -93,6 +97,7 @@ export function createMessages(options: MessagesOptions): Messages {
     // Brought back by `connectionStateRecovery`, a session has the name of an earlier one.
     if (sender?.socket !== this) return
     senders.delete(sessionOf(sender))
+    countDisconnect(counts, reason)
     answerWaiting(sender, 'session_ended')
     onEnd(sender, reason === DRAIN)
     runtime.accept(endOf(sender, reason))
@@ -104,13 +109,17 @@ export function createMessages(options: MessagesOptions): Messages {
     const allowance = allowanceOf(sender, name)
     if (take(allowance.handled, rate, performance.now())) {
       void handle(sender, name, args).then((error) => {
+        counts.messages[name][error ? 'refused' : 'ok']++
         // In shadow mode nobody else hears of what would be refused.
         if (error) log.debug('A message was refused.', { name, userId: sender.userId, code: error.code })
         acknowledge?.(
           error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
         )
       })
-    } else if (acknowledge && take((allowance.refused ??= fullBucket(rate)), rate, performance.now())) {
+      return
+    }
+    counts.messages[name].over_limit++
+    if (acknowledge && take((allowance.refused ??= fullBucket(rate)), rate, performance.now())) {
       const { code, message } = new PresenceError('rate_limited')
       acknowledge({ ok: false, error: { code, message } })
     }
@@ -246,6 +255,9 @@ export function createMessages(options: MessagesOptions): Messages {
     socket: (sessionId) => senders.get(sessionId)?.socket,
     get size() {
       return senders.size
+    },
+    *transports() {
+      for (const { socket } of senders.values()) yield connectionOf(socket).transport.name
     },
     checkTokens() {
       if (!wallClock.hasMoved()) return

@@ -9,6 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
+import { countBytes, createShellCounts, type ShellCounts } from '../host/metrics.js'
 import {
   anyStreamOf,
   bytesKept,
@@ -42,6 +43,8 @@ export interface Outbound {
   closed(connection: Connection): void
   /** The session has ended. */
   end(outlet: Outlet): void
+  /** How many sessions wait because their connection cannot be written. */
+  readonly blocked: number
   /** From now on nothing is written. */
   close(): void
 }
@@ -58,6 +61,9 @@ interface OutboundOptions {
   readonly now: () => number
   /** A session could not be told something; its connection is cut, and the others are told. */
   readonly onFailure: (session: DueSession, error: unknown) => void
+  readonly counts?: ShellCounts
+  /** What was pending for a session that is followed was taken; see latency.ts. */
+  readonly onFollowed?: (outlet: Outlet, isTold: boolean) => void
   /** Said once: the installed engine.io lacks parts that are used here, and Socket.IO's public calls are used instead. */
   readonly onLacking: (parts: string) => void
 }
@@ -78,6 +84,8 @@ export interface Outlet {
   state: 'open' | 'waiting' | 'writing' | 'corked' | 'closed'
   /** While `writing`: its session has something pending again. */
   due: DueSession | undefined
+  /** Not 0: the time is measured until it is told of something; see latency.ts. */
+  followed: number
 }
 
 /** By Socket.IO's public call. How much waits on the connection is not known then. */
@@ -99,11 +107,14 @@ interface Corked {
 
 const NO_BYTES = Buffer.alloc(0)
 
+function ignore(): void {}
+
 /** So many are written in one turn of the loop: a number that ten thousand hear would keep it for half a second. */
 export const WRITES_PER_TURN = 200
 
 export function createOutbound(options: OutboundOptions): Outbound {
   const { server, take, emit, stalledClientMs, now, onFailure, onLacking } = options
+  const { counts = createShellCounts(), onFollowed = ignore } = options
   /** By stream or connection, in order of coming. */
   let corked = new Map<Corkable, Corked>()
   /** Since when each waits, the longest first. */
@@ -154,7 +165,10 @@ export function createOutbound(options: OutboundOptions): Outbound {
           return
         }
         if (outlet.publicOnly) {
-          emitAll(outlet.publicOnly, take(session))
+          const events = take(session)
+          countEvents(events)
+          emitAll(outlet.publicOnly, events)
+          if (outlet.followed !== 0) onFollowed(outlet, events.length > 0)
           return
         }
         if (!outlet.stream && encode.isText) outlet.stream = streamOf(outlet.connection)
@@ -182,6 +196,8 @@ export function createOutbound(options: OutboundOptions): Outbound {
     const { connection, stream } = outlet
     outlet.state = state
     waiting.set(outlet, now())
+    // A client that does not read is counted as blocked: nobody else is late because of it.
+    if (outlet.followed !== 0) onFollowed(outlet, false)
     const again = () => {
       waiting.delete(outlet)
       if (outlet.state === 'closed') return
@@ -203,6 +219,11 @@ export function createOutbound(options: OutboundOptions): Outbound {
   function writeNow(session: DueSession, outlet: Outlet): void {
     const events = take(session)
     if (events.length > 0) write(session, outlet, events)
+    if (outlet.followed !== 0) onFollowed(outlet, events.length > 0)
+  }
+
+  function countEvents(events: readonly PresenceEvent[]): void {
+    for (const { name } of events) counts.frames[name]++
   }
 
   function cork(connection: Duplex | Socket['conn']): void {
@@ -238,9 +259,12 @@ export function createOutbound(options: OutboundOptions): Outbound {
 
   function write(session: DueSession, outlet: Outlet, events: readonly PresenceEvent[]): void {
     const { connection, namespace, stream } = outlet
+    countEvents(events)
     // Packets of the host that engine.io still keeps go first: then ours follow them through engine.io.
     if (stream && connection.writeBuffer.length === 0) {
-      stream.write(encode.frames(events, namespace))
+      const frames = encode.frames(events, namespace)
+      countBytes(counts, frames.length)
+      stream.write(frames)
       return
     }
     writePackets(
@@ -259,6 +283,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         wait(outlet, () => writeRest(session, outlet, rest), 'writing')
         return
       }
+      countBytes(counts, typeof packet === 'string' ? Buffer.byteLength(packet) : packet.length)
       connection.write(packet, { compress: true })
     }
   }
@@ -301,6 +326,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         stream: undefined,
         state: mine ? 'corked' : 'open',
         due: undefined,
+        followed: 0,
       }
       if (mine) mine.outlet = outlet
       return outlet
@@ -312,6 +338,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
       const latest = now() - stalledClientMs
       for (const [outlet, since] of waiting) {
         if (since > latest) break
+        counts.stalledCuts++
         waiting.delete(outlet)
         cutLine(outlet.connection)
       }
@@ -327,8 +354,12 @@ export function createOutbound(options: OutboundOptions): Outbound {
       lingering.set(stream, now())
       stream.once('close', () => lingering.delete(stream))
     },
+    get blocked() {
+      return waiting.size
+    },
     end(outlet) {
       outlet.state = 'closed'
+      if (outlet.followed !== 0) onFollowed(outlet, false)
       waiting.delete(outlet)
     },
     close() {

@@ -25,6 +25,8 @@ export interface Runtime {
   take(session: DueSession): readonly PresenceEvent[]
   /** How late the loop is: it was so much at its last beat, or is overdue by so much already. Milliseconds. */
   lateMs(): number
+  /** The latest that the loop was at a beat within the last {@link PEAK_BEATS} to twice as many, or is now. Milliseconds. */
+  peakLateMs(): number
   /** How many steps all windows are widened, because presence has more to do than there is time for; 0: none. */
   pressure(): number
   /** Calls `listener` at each beat of the loop, after the engine has heard of it. There is one listener. */
@@ -37,6 +39,8 @@ const TIMER_MAX_MS = 2_147_483_647
 
 /** How often the loop shows that it runs. */
 const BEAT_MS = 50
+/** 15 seconds: as often as Prometheus asks by default, so that no late beat is missed. */
+const PEAK_BEATS = 300
 /** From windows of this length on people notice that they hear late, and an operator should know. */
 const WARN_WINDOW_MS = 2_000
 const WIDENED =
@@ -75,6 +79,9 @@ export function createRuntime(
   let lastBeatAt = beatAt
   let lateAtBeat = 0
   let beatListener: (() => void) | undefined
+  let beats = 0
+  let peak = 0
+  let peakBefore = 0
   const beat = setInterval(() => {
     const late = clock() - beatAt - BEAT_MS
     now()
@@ -82,10 +89,22 @@ export function createRuntime(
     const elapsed = beatAt - lastBeatAt
     lateAtBeat = elapsed - BEAT_MS
     lastBeatAt = beatAt
+    notePeak()
     widen(late, elapsed)
     beatListener?.()
   }, BEAT_MS)
   beat.unref()
+
+  function notePeak(): void {
+    peak = Math.max(peak, lateAtBeat)
+    if (++beats % PEAK_BEATS > 0) return
+    peakBefore = peak
+    peak = 0
+  }
+
+  function lateMs(): number {
+    return Math.max(lateAtBeat, clock() - lastBeatAt - BEAT_MS)
+  }
 
   /** All windows widen together, so that under pressure the cost is bounded by the number of recipients. */
   function widen(lateMs: number, elapsedMs: number): void {
@@ -179,7 +198,8 @@ export function createRuntime(
     accept,
     take,
     pressure: () => pressure.step,
-    lateMs: () => Math.max(lateAtBeat, clock() - lastBeatAt - BEAT_MS),
+    lateMs,
+    peakLateMs: () => Math.max(0, peak, peakBefore, lateMs()),
     onBeat(listener) {
       beatListener = listener
     },

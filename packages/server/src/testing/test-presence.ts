@@ -5,6 +5,7 @@
 import { parseAuth, type ConversationId, type GroupId, type SessionId, type UserId } from '@vigie/protocol'
 import {
   createEngine,
+  createHistogram,
   resolveSettings,
   type Effect,
   type Input,
@@ -15,6 +16,12 @@ import {
 } from '../core/index.js'
 import { memoryMemberships } from '../memory/index.js'
 // Not its `index.js`: that would load Socket.IO.
+import {
+  createShellCounts,
+  createTransitionCounter,
+  readMetrics,
+  type MetricSources,
+} from '../host/metrics.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
 
 /** Members by id of the room: `{ plan: ['ana', 'ben'] }`, or the same as pairs. */
@@ -85,6 +92,8 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   /** What came while effects were carried out: a listener that kicks, say. */
   const waiting: Input[] = []
   const failures: unknown[] = []
+  const counts = createShellCounts()
+  const countTransition = createTransitionCounter(counts)
   let now = 0
   let made = 0
   let isBusy = false
@@ -131,6 +140,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
         return
       case 'presence':
       case 'typing':
+        countTransition(effect)
         api.tell(effect)
         return
       // Nothing is sent: what is pending for a session is one state, however long it waits. And rows never disagree:
@@ -234,6 +244,15 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
     ...api.methods,
     ready: Promise.resolve(),
     sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0 }),
+    metrics: () =>
+      readMetrics({
+        ...NO_SOCKETS,
+        counts,
+        core: engine.counts(),
+        census: engine.census(),
+        pending: engine.sizes().owed,
+        now,
+      }),
     async close() {
       isClosed = true
       connections.clear()
@@ -276,6 +295,22 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       now = until
     },
   }
+}
+
+const NOTHING_READ = createHistogram([])
+/** Metrics of what this presence does without. */
+const NO_SOCKETS: Omit<MetricSources, 'counts' | 'core' | 'census' | 'pending' | 'now'> = {
+  connections: { transports: [], blocked: 0, refusalsHeld: 0 },
+  admission: { waiting: 0, delayMs: 0 },
+  loop: { lagMs: 0, pressureStep: 0 },
+  rows: {
+    held: { users: 0, rooms: 0 },
+    seconds: { users: NOTHING_READ, rooms: NOTHING_READ },
+    failed: { users: 0, rooms: 0 },
+    waiting: { asked: 0, reread: 0 },
+    isAway: false,
+  },
+  feed: undefined,
 }
 
 function pairsOf(rooms: TestRooms): (readonly [id: string, userIds: readonly string[]])[] {
