@@ -125,11 +125,15 @@ describe('an explanation', () => {
         'The viewer has 0 live sessions.',
       ],
       [
-        'ben has no session here, so nothing of ana is sent to anybody.',
+        'ben has no session here, so nothing of ana is sent to them.',
         'Told now: offline.',
         'The viewer has 0 live sessions.',
       ],
     ])
+    const elsewhere = { ...hidden, through: viewer.through, hiddenBy: 'viewer_not_here' } as const
+    expect(viewerSentences(elsewhere, 'ana', english)[1]).toBe(
+      'Both are in conversation cafe and group lisbon.',
+    )
   })
 })
 

@@ -1,4 +1,5 @@
 import { promises } from '../charts/charts.js'
+import { isGap } from '../monitor/history.js'
 import type { MonitorState } from '../monitor/monitor.js'
 import { measure, type Look, type Source } from '../monitor/measure.js'
 import { useLanguage } from '../texts/use-language.js'
@@ -18,7 +19,7 @@ export function Glance({ state }: { readonly state: MonitorState }) {
     const value = measure(source, run)
     return value === null ? texts.notReported : number(value)
   }
-  const measured = promises(history.points.at(-1)?.values ?? [])
+  const measured = promises(history.points.findLast((point) => !isGap(point))?.values ?? [])
   const broken = measured.filter(({ isKept }) => !isKept).map(({ chart }) => texts.charts[chart.id])
   const ghosts = measure(GHOSTS, run)
   return (

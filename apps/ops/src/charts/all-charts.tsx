@@ -21,6 +21,7 @@ export function Charts({ points }: { readonly points: readonly Point[] }) {
   return sections.map(([section, title]) => (
     <section key={section} aria-labelledby={`${section}-title`}>
       <h2 id={`${section}-title`}>{title}</h2>
+      {section === 'delays' && <p className="soft charts-lead">{texts.delaysLead}</p>}
       <div className="charts">
         {CHARTS.filter((chart) => chart.section === section).map((chart) => (
           <ChartCard key={chart.id} chart={chart} points={shown} />

@@ -115,7 +115,7 @@ function optionsOf({ chart, measure, clock, onPoint, width }: OptionsInput): Opt
           stroke: colorOf(line.color),
           dash: [...line.dash],
           width: 1.75,
-          points: { show: false },
+          points: { show: true, size: 4, fill: colorOf(line.color), filter: lonely },
         }
       }),
     ],
@@ -127,6 +127,13 @@ function optionsOf({ chart, measure, clock, onPoint, width }: OptionsInput): Opt
       draw: [(plot) => drawLimit(plot, chart)],
     },
   }
+}
+
+/** Points that no line would show: those between two gaps. */
+function lonely(plot: UPlot, index: number): number[] {
+  const values = plot.data[index] ?? []
+  const isThere = (at: number) => typeof values[at] === 'number'
+  return [...values.keys()].filter((at) => isThere(at) && !isThere(at - 1) && !isThere(at + 1))
 }
 
 /** Two users are not at half the height of a chart that reaches 3.5. */

@@ -31,8 +31,8 @@ export type Source =
       readonly quantile: number
     }
 
-/** Latencies are of this long: within one second there may be three events, and a p99 of three says nothing. */
-export const LATENCY_WINDOW_MS = 10_000
+/** Latencies are of this long: within a few seconds there may be ten events, and a p99 of ten says nothing. */
+export const LATENCY_WINDOW_MS = 60_000
 
 /**
  * The number now; null where there is none to tell.

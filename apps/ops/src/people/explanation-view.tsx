@@ -10,6 +10,8 @@ import { roomName, sessionSentences, transitionSentence, verdict, viewerSentence
 
 const EVERY_MS = 2_000
 const SECOND_MS = 1_000
+/** As many as one reads at a glance. */
+const ROOMS_SHOWN = 10
 
 interface ExplanationViewProps {
   readonly userId: string
@@ -184,8 +186,24 @@ function Session({ session, now, userId, kick }: SessionProps) {
 function Rooms({ rooms }: { readonly rooms: Explanation['rooms'] }) {
   const { texts } = useLanguage()
   if (rooms.length === 0) return <p className="soft">{texts.roomsNone}</p>
+  const rest = rooms.slice(ROOMS_SHOWN)
   return (
-    <ul className="names" data-testid="rooms">
+    <>
+      <RoomList rooms={rooms.slice(0, ROOMS_SHOWN)} />
+      {rest.length > 0 && (
+        <details>
+          <summary>{texts.andMore(rest.length)}</summary>
+          <RoomList rooms={rest} />
+        </details>
+      )}
+    </>
+  )
+}
+
+function RoomList({ rooms }: { readonly rooms: Explanation['rooms'] }) {
+  const { texts } = useLanguage()
+  return (
+    <ul className="names">
       {rooms.map((room) => (
         <li key={`${room.kind} ${room.id}`} className="name">
           {roomName(room, texts)}

@@ -61,10 +61,12 @@ export function viewerSentences(viewer: ExplainedViewer, userId: string, languag
 function sightSentences(viewer: ExplainedViewer, userId: string, { texts, list }: Language): string[] {
   const { userId: viewerId, sees, isSelf, isWatching, through, hiddenBy } = viewer
   if (isSelf) return [texts.seesSelf]
-  if (!sees) return [texts.hidden[hiddenBy ?? 'other'](viewerId, userId)]
-  if (through.length > 0) {
-    return [texts.sees(viewerId, userId, list(through.map((room) => roomName(room, texts))))]
+  const rooms = list(through.map((room) => roomName(room, texts)))
+  if (!sees) {
+    const hidden = texts.hidden[hiddenBy ?? 'other'](viewerId, userId)
+    return through.length === 0 ? [hidden] : [hidden, texts.wouldSee(rooms)]
   }
+  if (through.length > 0) return [texts.sees(viewerId, userId, rooms)]
   return [isWatching ? texts.seesWatching(viewerId, userId) : texts.seesOtherwise(viewerId, userId)]
 }
 

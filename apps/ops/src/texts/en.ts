@@ -17,12 +17,9 @@ const charts: Readonly<Record<ChartId, string>> = {
   rows: 'Membership rows',
 }
 const chartHelp: Readonly<Record<ChartId, string>> = {
-  group:
-    'From a change to its last recipient. Of a sample in 10 seconds, half are below p50, 99 of 100 below p99.',
-  conversation:
-    'From a change to its last recipient. Of a sample in 10 seconds, half are below p50, 99 of 100 below p99.',
-  typing:
-    'From a change to its last recipient. Of a sample in 10 seconds, half are below p50, 99 of 100 below p99.',
+  group: 'From a change to its last recipient.',
+  conversation: 'From a change to its last recipient.',
+  typing: 'From a change to its last recipient.',
   first_picture: 'From a connection to all that it is told first.',
   people: 'Users online, and open connections.',
   transitions: 'What others can see, changes a second.',
@@ -104,11 +101,12 @@ export const en = {
   delays: 'Delays',
   delaysKept: 'Within their limits',
   delaysBroken: (names: string) => `Over the limit: ${names}`,
-  nothingMeasured: 'Nothing to measure in the last 10 seconds',
+  nothingMeasured: 'Nothing to measure in the last minute',
   ghosts: 'Ghosts',
   ghostsHelp: 'What does not agree inside the server; must be 0.',
   notReported: 'Not reported by this server',
   // Charts
+  delaysLead: 'Of a sample of the last minute, half were faster than p50, and 99 of 100 faster than p99.',
   delaysTitle: 'Delays in the last 10 minutes',
   loadTitle: 'Load in the last 10 minutes',
   charts,
@@ -193,9 +191,10 @@ export const en = {
     only_large_rooms: (viewer: string, user: string) =>
       `${viewer} does not see ${user} by name: they share only rooms that are too large for names.`,
     viewer_not_here: (viewer: string, user: string) =>
-      `${viewer} has no session here, so nothing of ${user} is sent to anybody.`,
+      `${viewer} has no session here, so nothing of ${user} is sent to them.`,
     other: (viewer: string, user: string) => `${viewer} does not see ${user}.`,
   },
+  wouldSee: (rooms: string) => `Both are in ${rooms}.`,
   toldOnline: (devices: string) => `Told now: online, on ${devices}.`,
   toldOffline: 'Told now: offline.',
   viewerSessions: (count: number) =>

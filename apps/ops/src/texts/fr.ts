@@ -41,10 +41,12 @@ export const fr: Texts = {
   delays: 'Délais',
   delaysKept: 'Dans leurs limites',
   delaysBroken: (names) => `Limite dépassée : ${names}`,
-  nothingMeasured: 'Rien à mesurer dans les 10 dernières secondes',
+  nothingMeasured: 'Rien à mesurer dans la dernière minute',
   ghosts: 'Fantômes',
   ghostsHelp: 'Ce qui se contredit dans le serveur ; doit être 0.',
   notReported: 'Ce serveur ne l’indique pas',
+  delaysLead:
+    'Sur un échantillon de la dernière minute, la moitié a été plus rapide que p50, et 99 sur 100 plus rapides que p99.',
   delaysTitle: 'Délais des 10 dernières minutes',
   loadTitle: 'Charge des 10 dernières minutes',
   charts: {
@@ -60,12 +62,9 @@ export const fr: Texts = {
     rows: 'Lignes d’appartenance',
   },
   chartHelp: {
-    group:
-      'D’un changement à son dernier destinataire. Sur un échantillon de 10 secondes, la moitié est sous p50, 99 sur 100 sous p99.',
-    conversation:
-      'D’un changement à son dernier destinataire. Sur un échantillon de 10 secondes, la moitié est sous p50, 99 sur 100 sous p99.',
-    typing:
-      'D’un changement à son dernier destinataire. Sur un échantillon de 10 secondes, la moitié est sous p50, 99 sur 100 sous p99.',
+    group: 'D’un changement à son dernier destinataire.',
+    conversation: 'D’un changement à son dernier destinataire.',
+    typing: 'D’un changement à son dernier destinataire.',
     first_picture: 'D’une connexion à tout ce qui lui est dit d’abord.',
     people: 'Personnes en ligne et connexions ouvertes.',
     transitions: 'Ce que d’autres peuvent voir, changements par seconde.',
@@ -176,9 +175,10 @@ export const fr: Texts = {
     only_large_rooms: (viewer, user) =>
       `${viewer} ne voit pas ${user} par son nom : leurs seuls salons communs sont trop grands pour des noms.`,
     viewer_not_here: (viewer, user) =>
-      `${viewer} n’a pas de session ici : rien au sujet de ${user} n’est envoyé à personne.`,
+      `${viewer} n’a pas de session ici : rien au sujet de ${user} ne lui est envoyé.`,
     other: (viewer, user) => `${viewer} ne voit pas ${user}.`,
   },
+  wouldSee: (rooms) => `Les deux sont dans ${rooms}.`,
   toldOnline: (devices) => `Information actuelle : en ligne, sur ${devices}.`,
   toldOffline: 'Information actuelle : hors ligne.',
   viewerSessions: (count) =>
