@@ -70,7 +70,7 @@ test(
       for (const button of await page.getByTestId('table-button').all()) await button.click()
       expect(await page.getByTestId('chart-table').count()).toBe(10)
       expect(await flawsOf(page), `${name}, tables`).toEqual([])
-      await page.getByTestId('kick').click()
+      await page.locator('[data-device=phone] [data-testid=kick]').click()
       await page.getByTestId('kick-confirm').waitFor()
       await page.screenshot({ path: `${PICTURES}ops-${name}-kick.png` })
       expect(await flawsOf(page), `${name}, dialog`).toEqual([])

@@ -176,7 +176,13 @@ function Session({ session, now, userId, kick }: SessionProps) {
       {sessionSentences(session, language, now).map((sentence) => (
         <p key={sentence}>{sentence}</p>
       ))}
-      <button type="button" className="link" data-testid="kick" onClick={() => kick({ userId, deviceId })}>
+      <button
+        type="button"
+        className="link"
+        data-testid="kick"
+        aria-label={`${texts.kickDevice}: ${deviceId}`}
+        onClick={() => kick({ userId, deviceId })}
+      >
         {texts.kickDevice}
       </button>
     </li>
