@@ -78,7 +78,7 @@ it('is valid OpenAPI 3.1, to a validator that is not ours, and is what the serve
   const validator = new Validator()
   expect(await validator.validate(given as never)).toEqual({ valid: true })
   expect(validator.version).toBe('3.1')
-  expect(await new Validator().validate({ ...given, paths: { wrong: 1 } } as never)).toMatchObject({
+  expect(await new Validator().validate({ ...given, paths: { wrong: 1 } })).toMatchObject({
     valid: false,
   })
 })
@@ -187,31 +187,31 @@ describe.each(operations)('$name', ({ path, method, operation, scope }) => {
       expect(await answer.json()).toMatchObject({ status: 405, code: 'method_not_allowed' })
     }
   })
+})
 
-  it.runIf(method === 'GET')(
-    'answers HEAD with the head of its answer, and 304 to whoever has it',
-    async () => {
-      const [request] = fc.sample(requestsFor(path, operation), 1)
-      const whole = await server.ask(request!.path)
-      const head = await server.ask(request!.path, { method: 'HEAD' })
-      expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
-        200,
-        'application/json',
-        '',
-      ])
-      expect(whole.headers.get('cache-control')).toBe('private, no-cache')
-      expect(whole.headers.get('vary')).toContain('Authorization')
-      const etag = whole.headers.get('etag') ?? ''
-      expect(etag).toMatch(/^"[0-9a-f]+"$/)
-      // What tells the time is another answer each time.
-      if (path === '/v1/monitor') return
-      for (const given of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
-        const same = await server.ask(request!.path, { headers: { 'If-None-Match': given } })
-        expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, etag, ''])
-        expect(same.headers.get('cache-control')).toBe('private, no-cache')
-      }
-      const other = await server.ask(request!.path, { headers: { 'If-None-Match': '"other"' } })
-      expect(other.status).toBe(200)
-    },
-  )
+describe.each(operations.filter(({ method }) => method === 'GET'))('$name', ({ path, operation }) => {
+  it('answers HEAD with the head of its answer, and 304 to whoever has it', async () => {
+    await using server = await startApi({ explain })
+    const [request] = fc.sample(requestsFor(path, operation), 1)
+    const whole = await server.ask(request!.path)
+    const head = await server.ask(request!.path, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
+      200,
+      'application/json',
+      '',
+    ])
+    expect(whole.headers.get('cache-control')).toBe('private, no-cache')
+    expect(whole.headers.get('vary')).toContain('Authorization')
+    const etag = whole.headers.get('etag') ?? ''
+    expect(etag).toMatch(/^"[0-9a-f]+"$/)
+    // What tells the time is another answer each time.
+    if (path === '/v1/monitor') return
+    for (const given of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
+      const same = await server.ask(request!.path, { headers: { 'If-None-Match': given } })
+      expect([same.status, same.headers.get('etag'), await same.text()]).toEqual([304, etag, ''])
+      expect(same.headers.get('cache-control')).toBe('private, no-cache')
+    }
+    const other = await server.ask(request!.path, { headers: { 'If-None-Match': '"other"' } })
+    expect(other.status).toBe(200)
+  })
 })
