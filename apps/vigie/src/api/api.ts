@@ -14,11 +14,10 @@ import { createLimits, type Rate } from './limits.js'
 import { createMonitor } from './monitor.js'
 import { createDocument } from './openapi.js'
 import { ApiProblem, problemResponse } from './problems.js'
-import { createRoutes, type ApiPresence, type Explain, type Fields, type Route } from './routes.js'
+import { createRoutes, type ApiPresence, type Fields, type Route } from './routes.js'
 
 export interface ApiOptions {
   readonly presence: ApiPresence
-  readonly explain?: Explain | undefined
   readonly metrics: () => readonly MetricFamily[]
   /** Without one the API is closed. */
   readonly keys: readonly ApiKey[]
@@ -43,8 +42,8 @@ const CHALLENGE = 'Bearer realm="vigie"'
 const NO_KEY = -1
 
 export function createApi(options: ApiOptions): Hono {
-  const { presence, explain, node, version, log } = options
-  const routes = createRoutes({ presence, explain, monitor: createMonitor(options) })
+  const { presence, node, version, log } = options
+  const routes = createRoutes({ presence, monitor: createMonitor(options) })
   const api = new Hono()
 
   api.onError((error, context) => {
@@ -228,7 +227,7 @@ async function textOf({ raw: { body } }: Request): Promise<string> {
   const tooLarge = (headers = {}) =>
     new ApiProblem('body_too_large', `The body has more than ${BODY_MAX_BYTES} bytes.`, headers)
   try {
-    for await (const part of body ?? []) {
+    for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
       bytes += part.length
       if (bytes <= BODY_MAX_BYTES) kept.push(part)
       else if (bytes > BODY_MAX_BYTES * 2) throw tooLarge({ Connection: 'close' })

@@ -29,6 +29,11 @@ export class Deadlines<Item> {
     if (entry) this.#remove(entry)
   }
 
+  /** The deadline of `item`, if it has one. */
+  of(item: Item): number | undefined {
+    return this.#entries.get(item)?.at
+  }
+
   /** The earliest deadline, or undefined when there is none. */
   next(): number | undefined {
     return this.#heap[0]?.at

@@ -8,6 +8,7 @@
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import { dropCache } from './event-cache.js'
+import { explain, type Explanation, type Explaining } from './explain.js'
 import type {
   DueSession,
   Effect,
@@ -79,6 +80,8 @@ export interface Engine {
   placesOf(sessionId: SessionId): readonly Place[]
   /** All that are known, also those without a live session. */
   places(): Iterable<Place>
+  /** Why a user is shown as online or offline; with a viewer: to whom, and why not. For operators. Changes nothing. */
+  explain(userId: UserId, asked: Explaining): Explanation
   /**
    * Sizes of everything that it keeps, for bounds and metrics. `users`: everybody who is local, in a roster, or present
    * on another node. `local`: those of them with a session here, or remembered as offline.
@@ -143,6 +146,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       return [{ kind: 'user', id }, ...roomsOf(session.user).map(({ name }) => name)]
     },
     places: () => places(world),
+    explain: (userId, asked) => explain(world, userId, asked),
     sizes: () => ({
       users: world.people.size,
       local: localSize(world),

@@ -1,4 +1,13 @@
 export { createEngine, type Engine } from './engine.js'
+export type {
+  ExplainedRoom,
+  ExplainedSession,
+  ExplainedTransition,
+  ExplainedViewer,
+  Explaining,
+  Explanation,
+} from './explain.js'
+export type { TransitionReason } from './transitions.js'
 export { hasMethods, isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog } from './given-options.js'
 export { lineLog } from './line-log.js'
 export { NO_ROOMS } from './memberships.js'

@@ -23,6 +23,7 @@ import { Deadlines } from './deadlines.js'
 import type { CloseReason, Effect, Presence, PresenceEvent, RoomName, RosterOrSize } from './inputs.js'
 import type { Settings } from './settings.js'
 import type { SmallSet } from './small-set.js'
+import { createTransitions, type Transitions } from './transitions.js'
 
 export const OFFLINE: Presence = { online: false, count: 0 }
 /** The presence of nearly everybody who is online; kept once. */
@@ -308,6 +309,8 @@ export interface World {
   /** Raised by each change that is noted for sessions: tells which of two came first, also within one input. */
   noted: number
   cache: EventCache
+  /** What happened lately, for those who ask why. */
+  readonly transitions: Transitions
 }
 
 export function emptyCache(): EventCache {
@@ -347,6 +350,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     visit: 0,
     noted: 0,
     cache: emptyCache(),
+    transitions: createTransitions(settings.transitionsMax),
   }
 }
 
@@ -361,12 +365,12 @@ export function deviceKey(deviceId: DeviceId | undefined, sessionId: SessionId):
 }
 
 /** Whether the server named its device. */
-export function isAnonymous({ device }: Session): boolean {
+export function isAnonymous({ device }: Pick<Session, 'device'>): boolean {
   return device.startsWith('~')
 }
 
 /** The device as its owner sees it. */
-export function deviceIdOf(session: Session): DeviceId {
+export function deviceIdOf(session: Pick<Session, 'device'>): DeviceId {
   return (isAnonymous(session) ? session.device : session.device.slice(1)) as DeviceId
 }
 

@@ -11,6 +11,7 @@ import type { ConversationId, UserId } from '@vigie/protocol'
 import { scheduleCacheDrop } from './event-cache.js'
 import type { PresenceEvent } from './inputs.js'
 import {
+  emptyCache,
   firstOfEach,
   OFFLINE,
   type News,
@@ -21,11 +22,11 @@ import {
   type Session,
   type World,
 } from './model.js'
-import { writeEvents, writeFirstEvents } from './protocol-1.js'
-import { writeChanges, writeState } from './protocol-2.js'
+import { writeEvents, writeFirstEvents, writePresence } from './protocol-1.js'
+import { newCount, writeChanges, writeState } from './protocol-2.js'
 import { schedule, wasTaken } from './slots.js'
 import { snapshotFor } from './snapshots.js'
-import { presenceFor, sawThen, seesOccupancy, seesTyping } from './visibility.js'
+import { affectedBy, presenceFor, sawThen, sees, seesOccupancy, seesTyping } from './visibility.js'
 
 function pendingOf(session: Session): Pending {
   return (session.pending ??= {
@@ -209,4 +210,23 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
   clear(session)
   wasTaken(world, session, { wasWritten: events.length > 0, isFirst })
   return events
+}
+
+/**
+ * Whether the session would be told something of the user's presence if it were written now, by the code that would
+ * write it. What is pending stays pending.
+ */
+export function isToldOf(world: World, session: Session, userId: UserId): boolean {
+  const { pending } = session
+  if (pending?.snapshot) {
+    const subject = world.people.get(userId)
+    return subject !== undefined && sees(session, subject)
+  }
+  const news = pendingNews(session, userId)
+  if (!news && !(pending?.rosters && affectedBy(session).has(userId))) return false
+  if (session.protocol === 2) return newCount(world, session, userId, news) !== undefined
+  // The events are thrown away, and must not be kept for others.
+  const events: PresenceEvent[] = []
+  writePresence({ world: { ...world, cache: emptyCache() }, session, userId, news }, events)
+  return events.length > 0
 }

@@ -23,6 +23,7 @@ import { countOnline } from './occupancy.js'
 import { noteDevices } from './pending.js'
 import { dropUnneeded, ensurePerson, isPlaced } from './people.js'
 import { countChanged } from './snapshots.js'
+import { noteTransition, settleTransitions } from './transitions.js'
 
 /**
  * The user's devices are the union over the nodes of those with a session, live or lost, there. The count is
@@ -51,6 +52,7 @@ export function settle(world: World, person: Person): void {
     world.effects.push({ type: 'presence', userId: person.id, before, after })
     if (before.online !== after.online) settleOnline(world, person)
   }
+  settleTransitions(world, person)
   // Online by another node alone: their rows are that node's to read.
   if (person.sessions.length === 0 && person.presence.online) releaseMemberships(world, person)
   dropUnneeded(world, person)
@@ -118,7 +120,16 @@ export function contribute(world: World, input: ContributionInput): void {
     user.remote?.delete(node)
     node.users.delete(user)
   }
+  settleRemote(world, user, 'other_node')
+}
+
+/** Nodes repeat what they say: only what others see is remembered. */
+function settleRemote(world: World, user: Person, reason: 'other_node' | 'node_lost'): void {
+  const before = user.presence
   settle(world, user)
+  if (!differs(before, user.presence)) return
+  noteTransition(world, user, reason)
+  settleTransitions(world, user)
 }
 
 function ensureNode(world: World, name: string, epoch: string): RemoteNode {
@@ -149,6 +160,6 @@ export function expireNode(world: World, node: RemoteNode): void {
   if (epochs?.size === 0) world.nodes.delete(node.node)
   for (const user of node.users) {
     user.remote?.delete(node)
-    settle(world, user)
+    settleRemote(world, user, 'node_lost')
   }
 }

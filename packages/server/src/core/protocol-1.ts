@@ -85,14 +85,15 @@ export function writeEvents(world: World, session: Session): PresenceEvent[] {
   return events
 }
 
-interface Telling {
+/** What waits about one person; see `isToldOf` of pending.ts. */
+export interface Telling {
   readonly world: World
   readonly session: Session
   readonly userId: UserId
   readonly news: News | undefined
 }
 
-function writePresence({ world, session, userId, news }: Telling, events: PresenceEvent[]): void {
+export function writePresence({ world, session, userId, news }: Telling, events: PresenceEvent[]): void {
   const subject = news ? subjectOf(world, news) : world.people.get(userId)
   const viewer = session.user
   const now = subject ? presenceFor(viewer, subject) : OFFLINE

@@ -261,7 +261,7 @@ function writeMore(world: World, session: Session): readonly PresenceEvent[] {
   return [{ name: 'presence:diff', payload: diffOf(world, told, hasDevices ? session : undefined) }]
 }
 
-function newCount(
+export function newCount(
   world: World,
   session: Session,
   userId: UserId,

@@ -19,6 +19,7 @@ import {
 } from './model.js'
 import { noteQuestion, noteSight, noteSnapshot } from './pending.js'
 import { settle } from './presence.js'
+import { noteTransition, type TransitionReason } from './transitions.js'
 import { endTyping } from './typing.js'
 
 type Connect = Extract<Input, { type: 'connect' }>
@@ -37,11 +38,14 @@ export function connect(world: World, user: Person, input: Connect): void {
 function open(world: World, user: Person, input: Connect): Session | undefined {
   loseNamesake(world, user, input)
   const older = findSame(world, input) ?? findReplaced(user, input) ?? findAdopted(user, input)
+  const reason = !older ? 'connected' : older.state === 'live' ? 'replaced' : 'returned'
   if (older) {
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
   } else if (user.sessions.length >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
+    const device = deviceKey(input.deviceId, input.sessionId)
+    noteTransition(world, user, 'too_many_sessions', { id: input.sessionId, device })
     return undefined
   }
   // The fields that each piece of news reads come first, close together in memory.
@@ -78,6 +82,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   // Nearly always they are the same, and then they are one list.
   user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
   setTokenEnd(world, session, input.expiresAt)
+  noteTransition(world, user, reason, session)
   return session
 }
 
@@ -92,7 +97,7 @@ function withOneMore(sessions: readonly Session[], session: Session): readonly S
  */
 function loseNamesake(world: World, user: Person, { sessionId }: Connect): void {
   const namesake = world.sessions.get(sessionId)
-  if (namesake && namesake.user !== user) markLost(world, namesake)
+  if (namesake && namesake.user !== user) markLost(world, namesake, 'lost')
 }
 
 /** With `allowRecovery` a connection comes back under its old name. */
@@ -124,7 +129,7 @@ function oldestLost(user: Person, isMeant: (session: Session) => boolean): Sessi
 /** A lost session gives way to somebody who is really there. */
 function removeOldestLost(world: World, user: Person): boolean {
   const oldest = oldestLost(user, () => true)
-  if (oldest) removeSession(world, oldest)
+  if (oldest) removeFor(world, oldest, 'too_many_sessions')
   return oldest !== undefined
 }
 
@@ -140,25 +145,27 @@ export function setTokenEnd(world: World, session: Session, at: number | undefin
  * has at least the re-attach grace, even if the client asked for less.
  */
 export function lose(world: World, session: Session, isDrain: boolean): void {
-  if (isDrain) markLost(world, session, { atLeastMs: world.settings.reattachGraceMs })
-  else markLost(world, session)
+  if (isDrain) markLost(world, session, 'lost', { atLeastMs: world.settings.reattachGraceMs })
+  else markLost(world, session, 'lost')
   settle(world, session.user)
 }
 
 /** The client disconnected by itself. */
 export function disconnect(world: World, session: Session): void {
   const { leaveGraceMs } = world.settings
-  if (leaveGraceMs === 0) removeSession(world, session)
-  else markLost(world, session, { graceMs: leaveGraceMs })
+  if (leaveGraceMs === 0) removeFor(world, session, 'left')
+  else markLost(world, session, 'left', { graceMs: leaveGraceMs })
   settle(world, session.user)
 }
 
 function markLost(
   world: World,
   session: Session,
+  reason: 'lost' | 'left' | 'token_expired',
   { graceMs = world.settings.graceMs, atLeastMs = 0 } = {},
 ): void {
   if (session.state !== 'live') return
+  noteTransition(world, session.user, reason, session)
   detach(world, session)
   session.state = 'lost'
   session.lostAt = world.now
@@ -199,9 +206,14 @@ function isMassLoss(world: World, session: Session): boolean {
 export function expire(world: World, session: Session): void {
   if (session.state === 'live') {
     closeSession(world, session, 'token_expired')
-    markLost(world, session)
-  } else if (!putOff(world, session)) removeSession(world, session)
+    markLost(world, session, 'token_expired')
+  } else if (!putOff(world, session)) removeFor(world, session, 'grace_over')
   settle(world, session.user)
+}
+
+function removeFor(world: World, session: Session, reason: TransitionReason): void {
+  removeSession(world, session)
+  noteTransition(world, session.user, reason, session)
 }
 
 /** The session is no more. Its connection, if any, is the caller's to close. */
@@ -229,7 +241,7 @@ export function leave(world: World, session: Session, scope: 'session' | 'device
   for (const other of session.user.sessions) {
     if (other !== session && !(scope === 'device' && other.device === session.device)) continue
     if (other.state === 'live') closeSession(world, other, other === session ? 'left' : 'logged_out')
-    removeSession(world, other)
+    removeFor(world, other, scope === 'device' ? 'logged_out' : 'left')
   }
   settle(world, session.user)
 }
@@ -240,7 +252,7 @@ export function kick(world: World, user: Person, match: Pick<Kick, 'deviceId' | 
     if (match.deviceId !== undefined && deviceIdOf(session) !== match.deviceId) continue
     if (match.sessionId !== undefined && session.id !== match.sessionId) continue
     if (session.state === 'live') closeSession(world, session, 'kicked')
-    removeSession(world, session)
+    removeFor(world, session, 'kicked')
   }
   settle(world, user)
 }

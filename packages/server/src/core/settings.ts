@@ -139,6 +139,14 @@ export const SETTINGS = {
     unit: 'count',
     meaning: 'Most groups and conversations of one user; the rest is left out, and the log says so.',
   },
+  transitionsMax: {
+    default: 10_000,
+    min: 0,
+    max: 1_000_000,
+    unit: 'count',
+    meaning:
+      'Most transitions that are remembered with their reasons, of all users together, for `explain`; 0: none.',
+  },
   pendingMax: {
     default: 20_000,
     min: 1,

@@ -5,7 +5,7 @@
  * In names mode the roster alone says who is in a room, in count mode the members' own rows do. The linter refuses
  * other files of the engine (rooms.ts, which writes them, excepted) that read those fields.
  */
-import type { ConversationId, UserId } from '@vigie/protocol'
+import type { ConversationId, Mode, UserId } from '@vigie/protocol'
 import type { Presence } from './inputs.js'
 import { contains, sizeOf, visitAll } from './small-set.js'
 import {
@@ -53,6 +53,13 @@ export function sees(session: Session, subject: Person): boolean {
   if (session.protocol === 1 && viewer === subject) return true
   if (sharesNames(viewer, subject)) return true
   return session.watched?.has(subject.id) === true && sharesCounted(viewer, subject)
+}
+
+/** The rooms that both are in: those with names, or those that are too large for names. */
+export function sharedRooms(viewer: Person, subject: Person, mode: Mode): readonly Room[] {
+  return roomsOf(subject).filter(
+    (room) => (room.counted !== undefined) === (mode === 'count') && isMember(viewer, room),
+  )
 }
 
 function sharesNames(viewer: Person, subject: Person): boolean {

@@ -7,6 +7,8 @@ import type { ConversationId, DeviceId, GroupId, UserId } from '@vigie/protocol'
 import type {
   Effect,
   Engine,
+  Explaining,
+  Explanation,
   Input,
   Presence,
   RoomName,
@@ -67,6 +69,15 @@ export interface PresenceServer {
     readonly conversations?: readonly string[]
   }): void
   /**
+   * Why a user is shown as online or offline: the sessions behind it, and the last transitions with their reasons. With
+   * a viewer also: whether that user sees it, through which room, or what hides it. For operators: it says more than
+   * any client may know. Each call reads all remembered transitions (`transitionsMax`), so do not ask in a loop.
+   * @example
+   * const { sessions, transitions, viewer } = presence.explain('ana', 'ben')
+   * if (viewer && !viewer.sees) console.log(`Ben does not see Ana: ${viewer.hiddenBy}`)
+   */
+  explain(userId: string, viewerId?: string): Explanation
+  /**
    * Sizes of everything that is kept in memory; and `pressure`: how many steps (0 to 4) all windows are widened because
    * presence has more to do than there is time for.
    */
@@ -84,6 +95,8 @@ interface ServerApiOptions {
   readonly readRoom: (room: RoomName) => Promise<RosterOrSize>
   /** The id as the store spells it. @default as it came */
   readonly spell?: Spell
+  /** What only the shell knows when a presence is explained. */
+  readonly explaining: Omit<Explaining, 'viewerId'>
   /** A listener of the host has thrown, or its promise was rejected. */
   readonly onFailure: (event: keyof PresenceListeners, error: unknown) => void
 }
@@ -108,7 +121,7 @@ function presenceOfRows(engine: Engine, { kind, id }: RoomName, rows: RosterOrSi
 }
 
 export function createServerApi(options: ServerApiOptions): ServerApi {
-  const { engine, accept, invalidate, readRoom, spell = asItCame, onFailure } = options
+  const { engine, accept, invalidate, readRoom, spell = asItCame, explaining, onFailure } = options
   const emitter = new EventEmitter()
   const user = (id: string) => spell('user', id as UserId)
   const group = (id: string) => spell('group', id as GroupId)
@@ -147,6 +160,11 @@ export function createServerApi(options: ServerApiOptions): ServerApi {
         emitter.on(event, listener)
         return () => emitter.off(event, listener)
       },
+      explain: (userId, viewerId) =>
+        engine.explain(user(userId), {
+          ...explaining,
+          viewerId: viewerId === undefined ? undefined : user(viewerId),
+        }),
       stopTyping(userId, conversationId) {
         accept({
           type: 'stopTyping',

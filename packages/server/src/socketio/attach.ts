@@ -97,6 +97,10 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     invalidate: directory.changed,
     readRoom: directory.readRoom,
     spell,
+    explaining: {
+      wallTime: (at) => Math.round(Date.now() - runtime.now() + at),
+      lastHeardAt: (sessionId) => inbound.lastHeardAt(sessionId),
+    },
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },

@@ -40,6 +40,8 @@ interface InboundOptions {
 export interface Inbound {
   /** The connection of a session, until it has ended. */
   socket(sessionId: SessionId): Socket | undefined
+  /** When the connection of a session last gave a sign of life, in milliseconds since 1970. */
+  lastHeardAt(sessionId: SessionId): number | undefined
   /** How many connections are sessions. */
   readonly size: number
   /** Ends of tokens are compared with the wall clock again. */
@@ -89,6 +91,8 @@ export function createInbound(options: InboundOptions): Inbound {
       if (isDrain && !isClosed && !isShadow) ends.cutInDrain(socket)
     },
   })
+  /** When the last packet of a session's connection came, a pong among others, by `performance.now()`. */
+  const heardAt = new WeakMap<object, number>()
   let toldDelayMs = 0
   let isClosed = false
 
@@ -142,6 +146,11 @@ export function createInbound(options: InboundOptions): Inbound {
   /** One function for all connections, so that it costs each a pointer: engine.io calls it with the connection as `this`. */
   function onEngineClose(this: Connection): void {
     outbound.closed(this)
+  }
+
+  /** One function for all connections. Whole milliseconds: V8 stores a small integer in place. */
+  function onPacket(this: Connection): void {
+    heardAt.set(this, Math.trunc(performance.now()))
   }
 
   /** Only the answer to an upgrade is followed by a packet. */
@@ -310,6 +319,9 @@ export function createInbound(options: InboundOptions): Inbound {
       return
     }
     taken.set(socket.conn, socket)
+    const connection = connectionOf(socket)
+    onPacket.call(connection)
+    connection.on('packet', onPacket)
     const outlet = outbound.open(socket)
     // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
     messages.listen({ socket, outlet, ...verified })
@@ -332,6 +344,11 @@ export function createInbound(options: InboundOptions): Inbound {
 
   return {
     socket: messages.socket,
+    lastHeardAt(sessionId) {
+      const socket = messages.socket(sessionId)
+      const at = socket && heardAt.get(socket.conn)
+      return at === undefined ? undefined : Math.round(Date.now() - performance.now() + at)
+    },
     get size() {
       return messages.size
     },

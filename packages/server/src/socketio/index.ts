@@ -1,4 +1,12 @@
 export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
+export type {
+  ExplainedRoom,
+  ExplainedSession,
+  ExplainedTransition,
+  ExplainedViewer,
+  Explanation,
+  TransitionReason,
+} from '../host/explanation.js'
 export type { MetricFamily, MetricSample } from '../host/metric-families.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {

@@ -15,7 +15,7 @@ export interface Connection {
   readonly writeBuffer: readonly unknown[]
   readonly transport: Transport
   /** Called with the connection as `this`. */
-  on(event: 'close', listener: (this: Connection) => void): void
+  on(event: 'close' | 'packet', listener: (this: Connection) => void): void
   once(event: 'upgrade' | 'close', listener: () => void): void
   off(event: 'upgrade' | 'close', listener: () => void): void
   /** Socket.IO hears by `data` what comes. */

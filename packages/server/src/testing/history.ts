@@ -14,10 +14,11 @@ import type {
   PresenceEvent,
   Settings,
 } from '../core/index.js'
+import { createExplainedCheck } from './explained.js'
 import { checkHeld, expectedPicture, flat, isAllowed, isInSight, plain, type Viewer } from './allowed.js'
 import { emptyPicture, fold, type Picture } from './picture.js'
 import { emptySynced, foldDiff, foldState, pictureOf, type Synced } from './synced.js'
-import type { History, Step, Tally } from './steps.js'
+import { emptyTally, type History, type Step, type Tally } from './steps.js'
 import { createTruth, type TrueRoom } from './truth.js'
 
 /** So many windows a crowd waits at most for its next number, when many arrive. */
@@ -25,7 +26,7 @@ const WIDEST = 8
 /** After pressure a crowd may still have to wait so long for its next number. */
 const PRESSED_CROWD_MS = 8_000
 
-interface Client extends Viewer {
+export interface Client extends Viewer {
   readonly sessionId: SessionId
   /** What it said of itself when it connected. */
   readonly hello: Extract<Step, { do: 'connect' }>
@@ -33,6 +34,8 @@ interface Client extends Viewer {
   readonly watched: Set<UserId>
   /** It has asked about somebody since it was last told something, and is answered even with what it knew. */
   hasAsked: boolean
+  /** Whom it has asked about since. */
+  readonly asked: Set<UserId>
   isBlocked: boolean
   due: DueSession | undefined
   /** Its first picture has come. */
@@ -40,30 +43,21 @@ interface Client extends Viewer {
 }
 
 /**
- * Plays a history.
+ * Plays a history. `explains`: after each step one user, or all, are explained to each viewer.
  * @throws AssertionError at the first step after which something is not as it must be.
  */
-export function play(history: History, create: typeof createEngine, settings: Settings): Tally {
+export function play(
+  history: History,
+  create: typeof createEngine,
+  settings: Settings,
+  { explains = 'some' }: { readonly explains?: 'some' | 'all' } = {},
+): Tally {
   const engine = create(settings)
   const truth = createTruth(settings)
   const clients = new Map<SessionId, Client>()
-  const tally: Tally = {
-    transitions: 0,
-    events: 0,
-    retractions: 0,
-    typing: 0,
-    occupancy: 0,
-    adopted: 0,
-    refused: 0,
-    states: 0,
-    resumed: 0,
-    putOff: 0,
-    disagreed: 0,
-    reread: 0,
-    watched: 0,
-    looked: 0,
-  }
+  const tally = emptyTally()
   const known = new Set<UserId>()
+  const checkExplained = createExplainedCheck({ engine, truth, clients, tally, explains })
   let made = 0
   let seq = 0
   /** Reads that have not answered yet: of a user's rows, or of a room's. */
@@ -135,6 +129,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     for (const [userId, presence] of first) {
       notDeepStrictEqual(engine.get(userId), presence, `${userId} blinked: there and back at one moment`)
     }
+    truth.settleTransitions()
     if (delivery === 'now') deliver()
     return effects
   }
@@ -185,6 +180,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
       )
     }
     client.hasAsked = false
+    client.asked.clear()
     client.picture = pictureOf(synced)
     for (const change of [...(event.payload.groups ?? []), ...(event.payload.conversations ?? [])]) {
       if ('gone' in change || 'remove' in change) tally.retractions++
@@ -246,7 +242,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     const clientId = step.client === undefined ? undefined : (`client-${step.client}` as ClientId)
     const rooms = tellOwn(userId, ownRooms(userId))
     const counted = truth.sessions.length
-    truth.connect({ id: sessionId, userId, deviceId, clientId })
+    truth.connect({ id: sessionId, userId, deviceId, clientId, isSdk: step.sdk })
     if (truth.sessions.length === counted) tally.adopted++
     clients.set(sessionId, {
       sessionId,
@@ -256,6 +252,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
       synced: step.sdk ? (resumed ?? emptySynced()) : undefined,
       watched: new Set(),
       hasAsked: false,
+      asked: new Set(),
       isBlocked: false,
       due: undefined,
       isFresh: false,
@@ -304,23 +301,23 @@ export function play(history: History, create: typeof createEngine, settings: Se
     switch (step.do) {
       case 'lose':
         clients.delete(sessionId)
-        truth.lose(sessionId)
+        truth.lose(sessionId, 'lost')
         apply({ type: 'lost', sessionId })
         return
       case 'expire':
-        truth.lose(sessionId)
+        truth.lose(sessionId, 'token_expired')
         apply({ type: 'expires', sessionId, at: truth.now })
         apply({ type: 'wake' })
         strictEqual(clients.has(sessionId), false, 'the end of a token closes the connection')
         return
       case 'disconnect':
         clients.delete(sessionId)
-        if (settings.leaveGraceMs === 0) truth.end(sessionId)
-        else truth.lose(sessionId, settings.leaveGraceMs)
+        if (settings.leaveGraceMs === 0) truth.end(sessionId, 'left')
+        else truth.lose(sessionId, 'left', settings.leaveGraceMs)
         apply({ type: 'disconnected', sessionId })
         return
       case 'leave':
-        truth.end(sessionId)
+        truth.end(sessionId, 'left')
         apply({ type: 'leave', sessionId, scope: 'session' })
         return
       case 'logOut':
@@ -328,7 +325,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
         apply({ type: 'leave', sessionId, scope: 'device' })
         return
       case 'kick':
-        truth.end(sessionId)
+        truth.end(sessionId, 'kicked')
         apply({ type: 'kick', userId, sessionId })
     }
   }
@@ -432,6 +429,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
         else client.watched.delete(userId)
         tally.watched++
         client.hasAsked = true
+        if (isOn) client.asked.add(userId)
         apply({ type: 'watch', sessionId, add: isOn ? [userId] : [], remove: isOn ? [] : [userId] })
         return
       }
@@ -503,6 +501,7 @@ export function play(history: History, create: typeof createEngine, settings: Se
     perform(step)
     checkPresence()
     checkTyping()
+    checkExplained()
   }
   for (const client of clients.values()) client.isBlocked = false
   deliver()

@@ -55,20 +55,31 @@ export type Step =
 export type History = readonly Step[]
 
 /** How often each kind of thing was seen, so that a test can tell that histories reach what they are for. */
-export type Tally = Record<
-  | 'transitions'
-  | 'events'
-  | 'retractions'
-  | 'typing'
-  | 'occupancy'
-  | 'adopted'
-  | 'refused'
-  | 'states'
-  | 'resumed'
-  | 'putOff'
-  | 'disagreed'
-  | 'reread'
-  | 'watched'
-  | 'looked',
-  number
->
+export type Tally = Record<(typeof COUNTED)[number], number>
+
+const COUNTED = [
+  'transitions',
+  'events',
+  'retractions',
+  'typing',
+  'occupancy',
+  'adopted',
+  'refused',
+  'states',
+  'resumed',
+  'putOff',
+  'disagreed',
+  'reread',
+  'watched',
+  'looked',
+  'explained',
+  'waiting',
+  'watching',
+  'no_shared_room',
+  'only_large_rooms',
+  'viewer_not_here',
+] as const
+
+export function emptyTally(): Tally {
+  return Object.fromEntries(COUNTED.map((what) => [what, 0])) as Tally
+}

@@ -98,6 +98,8 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       const [known] = room.kind === 'group' ? factsOf([room.id], []) : factsOf([], [room.id])
       return known?.value ?? 0
     },
+    // Time begins with the test.
+    explaining: { wallTime: (at) => at },
     onFailure(_event, error) {
       // The promise of an `async` listener fails later; then this is a rejection that nobody handles, which ends a test.
       if (!isBusy) throw error

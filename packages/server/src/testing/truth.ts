@@ -3,7 +3,7 @@
  * slowly as it can be said. It shares no code with the engine, or both would be wrong together.
  */
 import type { ConversationId, GroupId, SessionId, UserId } from '@vigie/protocol'
-import type { Presence, Settings } from '../core/index.js'
+import type { Presence, Settings, TransitionReason } from '../core/index.js'
 
 export interface TrueSession {
   readonly id: SessionId
@@ -12,12 +12,16 @@ export interface TrueSession {
   readonly device: string
   readonly isAnonymous: boolean
   readonly clientId: string | undefined
+  /** It speaks protocol 2. */
+  readonly isSdk: boolean
   /** Undefined while the connection is there. */
   lostAt: number | undefined
   graceEndsAt: number
   /** By how much `graceEndsAt` was put off. */
   putOffMs: number
   backgroundGraceMs: number | undefined
+  /** The end of its grace was seen. */
+  isOver: boolean
   /** Where it types, and until when unless it is repeated. */
   typing: { readonly conversationId: ConversationId; readonly endsAt: number } | undefined
 }
@@ -25,6 +29,19 @@ export interface TrueSession {
 export type TrueRoom =
   | { readonly kind: 'group'; readonly id: GroupId }
   | { readonly kind: 'conversation'; readonly id: ConversationId }
+
+/** What happened to a user, and why. */
+export interface TrueTransition {
+  readonly userId: UserId
+  readonly at: number
+  readonly reason: TransitionReason
+  /** Undefined for what another node did. */
+  readonly session: { readonly id: SessionId; readonly device: string } | undefined
+  /** Equal for what one input made happen. */
+  batch: number
+  /** What others saw when all of its batch had happened. */
+  count: number
+}
 
 export interface Truth {
   now: number
@@ -36,9 +53,10 @@ export interface Truth {
     userId: UserId
     deviceId: string | undefined
     clientId: string | undefined
+    isSdk?: boolean | undefined
   }): void
-  lose(id: SessionId, graceMs?: number): void
-  end(id: SessionId): void
+  lose(id: SessionId, reason: TransitionReason, graceMs?: number): void
+  end(id: SessionId, reason: TransitionReason): void
   endDevice(id: SessionId): void
   type(id: SessionId, conversationId: ConversationId, isStart: boolean): void
   background(id: SessionId, graceMs: number): void
@@ -68,6 +86,11 @@ export interface Truth {
   membersOf(room: TrueRoom): UserId[]
   roomsOf(userId: UserId): TrueRoom[]
   presenceOf(userId: UserId): Presence
+  nodesOf(userId: UserId): { node: string; devices: readonly string[]; isLost: boolean }[]
+  /** An input has happened: graces that are over by now are seen to be, and what others see is what it is. */
+  settleTransitions(): void
+  /** The oldest first. */
+  transitionsOf(userId: UserId): TrueTransition[]
   devicesOf(userId: UserId): number
   /** Its connection is there, or its grace runs. */
   counts(session: TrueSession): boolean
@@ -85,8 +108,17 @@ export function createTruth(settings: Settings): Truth {
   >()
   const nodes = new Map<
     string,
-    { devices: Map<UserId, readonly string[]>; graceEndsAt: number; putOffMs: number }
+    {
+      devices: Map<UserId, readonly string[]>
+      graceEndsAt: number
+      putOffMs: number
+      /** The losses of nodes in their order. */
+      lostAs: number
+    }
   >()
+  const transitions: TrueTransition[] = []
+  let losses = 0
+  let batch = 0
   let delayMs = 0
   let putOffs = 0
 
@@ -121,6 +153,29 @@ export function createTruth(settings: Settings): Truth {
     }
   }
 
+  function note(userId: UserId, reason: TransitionReason, session?: { id: SessionId; device: string }): void {
+    const about = session && { id: session.id, device: session.device }
+    transitions.push({ userId, at: truth.now, reason, session: about, batch, count: -1 })
+  }
+
+  /** Graces that are over, each once; of nodes those by whose end others see a difference. */
+  function noteEnds(): void {
+    for (const session of sessions) {
+      if (session.isOver || counts(session)) continue
+      session.isOver = true
+      note(session.userId, 'grace_over', session)
+    }
+    const over = [...nodes].filter(([, node]) => !runs(node))
+    over.sort(([, a], [, b]) => a.graceEndsAt - b.graceEndsAt || a.lostAs - b.lostAs)
+    for (const [name, { devices }] of over) {
+      nodes.delete(name)
+      for (const [userId, mine] of devices) {
+        const others = new Set([...nodes.values()].flatMap((node) => node.devices.get(userId) ?? []))
+        if (mine.some((device) => !others.has(device))) note(userId, 'node_lost')
+      }
+    }
+  }
+
   function localDevices(userId: UserId): Set<string> {
     return new Set(sessions.filter((s) => s.userId === userId && counts(s)).map((s) => s.device))
   }
@@ -132,7 +187,7 @@ export function createTruth(settings: Settings): Truth {
       return putOffs
     },
     counts,
-    connect({ id, userId, deviceId, clientId }) {
+    connect({ id, userId, deviceId, clientId, isSdk = false }) {
       const mine = sessions.filter((session) => session.userId === userId && counts(session))
       const lost = mine
         .filter((s) => s.lostAt !== undefined)
@@ -141,42 +196,53 @@ export function createTruth(settings: Settings): Truth {
         clientId === undefined ? undefined : mine.find((session) => session.clientId === clientId)
       const adopted = deviceId === undefined ? lost.find((session) => session.isAnonymous) : undefined
       const older = replaced ?? adopted
+      const anonymousDevice = older?.isAnonymous ? older.device : `anonymous ${id}`
+      const device = deviceId === undefined ? anonymousDevice : `named ${deviceId}`
       if (older) remove(older)
       else if (mine.length >= settings.sessionsPerUserMax) {
+        note(userId, 'too_many_sessions', lost[0] ?? { id, device })
         if (!lost[0]) return
         remove(lost[0])
       }
-      const anonymousDevice = older?.isAnonymous ? older.device : `anonymous ${id}`
+      if (!older) note(userId, 'connected', { id, device })
+      else note(userId, older.lostAt === undefined ? 'replaced' : 'returned', { id, device })
       sessions.push({
         id,
         userId,
-        device: deviceId === undefined ? anonymousDevice : `named ${deviceId}`,
+        device,
         isAnonymous: deviceId === undefined,
         clientId,
+        isSdk,
         lostAt: undefined,
         graceEndsAt: 0,
         putOffMs: 0,
         backgroundGraceMs: undefined,
+        isOver: false,
         typing: undefined,
       })
     },
-    lose(id, graceMs = settings.graceMs) {
+    lose(id, reason, graceMs = settings.graceMs) {
       const session = find(id)
       if (!session) return
+      note(session.userId, reason, session)
       session.lostAt = truth.now
       session.graceEndsAt = truth.now + (session.backgroundGraceMs ?? graceMs)
       session.putOffMs = 0
       session.typing = undefined
     },
-    end(id) {
+    end(id, reason) {
       const session = find(id)
-      if (session) remove(session)
+      if (!session) return
+      remove(session)
+      note(session.userId, reason, session)
     },
     endDevice(id) {
       const session = find(id)
       if (!session) return
       for (const other of [...sessions]) {
-        if (other.userId === session.userId && other.device === session.device) remove(other)
+        if (other.userId !== session.userId || other.device !== session.device || other.isOver) continue
+        remove(other)
+        note(other.userId, 'logged_out', other)
       }
     },
     type(id, conversationId, isStart) {
@@ -199,17 +265,21 @@ export function createTruth(settings: Settings): Truth {
         devices: new Map<UserId, readonly string[]>(),
         graceEndsAt: Infinity,
         putOffMs: 0,
+        lostAs: 0,
       }
       nodes.set(node, known)
       if (!runs(known)) known.devices.clear()
       known.graceEndsAt = Infinity
+      const before = truth.presenceOf(userId).count
       known.devices.set(userId, devices)
+      if (truth.presenceOf(userId).count !== before) note(userId, 'other_node')
     },
     loseNode(node) {
       const known = nodes.get(node)
       if (known?.graceEndsAt !== Infinity) return
       known.graceEndsAt = truth.now + settings.reattachGraceMs
       known.putOffMs = 0
+      known.lostAs = ++losses
     },
     holdBack(ms) {
       // What is over by now is over, and what was put off so far was so by the delay before this one.
@@ -261,6 +331,19 @@ export function createTruth(settings: Settings): Truth {
       }
       return { online: devices.size > 0, count: devices.size }
     },
+    nodesOf: (userId) =>
+      [...nodes].flatMap(([node, known]) => {
+        const devices = known.devices.get(userId) ?? []
+        if (devices.length === 0 || !runs(known)) return []
+        return [{ node, devices, isLost: known.graceEndsAt !== Infinity }]
+      }),
+    settleTransitions() {
+      noteEnds()
+      for (const each of transitions)
+        if (each.batch === batch) each.count = truth.presenceOf(each.userId).count
+      batch++
+    },
+    transitionsOf: (userId) => transitions.filter((each) => each.userId === userId),
     devicesOf: (userId) => localDevices(userId).size,
     isLive: (id) => find(id)?.lostAt === undefined && find(id) !== undefined,
     typists(conversationId) {

@@ -220,8 +220,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a grace ends while people are held back',
     file: 'sessions.ts',
-    from: 'else if (!putOff(world, session)) removeSession(world, session)',
-    to: 'else removeSession(world, session)\n    void putOff',
+    from: "else if (!putOff(world, session)) removeFor(world, session, 'grace_over')",
+    to: "else removeFor(world, session, 'grace_over')\n    void putOff",
   },
   {
     name: 'the grace of a lost node ends while people are held back',
@@ -240,6 +240,54 @@ const MUTANTS: readonly Mutant[] = [
     file: 'people.ts',
     from: 'world.people.delete(person.id)',
     to: 'void person',
+  },
+  {
+    name: 'an explanation that skips visibility',
+    file: 'explain.ts',
+    from: 'live.some((each) => sees(each, subject))',
+    to: 'named.length + large.length > 0',
+  },
+  {
+    name: 'an explanation of what waits that skips changed rosters',
+    file: 'pending.ts',
+    from: 'if (!news && !(pending?.rosters && affectedBy(session).has(userId))) return false',
+    to: 'if (!news) return false',
+  },
+  {
+    name: 'an explanation that takes all news for something that will be told',
+    file: 'pending.ts',
+    from: 'return newCount(world, session, userId, news) !== undefined',
+    to: 'return true',
+  },
+  {
+    name: 'a session that returned is said to have replaced another',
+    file: 'sessions.ts',
+    from: "older.state === 'live' ? 'replaced' : 'returned'",
+    to: "'replaced'",
+  },
+  {
+    name: 'the end of a grace is said to be a loss',
+    file: 'sessions.ts',
+    from: "removeFor(world, session, 'grace_over')",
+    to: "removeFor(world, session, 'lost')",
+  },
+  {
+    name: 'a loss is said to be anything else',
+    file: 'sessions.ts',
+    from: "else markLost(world, session, 'lost')",
+    to: "else markLost(world, session, 'left')",
+  },
+  {
+    name: 'the end of a lost node is not told',
+    file: 'presence.ts',
+    from: "settleRemote(world, user, 'node_lost')",
+    to: 'settle(world, user)',
+  },
+  {
+    name: 'a transition says what others saw before',
+    file: 'presence.ts',
+    from: '  settleTransitions(world, person)\n  // Online by',
+    to: '  // Online by',
   },
 ]
 

@@ -100,6 +100,16 @@ const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
     expect(wire.log.filter(({ level }) => level === 'warn')).toHaveLength(1)
   },
 
+  async transitionsMax() {
+    await using wire = await startWire({ rows, presence: { transitionsMax: 2 } })
+    await wire.connect('ann')
+    await wire.connect('bob')
+    expect(wire.presence.explain('ann').transitions).toHaveLength(1)
+    await wire.connect('cid')
+    expect(wire.presence.explain('ann').transitions).toEqual([])
+    expect(wire.presence.explain('bob').transitions).toHaveLength(1)
+  },
+
   async pendingMax() {
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
