@@ -79,7 +79,7 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
   )
   // Before all that takes time: a port that is taken is told at once, and those who watch can ask how far it is.
   const port = await listen(door.server, config)
-  const url = reachable(`http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`)
+  const url = localUrl(config.host, port)
   log.info('Vigie starts.', { version: VERSION, url, database: databasePlace(config) })
   checkpoint()
 
@@ -158,7 +158,6 @@ interface ApiInput {
 function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
   return createApi({
     presence,
-    explain: (userId, { viewerId }) => presence.explain(userId, viewerId),
     metrics: () => [...presence.metrics(), ...processMetrics()],
     keys,
     isOpenToRead: config.demo,
@@ -286,8 +285,9 @@ async function listen(server: HttpServer, { host, port, acceptBacklog }: Config)
   return typeof address === 'object' && address !== null ? address.port : port
 }
 
-/** 0.0.0.0 is a place to listen, not one to go to. */
-function reachable(url: string): string {
+/** Where this machine finds the server. 0.0.0.0 is a place to listen, not one to go to. */
+export function localUrl(host: string, port: number): string {
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 }
 

@@ -28,7 +28,14 @@ export interface ApiServer extends AsyncDisposable {
   /** A session of the user, once it has had its first picture. */
   connect(userId: string): Promise<Socket>
   /** A request with a key, the one for everything unless told; null: without. */
-  ask(path: string, init?: RequestInit & { readonly key?: string | null }): Promise<Response>
+  ask(
+    path: string,
+    init?: Omit<RequestInit, 'headers'> & {
+      readonly key?: string | null
+      readonly headers?: Readonly<Record<string, string>>
+      readonly duplex?: 'half'
+    },
+  ): Promise<Response>
 }
 
 type Given = Partial<Omit<ApiOptions, 'presence' | 'log'>> & {
@@ -87,17 +94,21 @@ export async function startApi({
     rows,
     errors,
     async connect(userId) {
-      const socket = io(url, { auth: { token: tokenOf(userId) }, forceNew: true, transports: ['websocket'] })
+      const socket = io(url, {
+        auth: { token: tokenOf(userId), protocol: 2 },
+        forceNew: true,
+        transports: ['websocket'],
+      })
       clients.push(socket)
       await new Promise((resolve, reject) => {
-        socket.once('presence:snapshot', resolve)
+        socket.once('presence:state', resolve)
         socket.once('connect_error', reject)
       })
       return socket
     },
     ask(path, { key = BOTH_KEY, headers, ...init } = {}) {
       const authorization = key === null ? {} : { Authorization: `Bearer ${key}` }
-      return fetch(`${url}${path}`, { ...init, headers: { ...authorization, ...headers } as HeadersInit })
+      return fetch(`${url}${path}`, { ...init, headers: { ...authorization, ...headers } })
     },
     async [Symbol.asyncDispose]() {
       for (const socket of clients) socket.disconnect()

@@ -31,7 +31,7 @@ export function requestsFor(path: string, operation: Operation): fc.Arbitrary<Ma
   const { parameters = [], requestBody } = operation
   const schema = bodySchema(operation)
   const body: fc.Arbitrary<unknown> = schema ? valuesOf(schema) : fc.constant(undefined)
-  const mayBeEmpty = requestBody !== undefined && requestBody['required'] !== true
+  const mayBeEmpty = requestBody !== undefined && requestBody.required !== true
   return fc
     .record({ values: parametersOf(parameters), body, isLeftOut: fc.boolean() })
     .map(({ values, body, isLeftOut }) =>
@@ -73,7 +73,7 @@ export function wrongRequestsFor(path: string, operation: Operation): fc.Arbitra
 }
 
 function bodySchema({ requestBody }: Operation): Schema | undefined {
-  return requestBody?.content['application/json']?.schema as Schema | undefined
+  return requestBody?.content['application/json']?.schema
 }
 
 function parametersOf(parameters: readonly Parameter[]): fc.Arbitrary<Values> {
@@ -86,7 +86,7 @@ function parametersOf(parameters: readonly Parameter[]): fc.Arbitrary<Values> {
   )
   return fc.record(fields, {
     requiredKeys: parameters.filter(({ required }) => required).map(({ name }) => name),
-  }) as fc.Arbitrary<Values>
+  })
 }
 
 function made(path: string, parameters: readonly Parameter[], values: Values, body: unknown): MadeRequest {

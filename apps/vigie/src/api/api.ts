@@ -5,7 +5,6 @@
 import { PresenceError } from '@vigie/protocol'
 import type { Log, MetricFamily } from '@vigie/server'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { etag } from 'hono/etag'
 import * as v from 'valibot'
 import { isLoopback } from '../config.js'
@@ -15,11 +14,10 @@ import { createLimits, type Rate } from './limits.js'
 import { createMonitor } from './monitor.js'
 import { createDocument } from './openapi.js'
 import { ApiProblem, problemResponse } from './problems.js'
-import { createRoutes, type ApiPresence, type Explain, type Fields, type Route } from './routes.js'
+import { createRoutes, type ApiPresence, type Fields, type Route } from './routes.js'
 
 export interface ApiOptions {
   readonly presence: ApiPresence
-  readonly explain?: Explain | undefined
   readonly metrics: () => readonly MetricFamily[]
   /** Without one the API is closed. */
   readonly keys: readonly ApiKey[]
@@ -44,8 +42,8 @@ const CHALLENGE = 'Bearer realm="vigie"'
 const NO_KEY = -1
 
 export function createApi(options: ApiOptions): Hono {
-  const { presence, explain, node, version, log } = options
-  const routes = createRoutes({ presence, explain, monitor: createMonitor(options) })
+  const { presence, node, version, log } = options
+  const routes = createRoutes({ presence, monitor: createMonitor(options) })
   const api = new Hono()
 
   api.onError((error, context) => {
@@ -66,32 +64,12 @@ export function createApi(options: ApiOptions): Hono {
       route.method,
       route.path.replaceAll(/\{(\w+)\}/gu, ':$1'),
       admit(route, node),
-      ...(route.method === 'GET' ? [etag()] : [limitBody]),
+      ...(route.method === 'GET' ? [etag()] : []),
       async (context) => answer(route, context),
     )
   }
   addRest(api, routes)
   return api
-}
-
-const bounded = bodyLimit({
-  maxSize: BODY_MAX_BYTES,
-  onError() {
-    throw new ApiProblem('body_too_large', `The body has more than ${BODY_MAX_BYTES} bytes.`)
-  },
-})
-
-const limitBody: MiddlewareHandler = async (context, next) => {
-  try {
-    return await bounded(context, next)
-  } catch (error) {
-    throw error instanceof ApiProblem ? error : endedEarly()
-  }
-}
-
-/** The connection went while the body came: nothing for the log, because anybody can do that as often as they like. */
-function endedEarly(): ApiProblem {
-  return new ApiProblem('invalid_payload', 'The body ended too early.')
 }
 
 /** The document, the same as a page, and the page's style: open to all, because each Vigie of a version has the same. */
@@ -224,18 +202,46 @@ function queryOf(req: Request): unknown {
 
 /** Without a body: as if it were `{}`. */
 async function bodyOf(req: Request): Promise<unknown> {
-  let text: string
-  try {
-    text = await req.text()
-  } catch {
-    throw endedEarly()
-  }
+  const text = await textOf(req)
   if (text === '') return {}
   if (!JSON_TYPE.test(req.header('content-type') ?? '')) throw new ApiProblem('unsupported_media_type')
+  let content: unknown
   try {
-    return JSON.parse(text)
+    content = JSON.parse(text)
   } catch {
     throw new ApiProblem('invalid_payload', 'The body is no JSON.')
+  }
+  // To valibot a list is an object, too: an empty one would pass where no field is required.
+  if (Array.isArray(content))
+    throw new ApiProblem('invalid_payload', 'The body is a list; it must be an object.')
+  return content
+}
+
+/**
+ * Reads the whole body, of which no more is kept than may be sent. What is above that is read, too, within reason: a
+ * connection that is closed while its client still writes may take the answer along, and the client would not know why.
+ */
+async function textOf({ raw: { body } }: Request): Promise<string> {
+  const kept: Uint8Array[] = []
+  let bytes = 0
+  const tooLarge = (headers = {}) =>
+    new ApiProblem('body_too_large', `The body has more than ${BODY_MAX_BYTES} bytes.`, headers)
+  try {
+    for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
+      bytes += part.length
+      if (bytes <= BODY_MAX_BYTES) kept.push(part)
+      else if (bytes > BODY_MAX_BYTES * 2) throw tooLarge({ Connection: 'close' })
+    }
+  } catch (error) {
+    if (error instanceof ApiProblem) throw error
+    // The connection went. Nothing for the log: anybody can do that as often as they like.
+    throw new ApiProblem('invalid_payload', 'The body ended too early.')
+  }
+  if (bytes > BODY_MAX_BYTES) throw tooLarge()
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(kept))
+  } catch {
+    throw new ApiProblem('invalid_payload', 'The body is no UTF-8.')
   }
 }
 

@@ -1,9 +1,9 @@
 /** The OpenAPI document, made from the routes and their schemas: what is refused and what is described cannot differ. */
-import { toJsonSchema, type ConversionConfig } from '@valibot/to-json-schema'
+import { toJsonSchema, toJsonSchemaDefs, type ConversionConfig } from '@valibot/to-json-schema'
 import type * as v from 'valibot'
 import { PROBLEMS, type ProblemCode } from './problems.js'
 import type { Fields, Route } from './routes.js'
-import { ANSWERS, limit, LIMIT_IN_DOCUMENT, type AnswerName } from './schemas.js'
+import { ANSWERS } from './schemas.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -12,7 +12,7 @@ export interface OpenApiDocument {
   readonly openapi: string
   readonly info: { readonly title: string; readonly version: string; readonly description: string }
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: Json & { readonly schemas: Readonly<Record<string, Json>> }
+  readonly components: Json & { readonly schemas: Readonly<Record<string, object>> }
 }
 
 export interface Operation extends Json {
@@ -34,12 +34,11 @@ export interface Parameter extends Json {
 
 type Content = Readonly<Record<string, { readonly schema: Json }>>
 
-const CONVERSION: ConversionConfig = {
+const CONVERSION: Omit<ConversionConfig, 'definitions'> = {
   target: 'draft-2020-12',
-  typeMode: 'input',
-  definitions: ANSWERS,
+  // Only the query has texts that become something else: what they become is shown.
+  typeMode: 'output',
   ignoreActions: ['check'],
-  overrideSchema: ({ valibotSchema }) => (valibotSchema === limit ? { ...LIMIT_IN_DOCUMENT } : undefined),
   overrideRef: ({ referenceId }) => `#/components/schemas/${referenceId}`,
 }
 
@@ -64,10 +63,7 @@ export function createDocument(routes: readonly Route[], version: string): OpenA
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
-      // Also those that only others refer to.
-      schemas: Object.fromEntries(
-        Object.entries(ANSWERS).map(([name, schema]) => [name, definitionOf(name as AnswerName, schema)]),
-      ),
+      schemas: toJsonSchemaDefs(ANSWERS, CONVERSION),
       securitySchemes: {
         key: { type: 'http', scheme: 'bearer', description: 'One of the server’s `apiKeys`.' },
       },
@@ -148,12 +144,5 @@ function requiredOf(fields: Fields): ReadonlySet<string> {
 
 function convert(schema: v.GenericSchema): Json {
   const { $schema: _, $defs: __, ...converted } = toJsonSchema(schema, CONVERSION)
-  return converted
-}
-
-/** The schema itself, and of the others that it is made of their names. */
-function definitionOf(name: AnswerName, schema: v.GenericSchema): Json {
-  const { [name]: _own, ...others } = ANSWERS
-  const { $schema: _, $defs: __, ...converted } = toJsonSchema(schema, { ...CONVERSION, definitions: others })
   return converted
 }

@@ -1,6 +1,5 @@
 /** Every route of the API, in one table: what it takes, what it needs, what it answers. */
 import type { PresenceServer } from '@vigie/server'
-import type { Explanation } from '@vigie/server/http'
 import * as v from 'valibot'
 import type { Scope } from './keys.js'
 import {
@@ -19,19 +18,11 @@ import {
 /** What the routes need of presence. */
 export type ApiPresence = Pick<
   PresenceServer,
-  'get' | 'room' | 'busiest' | 'kick' | 'stopTyping' | 'membershipsChanged'
+  'get' | 'room' | 'busiest' | 'explain' | 'kick' | 'stopTyping' | 'membershipsChanged'
 >
-
-/** Answers why a user is shown as online or offline. */
-export type Explain = (
-  userId: string,
-  options: { readonly viewerId?: string },
-) => Explanation | Promise<Explanation>
 
 export interface RouteParts {
   readonly presence: ApiPresence
-  /** Without it there is no such route. */
-  readonly explain?: Explain | undefined
   readonly monitor: () => unknown
 }
 
@@ -93,20 +84,8 @@ const ofUser = v.strictObject({ userId })
 const ofGroup = v.strictObject({ groupId })
 const ofConversation = v.strictObject({ conversationId })
 
-export function createRoutes({ presence, explain, monitor }: RouteParts): readonly Route[] {
+export function createRoutes({ presence, monitor }: RouteParts): readonly Route[] {
   const userOf = (id: string) => ({ userId: id, ...presence.get(id) })
-  const explained = (explainUser: Explain) =>
-    read({
-      path: '/v1/users/{userId}/explanation',
-      operationId: 'explainUser',
-      tag: 'Explain',
-      summary: 'Why a user is shown as online or offline, and whether a viewer sees it.',
-      params: ofUser,
-      query: v.strictObject({ viewer: v.exactOptional(userId) }),
-      answer: 'Explanation',
-      handle: ({ params, query }) =>
-        explainUser(params.userId, query.viewer === undefined ? {} : { viewerId: query.viewer }),
-    })
   return [
     read({
       path: '/v1/users/{userId}',
@@ -171,7 +150,16 @@ export function createRoutes({ presence, explain, monitor }: RouteParts): readon
           })),
       }),
     }),
-    ...(explain ? [explained(explain)] : []),
+    read({
+      path: '/v1/users/{userId}/explanation',
+      operationId: 'explainUser',
+      tag: 'Explain',
+      summary: 'Why a user is shown as online or offline, and whether a viewer sees it.',
+      params: ofUser,
+      query: v.strictObject({ viewer: v.exactOptional(userId) }),
+      answer: 'Explanation',
+      handle: ({ params, query }) => presence.explain(params.userId, query.viewer),
+    }),
     read({
       path: '/v1/monitor',
       operationId: 'getMonitor',

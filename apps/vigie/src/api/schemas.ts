@@ -35,22 +35,17 @@ export const groupId = idOf(ID_MAX_LENGTH, 'A group.')
 export const conversationId = idOf(ID_MAX_LENGTH, 'A conversation.')
 const deviceId = idOf(LABEL_MAX_LENGTH, 'A device of the user.')
 
-/** A query has only texts. The document says what the text must look like: a number. */
+/** A query has only texts: this one is a number from there on, which is what the document shows. */
 export const limit = v.pipe(
   v.string(),
   v.regex(/^\d{1,3}$/),
   v.transform(Number),
   v.number(),
+  v.integer(),
   v.minValue(1),
   v.maxValue(CONVERSATIONS_MAX),
+  v.description(`How many at most; ${CONVERSATIONS_DEFAULT} unless told.`),
 )
-export const LIMIT_IN_DOCUMENT = {
-  type: 'integer',
-  minimum: 1,
-  maximum: CONVERSATIONS_MAX,
-  default: CONVERSATIONS_DEFAULT,
-  description: 'How many, at most.',
-} as const
 
 export const usersQuery = v.strictObject({ userIds: v.pipe(v.array(userId), v.maxLength(QUERY_USERS_MAX)) })
 export const kickBody = v.strictObject({ deviceId: v.exactOptional(deviceId) })
