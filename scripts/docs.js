@@ -1,6 +1,6 @@
 /**
  * Writes the documents that are made from tables: `docs/errors.md` from the error table, `docs/configuration.md`
- * from the options; and the drawing of imports in `ARCHITECTURE.md`. Run after a build: `npm run build && npm run docs`. `scripts/check.js` compares.
+ * from the options; `docs/metrics.md` from the table of metrics; and the drawing of imports in `ARCHITECTURE.md`. Run after a build: `npm run build && npm run docs`. `scripts/check.js` compares.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -79,6 +79,85 @@ async function configurationDocument() {
   ].join('\n\n')
 }
 
+async function metricsDocument() {
+  const { FALSE_OFFLINE_MS, METRIC_LIMITS, METRICS } = await built('packages/server/dist/host/metrics.js')
+  const { SAMPLE_GAP_MS, SAMPLE_MAX_MS } = await built('packages/server/dist/socketio/latency.js')
+  return [
+    made('packages/server/src/host/metrics.ts'),
+    '# Metrics',
+    'One table, three ways to read it: `/metrics` of `vigie serve` for Prometheus, `presence.metrics()` in a host’s own process, and `@vigie/server/otel` for OpenTelemetry. No label names a user, a room or a device. Each label has the values that stand here and no other, so the number of series is known. Counters begin at 0 with the process.',
+    '## The table',
+    table(
+      ['metric', 'kind', 'unit', 'labels', 'what it is'],
+      METRICS.map(({ name, kind, unit, series, help }) => [
+        code(name),
+        kind,
+        unit === 'count' ? '' : unit,
+        labelsOf(series),
+        help,
+      ]),
+    ),
+    `Buckets of the histograms, by their upper limits in seconds: ${[...METRIC_LIMITS].map(([name, limits]) => `${code(name)} ${limits.join(', ')}`).join('; ')}. \`presence_false_offline_total\` looks back ${FALSE_OFFLINE_MS / 1_000} seconds.`,
+    'Metrics whose names begin with `presence_feed_`, and `presence_membership_lag_seconds`, have no value where there is no change feed. `presence_frames_total` counts events before a large one is cut into several frames; what the host sends itself, and answers to messages, are in neither frames nor bytes. On a server whose engine.io lacks the parts that presence writes by, bytes are not counted.',
+    '`/metrics` also has what prom-client collects of the process, under names that begin with `process_` and `nodejs_`: processor time, memory, heap, collections of garbage, file handles.',
+    '## How late people are told: `presence_publish_seconds`',
+    'It is measured while the server runs, from the receipt of a change to the last write of a frame that tells it. [Why it is done so](decisions/live-latency.md).',
+    table(
+      ['level', 'begins', 'ends when it was written to'],
+      [
+        ['group', RECEIPT, 'the last session that shares a group in names mode with the user'],
+        ['conversation', RECEIPT, 'the last session that shares a conversation in names mode with the user'],
+        [
+          'typing',
+          'a `typing:start` or `typing:stop` was received; or a lease, a loss, a host ended it',
+          'the last session of another member; conversations in names mode only',
+        ],
+        ['first_picture', 'the server saw the CONNECT packet', 'the session itself: its first picture'],
+      ],
+    ),
+    `- It is a sample. One change of a level is followed at a time; the next is followed ${SAMPLE_GAP_MS} ms after the one before began, at the earliest: ten a second for each level at most.`,
+    '- Written means handed to the connection: to the stream under a WebSocket, or to engine.io. The network and the client come after it.',
+    '- A session whose connection cannot be written is not waited for: it is a gauge of its own, `presence_connections_blocked`, and is cut after `stalledClientMs`. Clients that poll are such sessions between two polls, so the histogram is about WebSockets.',
+    '- A session that ends meanwhile is not waited for. If it was the last that was missing, the measurement ends at that moment. If nobody was told anything, because the change had changed back or everybody had gone, nothing is counted.',
+    `- A change that somebody who could be written was not told within ${SAMPLE_MAX_MS / 1_000} seconds is counted as that late.`,
+    '- For somebody who connects, everything from the CONNECT packet on counts: the check of the token, the read of rows, and waiting at admission. In a storm of reconnections the histogram shows the storm.',
+    '- Waiting for a window (`windowMs`, or wider under pressure) counts, and so does time in which the process stood still after it had received the change.',
+    '- In shadow mode (`emit: false`) nothing is written, and nothing is measured. News that only an open screen (`presence:watch`) or a number of a large room tells is not measured.',
+    '## Prometheus',
+    '`vigie serve` answers `/metrics` to programs on the same machine, and to others with a key of the HTTP API. `VIGIE_METRICS_ACCESS=key` wants a key from everybody, `off` takes it away. A request that a proxy passes on comes from elsewhere: a header such as `X-Forwarded-For` says so, and it needs a key.',
+    'In [deploy/prometheus](../deploy/prometheus) are a configuration to begin with and [alert rules](../deploy/prometheus/rules.yml): each says in `action` what to do. They are checked with `promtool`, and [tests](../deploy/prometheus/rules.test.yml) plant each incident. [deploy/grafana/vigie.json](../deploy/grafana/vigie.json) is a dashboard: import it and choose the data source.',
+    '## Your own exporter',
+    '`presence.metrics()` returns a list of families: name, kind, help, and samples with their labels. `METRICS` of `@vigie/server` is the table without values.',
+    [
+      '```ts',
+      'for (const { name, samples } of presence.metrics()) {',
+      "  for (const sample of samples) if ('value' in sample) send(name, sample.labels, sample.value)",
+      '}',
+      '```',
+    ].join('\n'),
+    '## OpenTelemetry',
+    'Install `@opentelemetry/api` (an optional peer) and your SDK. The instruments have the names of the table. OpenTelemetry has no histogram that is observed: each becomes the counters `…_bucket` (with the attribute `le`), `…_sum` and `…_count`.',
+    [
+      '```ts',
+      "import { observePresence } from '@vigie/server/otel'",
+      '',
+      'const stop = observePresence(presence)',
+      '```',
+    ].join('\n'),
+  ].join('\n\n')
+}
+
+const RECEIPT =
+  'a message, a CONNECT packet or the end of a connection was received; or a grace was over, however late the process noticed'
+
+/** `kind`: group, conversation. */
+function labelsOf(series) {
+  const names = [...new Set(series.flatMap((labels) => Object.keys(labels)))]
+  return names
+    .map((name) => `${code(name)}: ${[...new Set(series.map((labels) => labels[name]))].join(', ')}`)
+    .join('; ')
+}
+
 /** A default as one writes it in the environment. */
 function shown(value) {
   if (value === undefined) return ''
@@ -105,6 +184,7 @@ export async function documents() {
   return new Map([
     ['docs/errors.md', `${await errorsDocument()}\n`],
     ['docs/configuration.md', `${await configurationDocument()}\n`],
+    ['docs/metrics.md', `${await metricsDocument()}\n`],
     ['ARCHITECTURE.md', await architectureDocument()],
   ])
 }

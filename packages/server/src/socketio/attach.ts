@@ -210,7 +210,10 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'kicked':
       case 'logged_out':
       case 'too_many_sessions':
-        if (options.emit) socket.emit('presence:closed', new PresenceError(why).data)
+        if (options.emit) {
+          counts.frames['presence:closed']++
+          socket.emit('presence:closed', new PresenceError(why).data)
+        }
         ends.endForGood(socket)
     }
   }

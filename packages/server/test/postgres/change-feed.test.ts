@@ -1,4 +1,5 @@
 import { migrate, postgresMemberships, type PostgresMembershipsOptions } from '@vigie/server/postgres'
+import type { FeedCounts } from '../../src/core/index.js'
 import { staleRecorder, type StaleRecorder } from '@vigie/server/testing'
 import { expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
@@ -9,6 +10,7 @@ interface Feed extends AsyncDisposable {
   readonly url: string
   readonly told: StaleRecorder
   readonly warnings: string[]
+  readonly counts: () => FeedCounts
   /** Resolves once a change made now has been told: then all that was committed before has been told too. */
   settled(): Promise<void>
 }
@@ -31,6 +33,11 @@ async function openFeed(options: Partial<PostgresMembershipsOptions> = {}, prepa
     url,
     told,
     warnings,
+    counts() {
+      const counts = memberships.feed?.()
+      if (!counts) throw new Error('There is no feed.')
+      return counts
+    },
     async settled() {
       const mark = `mark-${++marks}`
       await sql`INSERT INTO vigie.changes (kind, id) VALUES ('group', ${mark})`
@@ -172,6 +179,31 @@ it('logs an outage once, however long it lasts', async () => {
   await feed.sql`ALTER TABLE vigie.elsewhere RENAME TO changes`
   await feed.told.saidAll()
   expect(feed.warnings).toEqual(['Changes of memberships cannot be read now; the last known ones stand.'])
+})
+
+it('counts polls, failed ones and what it told; and how long ago a row was written that a transaction held back', async () => {
+  await using feed = await openFeed()
+  await feed.settled()
+  const { polls, changes, overruns, failedPolls } = feed.counts()
+  expect([polls > 0, changes, overruns, failedPolls]).toEqual([true, 1, 0, 0])
+  const early = feed.session()
+  await early`BEGIN`
+  await early`INSERT INTO group_users VALUES ('crew', 'early')`
+  await early`UPDATE vigie.changes SET at = at - interval '20 seconds' WHERE id IN ('crew', 'early')`
+  const { completeAt } = feed.counts()
+  await early`COMMIT`
+  await feed.told.named({ users: ['early'] })
+  const { counts, limits, sum } = feed.counts().lagSeconds
+  expect(counts[limits.indexOf(60)]).toBe(1)
+  expect(sum).toBeGreaterThanOrEqual(20)
+  expect(feed.counts().changes).toBe(3)
+  expect(feed.counts().completeAt).toBeGreaterThan(completeAt)
+
+  await feed.sql`ALTER TABLE vigie.changes RENAME TO elsewhere`
+  await expect.poll(() => feed.counts().failedPolls).toBeGreaterThan(0)
+  await feed.sql`ALTER TABLE vigie.elsewhere RENAME TO changes`
+  await feed.told.saidAll()
+  expect(feed.counts().overruns).toBe(1)
 })
 
 it('deletes rows once they have been visible for the retention, and no younger ones', async () => {

@@ -137,6 +137,28 @@ function start(rows: Record<string, string[]> = {}, settings: Partial<Settings> 
 }
 
 describe('reads', () => {
+  it('are counted by what they ask for, with those that failed apart, and what waits', async () => {
+    const { directory, enter, next } = start({ c: ['u1'] })
+    enter(user(1))
+    expect(directory.reads().waiting).toEqual({ asked: 1, reread: 0 })
+    await (await next('users')).end()
+    await (await next('rooms')).end()
+    enter(user(2))
+    await (await next('users')).end(new Error('away'))
+    const { seconds, failed, isAway, waiting } = directory.reads()
+    expect([seconds.users.count, seconds.rooms.count, failed, isAway]).toEqual([
+      1,
+      1,
+      { users: 1, rooms: 0 },
+      true,
+    ])
+    // It is asked for again later.
+    expect(waiting.asked).toBe(0)
+    await vi.advanceTimersByTimeAsync(2 * RETRY_MS)
+    await (await next('users')).end()
+    expect([directory.reads().isAway, directory.reads().seconds.users.count]).toEqual([false, 2])
+  })
+
   it('are one of the user and one of the rooms for a connection that comes alone', async () => {
     const { enter, next, reads, told, quiet } = start({ a: ['u1', 'u2'], b: ['u1'] })
     const visit = enter(user(1))

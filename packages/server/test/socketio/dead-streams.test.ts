@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import type { Socket as NetSocket } from 'node:net'
 import { expect, it } from 'vitest'
 import type { Connection } from '../../src/socketio/internals.js'
+import { valueOf } from '../support/metrics.js'
 import { clientFrame, connectTcp, openTcpSession, upgradeRequest, type TcpClient } from '../support/tcp.js'
 import { startWire, type Wire } from '../support/wire.js'
 
@@ -150,6 +151,7 @@ it('a client that takes nothing for stalledClientMs is cut, though it goes on se
     await wire.connect('bob')
     await wire.until('the loss of ann', () => !wire.presence.get('ann').online)
     expect(wire.presence.sizes()).toMatchObject({ owed: 0, sessions: 1 })
+    expect(valueOf(wire.presence, 'presence_stalled_cut_total')).toBe(1)
   } finally {
     clearInterval(pongs)
   }

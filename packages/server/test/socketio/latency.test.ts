@@ -16,17 +16,19 @@ import {
   type Followed,
 } from '../../src/socketio/latency.js'
 
-type Outlet = { followed: number; state: Followed['state'] }
+interface Outlet {
+  followed: number
+  state: Followed['state']
+}
 
 /** The real engine, a clock that the test moves, and ways out that write when the test says so. */
 function scene() {
   const engine = createEngine(resolveSettings({ graceMs: 5_000, windowMs: 20, idleWindowMs: 0 }))
   const counts = createShellCounts()
   let time = 1_000
-  let late = 0
   const latency = createLatency({
     clock: () => time,
-    now: () => time - late,
+    now: () => time,
     viewers: engine.pendingViewers,
     members: engine.pendingMembers,
     counts,
@@ -39,7 +41,7 @@ function scene() {
   ] as unknown as KnownRooms
 
   function apply(input: Input): void {
-    for (const effect of engine.apply(input, time - late)) {
+    for (const effect of engine.apply(input, time)) {
       latency.changed(effect)
       if (effect.type === 'due') for (const session of effect.sessions) due.set(session.id, session)
     }
@@ -50,7 +52,7 @@ function scene() {
     const outlet = outlets.get(id)
     if (!session || !outlet) return
     due.delete(id)
-    const isTold = engine.take(session, time - late).length > 0
+    const isTold = engine.take(session, time).length > 0
     if (outlet.followed !== 0) latency.written(outlet, isTold)
   }
 

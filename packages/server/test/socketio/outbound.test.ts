@@ -4,6 +4,7 @@ import * as ws from 'ws'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { describe, expect, it, vi } from 'vitest'
 import { textFrame } from '../../src/socketio/websocket-frames.js'
+import { valueOf } from '../support/metrics.js'
 import { startWire, type WireClient } from '../support/wire.js'
 
 const friends = { conversations: [['c', ['ann', 'bob', 'cid']]] } as const
@@ -199,11 +200,13 @@ describe('over a WebSocket', () => {
     const cid = await wire.connect('cid')
     expect([packets, longestBuffer]).toEqual([0, 0])
     expect(wire.presence.sizes().owed).toBeLessThanOrEqual(4)
+    expect(valueOf(wire.presence, 'presence_connections_blocked')).toBe(1)
     tcpOf(ann).resume()
     await ann.until('cid 1 in c')
     await ann.fence()
     expect(ann.hear().filter((line) => !line.startsWith('host'))).toEqual(['cid 1 in c', 'bob types in c'])
     expect(cid.socket.connected).toBe(true)
+    expect(valueOf(wire.presence, 'presence_connections_blocked')).toBe(0)
   })
 })
 

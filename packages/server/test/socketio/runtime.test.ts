@@ -82,6 +82,23 @@ describe('how late the loop is', () => {
     expect(loop.runtime.lateMs()).toBe(1_050)
   })
 
+  it('is remembered at its worst for 15 seconds at least, and for 30 at most', () => {
+    const loop = start()
+    const beats = (count: number) => {
+      for (let n = 0; n < count; n++) loop.beat(0)
+    }
+    beats(290)
+    loop.beat(400)
+    expect(loop.runtime.peakLateMs()).toBe(400)
+    // Beats of 50 ms: 15 seconds later.
+    beats(300)
+    expect([loop.runtime.peakLateMs(), loop.runtime.lateMs()]).toEqual([400, 0])
+    beats(300)
+    expect(loop.runtime.peakLateMs()).toBe(0)
+    loop.pass(250)
+    expect(loop.runtime.peakLateMs()).toBe(200)
+  })
+
   it('is not told any more once the runtime is closed', () => {
     const loop = start()
     loop.runtime.close()
