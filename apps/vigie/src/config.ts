@@ -312,7 +312,14 @@ function refuseMessagesThatCutTokens({ maxMessageBytes, settings }: Config): voi
 }
 
 /** First segments of paths that the server answers itself. */
-const OWN_PATHS: ReadonlySet<string | undefined> = new Set(['healthz', 'livez', 'metrics', 'readyz', 'v1'])
+const OWN_PATHS: ReadonlySet<string | undefined> = new Set([
+  'healthz',
+  'livez',
+  'metrics',
+  'ops',
+  'readyz',
+  'v1',
+])
 
 function refuseSocketIoPath({ socketIoPath, demo }: Config): void {
   if (OWN_PATHS.has(socketIoPath.split('/')[1])) {
