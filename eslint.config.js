@@ -198,6 +198,24 @@ export default tseslint.config(
     },
   },
   {
+    files: ['packages/server/src/http/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^\\.\\./(core|host)/',
+              allowTypeImports: true,
+              message: 'Only types: other services use this client, and need nothing of a server.',
+            },
+            { regex: '^(?!\\./|\\.\\./(core|host)/)', message: '`http` is `fetch` and types.' },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['packages/server/src/otel/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(

@@ -44,6 +44,7 @@ const UPWARD = [
   ['rows', 'host'],
   ['rows', 'socketio'],
   ['host', 'socketio'],
+  ['http', 'socketio'],
   ['postgres', 'memory'],
   ['memory', 'rows'],
   ['socketio', 'postgres'],

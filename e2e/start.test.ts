@@ -23,6 +23,16 @@ for (const path of ${JSON.stringify(made)}) {
 if (require('node:fs').existsSync('broken')) process.exit(2)
 `
 
+/** Builds the app that it is told, and notes which. */
+const bundler = `
+const { appendFileSync, mkdirSync, writeFileSync } = require('node:fs')
+const app = process.argv.at(-1)
+appendFileSync('calls', 'bundler ' + app + '\\n')
+mkdirSync(app + '/dist', { recursive: true })
+writeFileSync(app + '/dist/made.js', String(Date.now()))
+`
+const WEB = 'bundler apps/web'
+const OPS = 'bundler apps/ops'
 const MADE = ['apps/vigie/dist', 'packages/client/dist', 'packages/protocol/dist', 'packages/server/dist']
 let root = ''
 
@@ -44,8 +54,9 @@ beforeEach(async () => {
   await write('apps/vigie/tsconfig.json', '{}')
   await write('apps/vigie/bin/vigie.js', `console.log('runs', ...process.argv.slice(2))`)
   await write('apps/web/src/main.tsx', 'one')
+  await write('apps/ops/src/main.tsx', 'one')
   await write(COMPILER, tool('compiler', MADE))
-  await write(BUNDLER, tool('bundler', ['apps/web/dist']))
+  await write(BUNDLER, bundler)
 })
 afterEach(async () => {
   await rm(root, { recursive: true, force: true })
@@ -78,36 +89,35 @@ test('`npm start` says first what it does, builds once, and the next time starts
     'The demo of Vigie is built first: its sources are new, or have changed.',
     'Building the server and the SDK …',
     'Building the page …',
+    'Building the operators’ page …',
     'The demo of Vigie is built, and starts …',
     'runs serve --demo',
   ])
-  expect(first.calls).toEqual(['compiler', 'bundler'])
+  expect(first.calls).toEqual(['compiler', WEB, OPS])
   const second = await start({ PORT: '0' }, ['--config', 'other.json'])
   expect(second.lines).toEqual(['The demo of Vigie starts …', 'runs serve --demo --config other.json'])
   expect([second.calls, second.errors, second.code]).toEqual([[], '', 0])
 })
 
 test.for<[what: string, change: () => Promise<void>, calls: readonly string[]]>([
-  [
-    'a source of the server is edited',
-    () => write('apps/vigie/src/main.ts', 'and more'),
-    ['compiler', 'bundler'],
-  ],
-  ['a source is added', () => write('packages/core/src/new.ts', 'new'), ['compiler', 'bundler']],
-  ['a source is deleted', () => unlink(join(root, 'packages/client/src/client.ts')), ['compiler', 'bundler']],
-  ['other versions are installed', () => write('package-lock.json', '{ "a": 1 }'), ['compiler', 'bundler']],
+  ['a source of the server is edited', () => write('apps/vigie/src/main.ts', 'and more'), ['compiler', WEB]],
+  ['a source is added', () => write('packages/core/src/new.ts', 'new'), ['compiler', WEB]],
+  ['a source is deleted', () => unlink(join(root, 'packages/client/src/client.ts')), ['compiler', WEB]],
+  ['other versions are installed', () => write('package-lock.json', '{ "a": 1 }'), ['compiler', WEB, OPS]],
   [
     'a compiled file is gone',
     () => rm(join(root, 'apps/vigie/dist'), { recursive: true }),
-    ['compiler', 'bundler'],
+    ['compiler', WEB],
   ],
-  ['the page’s source is edited', () => write('apps/web/src/main.tsx', 'and more'), ['bundler']],
-  ['the built page is gone', () => rm(join(root, 'apps/web/dist'), { recursive: true }), ['bundler']],
+  ['the page’s source is edited', () => write('apps/web/src/main.tsx', 'and more'), [WEB]],
+  ['the operators’ page is edited', () => write('apps/ops/src/main.tsx', 'and more'), [OPS]],
+  ['what both pages share is edited', () => write('apps/web/src/look/tokens.css', 'and more'), [WEB, OPS]],
+  ['the built page is gone', () => rm(join(root, 'apps/web/dist'), { recursive: true }), [WEB]],
   ['a test is edited', () => write('apps/web/test/page.test.ts', 'test'), []],
   [
     'what was noted of the last build is no text of ours',
     () => write('node_modules/.cache/vigie/start.json', '{'),
-    ['compiler', 'bundler'],
+    ['compiler', WEB, OPS],
   ],
 ])('`npm start` builds what has to be built, and no more, when %s', async ([, change, calls]) => {
   await start()
@@ -125,7 +135,7 @@ test('`npm start` builds again what could not be built, and says that it could n
   ])
   expect(lines).not.toContain('runs serve --demo')
   await unlink(join(root, 'broken'))
-  expect((await start()).calls).toEqual(['compiler', 'bundler'])
+  expect((await start()).calls).toEqual(['compiler', WEB, OPS])
 })
 
 test('`npm start` tells of a port in use before it builds, wherever the port is named', async () => {
@@ -144,7 +154,7 @@ test('`npm start` tells of a port in use before it builds, wherever the port is 
       expect([code, errors, calls]).toEqual([1, sentence, []])
     }
     // What cannot be a port is for the server to say.
-    expect((await start({ PORT: '99999' })).calls).toEqual(['compiler', 'bundler'])
+    expect((await start({ PORT: '99999' })).calls).toEqual(['compiler', WEB, OPS])
   } finally {
     other.close()
   }

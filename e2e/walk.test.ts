@@ -1,8 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { flawsOf } from './support/axe.js'
 import { launchBrowser, overhear } from './support/chromium.js'
 import { startProxy } from './support/proxy.js'
 import { startVigie } from './support/vigie.js'
@@ -22,10 +22,8 @@ const QUICK = {
 }
 
 let browser: Browser
-let axe: string
 beforeAll(async () => {
   await mkdir(PICTURES, { recursive: true })
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
   browser = await launchBrowser()
 }, SLOW_MS)
 afterAll(() => browser.close())
@@ -314,28 +312,11 @@ async function openTab(url: string, { context: shared, ...look }: TabOptions) {
     /** Takes a picture, and asks axe what is wrong with what is shown. */
     look: async (name: string): Promise<string[]> => {
       await page.screenshot({ path: `${PICTURES}${name}.png` })
-      // Not as a script of the page's: its Content-Security-Policy permits none.
-      await page.evaluate(axe)
-      return page.evaluate(flaws)
+      return flawsOf(page)
     },
     [Symbol.asyncDispose]: () => (shared === undefined ? context.close() : page.close()),
   }
   return tab
-}
-
-interface Axe {
-  run(options: object): Promise<{
-    violations: { id: string; nodes: { target: unknown[]; failureSummary?: string }[] }[]
-  }>
-}
-
-/** Runs in the page. */
-async function flaws(): Promise<string[]> {
-  const { axe: checker } = globalThis as unknown as { axe: Axe }
-  const { violations } = await checker.run({ resultTypes: ['violations'] })
-  return violations.flatMap(({ id, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary ?? ''}`),
-  )
 }
 
 /** Runs in the page: the controls that are smaller than a finger. */

@@ -71,6 +71,8 @@ async function configurationDocument() {
     '`corsOrigins` holds for polling and for WebSockets. The pages of the server itself need not be named. Behind a proxy that replaces `Host`, let it pass `Host` on or set `X-Forwarded-Host`, or name the origin. Requests without `Origin`, as native apps send them, pass. Answers to named origins allow credentials, answers to `*` do not. A refused origin is in the log ([why](decisions/origins.md)).',
     '### Exchanging a secret',
     'Start the server with the new secret as `VIGIE_JWT_SECRET` and the old one as `VIGIE_JWT_PREVIOUS_SECRET`: tokens of both are accepted. Let your back end sign with the new one. When the last token of the old one has ended, start the server without it. Each may be in a file instead (`VIGIE_JWT_SECRET_FILE`, `VIGIE_JWT_PREVIOUS_SECRET_FILE`), which holds the secret alone, as one line; its last line break is no part of it. Files are read at the start. In the library: `auth: { secret: [newSecret, oldSecret] }`.',
+    '### The HTTP API',
+    'Without a key it is closed, except that in the demo this machine may read. All keys of `apiKey`, `apiKeys` and their files are in force, 100 at most. Who may use it for what, and how a key is exchanged: [guides/http-api.md](guides/http-api.md).',
     '## The engine',
     'In `vigie serve` and in the library.',
     table(head, rows.filter(isOfEngine)),

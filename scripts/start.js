@@ -21,7 +21,7 @@ const COMMON = ['package-lock.json', 'tsconfig.base.json']
 /** Folders that are made, or are not sources. */
 const NO_SOURCES = new Set(['node_modules', 'dist', 'test'])
 
-/** In this order: the page is made from the compiled SDK. `from` and `to` are files and folders. */
+/** In this order: the page is made from the compiled SDK, and the operators’ shares its look. `from` and `to` are files and folders. */
 const STEPS = [
   {
     name: 'the server and the SDK',
@@ -36,6 +36,13 @@ const STEPS = [
     to: ['apps/web/dist'],
     tool: 'node_modules/vite/bin/vite.js',
     words: ['build', 'apps/web'],
+  },
+  {
+    name: 'the operators’ page',
+    from: [...COMMON, 'apps/ops', 'apps/web/src/look', 'apps/web/src/texts'],
+    to: ['apps/ops/dist'],
+    tool: 'node_modules/vite/bin/vite.js',
+    words: ['build', 'apps/ops'],
   },
 ]
 

@@ -27,6 +27,8 @@ export interface Vigie extends AsyncDisposable {
   readonly url: string
   readonly process: StartedProcess
   signIn(userId: string): Promise<DemoPerson>
+  /** Of everybody whom one can be. */
+  tokens(): Promise<readonly string[]>
   /** Two people, and a conversation in `names` mode that both are in. */
   pair(): Promise<readonly [DemoPerson, DemoPerson, DemoRoom]>
   /** Starts again on the same port and database; the process before must have ended. */
@@ -79,6 +81,11 @@ export async function startVigie(env: Readonly<Record<string, string>> = {}): Pr
       return running
     },
     signIn,
+    tokens: async () => {
+      const users = await json<{ userId: string }[]>(`${url}/demo/users`)
+      const people = await Promise.all(users.map(({ userId }) => signIn(userId)))
+      return people.map(({ token }) => token)
+    },
     pair: async () => {
       const users = await json<{ userId: string }[]>(`${url}/demo/users`)
       const [ana, ben] = await Promise.all([signIn(users[0]!.userId), signIn(users[1]!.userId)])

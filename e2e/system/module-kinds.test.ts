@@ -128,6 +128,7 @@ import { usePresence } from '@vigie/client/react'
 import { createFakePresence } from '@vigie/client/testing'
 import { ERRORS } from '@vigie/protocol'
 import { attachPresence } from '@vigie/server'
+import { createApiClient } from '@vigie/server/http'
 import { memoryMemberships } from '@vigie/server/memory'
 import { migrationSql } from '@vigie/server/postgres'
 import { createTruth } from '@vigie/server/testing'
@@ -139,6 +140,7 @@ const MISUSES = [
   `createFakePresence({ online: 'ben' })`,
   `export const row = ERRORS.no_such_code`,
   `attachPresence()`,
+  `createApiClient({})`,
   `memoryMemberships({ rooms: [] })`,
   `migrationSql(7)`,
   `createTruth('no')`,

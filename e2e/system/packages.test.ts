@@ -185,6 +185,7 @@ test('what is packed has no tests, no sources and no path of the machine that pa
   const files = output.split('\n').filter(Boolean)
   expect(files.filter((file) => /\.tsbuildinfo$|\.test\.|(?<!\.d)\.ts$/u.test(file))).toEqual([])
   expect(files).toContain('node_modules/vigie/public/chat/index.html')
+  expect(files).toContain('node_modules/vigie/public/ops/index.html')
   expect(files).toContain('node_modules/vigie/public/plain/index.html')
   expect(files).toContain('node_modules/@vigie/server/migrations/001-change-feed.sql')
   const texts = await Promise.all(files.map((file) => readFile(join(project.path, file), 'utf8')))

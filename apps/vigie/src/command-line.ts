@@ -1,15 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
 import { isId } from '@vigie/protocol'
+import { ApiError, createApiClient, type Explanation } from '@vigie/server/http'
 import { migrationSql } from '@vigie/server/postgres'
 import { describeConfig, loadConfig, requireDatabase, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
-import { readSecrets, withDatabaseUrl } from './secrets.js'
+import { explainInWords } from './explain-words.js'
+import { readApiKeys, readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
 import { createLog } from './log.js'
 import { errorMessage, OperatorError } from './operator-error.js'
-import { startServer, type RunningServer } from './serve.js'
+import { OPS_PATH } from './ops.js'
+import { localUrl, startServer, type RunningServer } from './serve.js'
 import { createTokens, parseTtl } from './token.js'
 import { VERSION } from './version.js'
 
@@ -91,8 +94,70 @@ const config = defineCommand({
   },
 })
 
+const explain = defineCommand({
+  meta: {
+    name: 'vigie explain',
+    description: 'Say why a user is shown as online or offline. It asks a running server over HTTP.',
+  },
+  args: {
+    userId: { type: 'positional', description: 'Whose presence it is.', required: true },
+    viewer: {
+      type: 'string',
+      description: 'Say also whether this user sees it, and why.',
+      valueHint: 'userId',
+    },
+    url: {
+      type: 'string',
+      description: 'Where the server is, unless it is the one of this configuration.',
+      valueHint: 'address',
+    },
+    key: {
+      type: 'string',
+      description: 'A key with the scope read. Others on this machine can see it; better set VIGIE_API_KEY.',
+      valueHint: 'key',
+    },
+    json: { type: 'boolean', description: 'Print JSON.' },
+    ...common,
+  },
+  run: async ({ args }) => {
+    const config = configFrom(args)
+    const { userId, viewer, url = localUrl(config.host, config.port) } = args
+    if (!URL.canParse(url)) throw new OperatorError('--url must be an address such as http://127.0.0.1:8080.')
+    const key = args.key ?? (await readApiKeys(config)).find(({ scopes }) => scopes.includes('read'))?.key
+    for (const id of [userId, viewer ?? userId]) {
+      if (!isId(id))
+        throw new OperatorError('A user id must have 1 to 128 characters and no control characters.')
+    }
+    const explanation = await explanationFrom({ url, key, userId, viewer })
+    print(args.json === true ? JSON.stringify(explanation, undefined, 2) : explainInWords(explanation))
+  },
+})
+
+interface ExplanationInput {
+  readonly url: string
+  readonly key: string | undefined
+  readonly userId: string
+  readonly viewer: string | undefined
+}
+
+async function explanationFrom({ url, key, userId, viewer }: ExplanationInput): Promise<Explanation> {
+  try {
+    return await createApiClient({ url, key }).explain(userId, { viewer })
+  } catch (error) {
+    if (error instanceof RangeError) throw new OperatorError(error.message, { cause: error })
+    if (!(error instanceof ApiError)) throw error
+    const next =
+      error.status === 401 || error.status === 403
+        ? ' Set VIGIE_API_KEY to a key of that server with the scope read.'
+        : error.code === 'unreachable'
+          ? ' Start vigie serve there, or name the right address with --url.'
+          : ''
+    throw new OperatorError(`${url} did not explain it: ${error.message}${next}`, { cause: error })
+  }
+}
+
 const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
-  Object.entries({ serve, token, migrate, config } as unknown as Record<string, CommandDef>),
+  Object.entries({ serve, token, migrate, config, explain } as unknown as Record<string, CommandDef>),
 )
 
 const vigie = defineCommand({
@@ -241,7 +306,12 @@ function welcome({ url, data }: RunningServer, { demo, demoBots }: Config): stri
   return [
     '',
     `  Vigie ${VERSION} is on the lookout at ${url}`,
-    ...(demo ? [`  Open it in two windows and be two people.${bots}`] : []),
+    ...(demo
+      ? [
+          `  Open it in two windows and be two people.${bots}`,
+          `  The operators' page is at ${url}${OPS_PATH}`,
+        ]
+      : []),
     '',
     `  Data   ${data}`,
     `  Health ${url}/readyz`,

@@ -235,6 +235,7 @@ function refuseImpossible(config: Config): void {
   refuseTwoDatabases(config)
   refuseNoRows(config)
   refuseSecrets(config)
+  for (const name of ['apiKey', 'apiKeys'] as const) refuseTwoPlaces(config, name)
   refuseAlgorithms(config)
   refuseMessagesThatCutTokens(config)
   refuseSocketIoPath(config)
@@ -255,7 +256,10 @@ function refuseTwoDatabases(config: Config): void {
   )
 }
 
-function refuseTwoPlaces(config: Config, name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret'): void {
+function refuseTwoPlaces(
+  config: Config,
+  name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys',
+): void {
   if (config[name] === undefined || config[`${name}File`] === undefined) return
   throw new OperatorError(
     `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
@@ -308,12 +312,19 @@ function refuseMessagesThatCutTokens({ maxMessageBytes, settings }: Config): voi
 }
 
 /** First segments of paths that the server answers itself. */
-const OWN_PATHS: ReadonlySet<string | undefined> = new Set(['healthz', 'livez', 'metrics', 'readyz'])
+const OWN_PATHS: ReadonlySet<string | undefined> = new Set([
+  'healthz',
+  'livez',
+  'metrics',
+  'ops',
+  'readyz',
+  'v1',
+])
 
 function refuseSocketIoPath({ socketIoPath, demo }: Config): void {
   if (OWN_PATHS.has(socketIoPath.split('/')[1])) {
     throw new OperatorError(
-      `VIGIE_SOCKET_IO_PATH is "${socketIoPath}", where the server says whether it is well; choose another path.`,
+      `VIGIE_SOCKET_IO_PATH is "${socketIoPath}", where the server answers itself; choose another path.`,
     )
   }
   if (demo && socketIoPath !== SERVER_OPTIONS.socketIoPath.default) {

@@ -1,17 +1,22 @@
 import { Hono, type Handler } from 'hono'
+import { startingResponse } from './api/problems.js'
 import type { Health } from './health.js'
 
 /** What answers over HTTP, apart from Socket.IO. */
 export interface HttpOptions {
   readonly health: Health
   readonly version: string
+  /** What is below `/v1`, once the server serves. */
+  readonly api?: Hono | undefined
   /** Answers `/metrics`; nothing is there without it. */
   readonly metrics?: Handler | undefined
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
+  /** The operators' page. */
+  readonly ops?: Hono | undefined
 }
 
-/** Permits exactly what the pages of the demo are made of: their own files, and the connection back to this server. */
+/** Permits exactly what our pages are made of: their own files, and the connection back to this server. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -24,7 +29,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, metrics, routes }: HttpOptions): Hono {
+export function createHttp({ health, version, api, metrics, routes, ops }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -34,10 +39,13 @@ export function createHttp({ health, version, metrics, routes }: HttpOptions): H
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
   addHealth(http, { health, version })
+  if (api) http.route('/', api)
+  if (ops !== undefined) http.route('/', ops)
   if (metrics !== undefined) http.get('/metrics', metrics)
   // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
   // which looks like a server that is not there.
   if (health.state() === 'starting') {
+    for (const path of ['/v1', '/v1/*']) http.all(path, startingResponse)
     http.all('*', (context) => {
       context.header('Retry-After', '1')
       return context.json({ error: { code: 'unavailable', message: 'Vigie is starting; try again.' } }, 503)

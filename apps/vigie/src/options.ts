@@ -1,3 +1,4 @@
+import { apiKey } from './api/keys.js'
 import { SETTINGS, type SettingName } from '@vigie/server'
 import {
   flag,
@@ -88,6 +89,34 @@ export const SERVER_OPTIONS = {
     'The algorithms that a token may be signed with.',
   ),
   jwtUserClaim: option(text, 'sub', 'The claim of a token that names the user.'),
+  apiKey: {
+    ...option(apiKey, undefined, 'A key of the HTTP API, which is closed without one; see `apiKeys`.'),
+    secret: true,
+  },
+  apiKeyFile: option(text, undefined, 'A file with that key as its only line, read at the start.'),
+  apiKeys: {
+    ...option(
+      list(apiKey, apiKey.expects),
+      undefined,
+      'Further keys of the HTTP API. `read:…` may ask, `act:…` may change something, a key without a scope may do both.',
+    ),
+    secret: true,
+  },
+  apiKeysFile: option(
+    text,
+    undefined,
+    'A file with those keys, separated by commas, as its only line, read at the start.',
+  ),
+  apiRatePerSecond: option(
+    whole(1, 100_000),
+    100,
+    'How many requests a second each key of the HTTP API may make in the long run.',
+  ),
+  apiBurst: option(
+    whole(1, 100_000),
+    200,
+    'How many requests at once each key may make after it has made none for a while.',
+  ),
   corsOrigins: option(
     list(origin, origin.expects),
     undefined,

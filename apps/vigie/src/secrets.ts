@@ -1,12 +1,16 @@
 import { readFile } from 'node:fs/promises'
+import { API_KEYS_MAX, parseApiKey, type ApiKey } from './api/keys.js'
 import type { Config } from './config.js'
 import { demoSecret } from './demo/secret.js'
 import { fileReason } from './file-error.js'
 import { OperatorError } from './operator-error.js'
+import type { Kind } from './option-kinds.js'
 import { SERVER_OPTIONS, variableOf, type ServerValues } from './options.js'
 
 type SecretName = 'jwtSecret' | 'jwtPreviousSecret'
 type SecretConfig = Pick<Config, SecretName | 'jwtSecretFile' | 'jwtPreviousSecretFile' | 'demo' | 'dataDir'>
+
+type ApiKeyConfig = Pick<Config, 'apiKey' | 'apiKeyFile' | 'apiKeys' | 'apiKeysFile'>
 
 /** A secret, and the variable that it came from. */
 export interface Secret {
@@ -40,6 +44,37 @@ export async function withDatabaseUrl(config: Config): Promise<Config> {
   if (databaseUrl !== undefined) return { ...config, databaseUrl }
   throw new OperatorError(
     `${source} is ${config.databaseUrlFile}, which holds a value that is not shown; it must be ${kind.expects}.`,
+  )
+}
+
+/**
+ * The keys of the HTTP API, those from files among them; none: it is closed.
+ * @throws OperatorError when a file cannot be read, or holds no keys.
+ */
+export async function readApiKeys(config: ApiKeyConfig): Promise<readonly ApiKey[]> {
+  const { apiKey, apiKeyFile, apiKeys = [], apiKeysFile } = config
+  const fromFile = async <T>(
+    name: 'apiKey' | 'apiKeys',
+    path: string,
+    kind: Kind<T | undefined>,
+  ): Promise<T> => {
+    const source = variableOf(`${name}File`)
+    const value = kind.parse(await readSecretFile(path, source))
+    if (value !== undefined) return value
+    throw new OperatorError(
+      `${source} is ${path}, which holds a value that is not shown; it must be ${kind.expects}.`,
+    )
+  }
+  const entries = [
+    ...(apiKey === undefined ? [] : [apiKey]),
+    ...(apiKeyFile === undefined ? [] : [await fromFile('apiKey', apiKeyFile, SERVER_OPTIONS.apiKey.kind)]),
+    ...apiKeys,
+    ...(apiKeysFile === undefined ? [] : await fromFile('apiKeys', apiKeysFile, SERVER_OPTIONS.apiKeys.kind)),
+  ]
+  const keys = entries.map(parseApiKey).filter((key) => key !== undefined)
+  if (keys.length <= API_KEYS_MAX) return keys
+  throw new OperatorError(
+    `There are ${keys.length} keys of the HTTP API; each request is compared with all of them: keep ${API_KEYS_MAX} or fewer.`,
   )
 }
 

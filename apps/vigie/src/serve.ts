@@ -1,14 +1,18 @@
 import { createServer, type Server as HttpServer } from 'node:http'
+import { hostname } from 'node:os'
 import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
+import { createApi } from './api/api.js'
+import { API_KEY_MIN_LENGTH, type ApiKey } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
 import { openJournal } from './demo/journal.js'
 import { carryMessages, createMessages } from './demo/messages.js'
-import { readPageFiles } from './demo/page-files.js'
+import { readDemoPages } from './demo/demo-pages.js'
 import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
@@ -16,8 +20,10 @@ import { createDrain } from './drain.js'
 import { createHealth } from './health.js'
 import { createHttp, type HttpOptions } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
-import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { createMetricsRoute } from './metrics.js'
+import { opsRoutes } from './ops.js'
+import { readApiKeys, readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
+import { processMetrics } from './process-metrics.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -61,6 +67,8 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
   const config = await withDatabaseUrl(given)
   const secrets = await readSecrets(config)
   warnOfWeakSecrets(secrets, log)
+  const keys = await readApiKeys(config)
+  warnOfWeakKeys(keys, log)
 
   const started: { database?: Database; io?: Server } = {}
   ending.add('database', () => started.database?.close())
@@ -71,7 +79,7 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
   )
   // Before all that takes time: a port that is taken is told at once, and those who watch can ask how far it is.
   const port = await listen(door.server, config)
-  const url = reachable(`http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`)
+  const url = localUrl(config.host, port)
   log.info('Vigie starts.', { version: VERSION, url, database: databasePlace(config) })
   checkpoint()
 
@@ -108,7 +116,12 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
   sockets.attach(door.server)
   started.io = sockets
   const metrics = createMetricsRoute({ presence, access: config.metricsAccess, isKey: () => false })
-  door.open(database.isReachable, { metrics, routes: demo?.routes })
+  door.open(database.isReachable, {
+    metrics,
+    api: openApi(config, { presence, keys, log }),
+    routes: demo?.routes,
+    ops: await opsRoutes(log),
+  })
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
       url,
@@ -134,12 +147,31 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
 const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
 
-type Answers = Pick<HttpOptions, 'metrics' | 'routes'>
+type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops'>
+
+interface ApiInput {
+  readonly presence: PresenceServer
+  readonly keys: readonly ApiKey[]
+  readonly log: Log
+}
+
+function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
+  return createApi({
+    presence,
+    metrics: () => [...presence.metrics(), ...processMetrics()],
+    keys,
+    isOpenToRead: config.demo,
+    rate: { perSecond: config.apiRatePerSecond, burst: config.apiBurst },
+    node: hostname(),
+    version: VERSION,
+    log,
+  })
+}
 
 /** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
 function openDoor() {
   const health = createHealth()
-  const listener = (answers: Answers = {}) =>
+  const listener = (answers: Routes = {}) =>
     getRequestListener(createHttp({ health, version: VERSION, ...answers }).fetch)
   let answer = listener()
   const server = createServer((request, response) => void answer(request, response))
@@ -149,7 +181,7 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, answers: Answers) {
+    open(isReachable: () => Promise<boolean>, answers: Routes) {
       health.serve(isReachable)
       answer = listener(answers)
     },
@@ -182,7 +214,7 @@ interface DemoInput {
 }
 
 async function openDemo({ config, database, secret, log }: DemoInput) {
-  const pages = await readPageFiles()
+  const pages = await readDemoPages()
   const world = createWorld()
   const tokens = createTokens(secret, config)
   try {
@@ -224,6 +256,15 @@ function warnOfWeakSecrets(secrets: readonly Secret[], log: Log): void {
   }
 }
 
+function warnOfWeakKeys(keys: readonly ApiKey[], log: Log): void {
+  const weak = keys.filter(({ key }) => key.length < API_KEY_MIN_LENGTH).length
+  if (weak === 0) return
+  log.warn(
+    `Keys of the HTTP API are shorter than ${API_KEY_MIN_LENGTH} characters and can be guessed; make them with: openssl rand -hex 32`,
+    { weak, of: keys.length },
+  )
+}
+
 const LISTEN_REASONS: ReadonlyMap<string, string> = new Map([
   ['EADDRINUSE', 'something listens there already; stop it, or choose another PORT'],
   ['EACCES', 'this user may not use that port; choose one above 1023'],
@@ -244,8 +285,9 @@ async function listen(server: HttpServer, { host, port, acceptBacklog }: Config)
   return typeof address === 'object' && address !== null ? address.port : port
 }
 
-/** 0.0.0.0 is a place to listen, not one to go to. */
-function reachable(url: string): string {
+/** Where this machine finds the server. 0.0.0.0 is a place to listen, not one to go to. */
+export function localUrl(host: string, port: number): string {
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   return url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 }
 

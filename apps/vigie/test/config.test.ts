@@ -192,7 +192,7 @@ describe('a wrong value stops the start with one sentence', () => {
     [
       'a path that is taken',
       { VIGIE_SOCKET_IO_PATH: '/healthz' },
-      'VIGIE_SOCKET_IO_PATH is "/healthz/", where the server says whether it is well;',
+      'VIGIE_SOCKET_IO_PATH is "/healthz/", where the server answers itself;',
     ],
     [
       'a demo whose page would not find the server',

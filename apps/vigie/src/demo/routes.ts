@@ -1,17 +1,15 @@
 import { Hono, type Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import * as v from 'valibot'
+import { addPageFiles, type PageFile } from '../page-files.js'
 import type { Tokens } from '../token.js'
 import type { Messages } from './messages.js'
-import type { PageFile } from './page-files.js'
 import { LANGS } from './lang.js'
 import type { DemoConversation, Person, World } from './world.js'
 
 /** Long enough for a day of trying things out. */
 const TOKEN_TTL_MS = 12 * 3_600_000
 const BODY_MAX_BYTES = 4_096
-/** A year: a file whose name changes with what is in it never goes stale. */
-const KEPT_FOR_EVER = 'public, max-age=31536000, immutable'
 
 const loginSchema = v.strictObject({ userId: v.string() })
 
@@ -55,14 +53,7 @@ export function demoRoutes({ world, tokens, messages, pages }: DemoParts): Hono 
     return context.json(mine.flatMap(({ conversationId }) => messages.of(conversationId)))
   })
   routes.get('/plain', (context) => context.redirect('/plain/'))
-  for (const [path, { body, type, isHashed }] of pages) {
-    routes.get(path, (context) =>
-      context.body(body, 200, {
-        'Content-Type': type,
-        ...(isHashed && { 'Cache-Control': KEPT_FOR_EVER }),
-      }),
-    )
-  }
+  addPageFiles(routes, pages)
   return routes
 }
 

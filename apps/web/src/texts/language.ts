@@ -1,5 +1,6 @@
 import { en, type Texts } from './en.js'
 import { fr } from './fr.js'
+import { chooseLocale, languageOf } from './locale.js'
 
 const LANGUAGES: ReadonlyMap<string, Texts> = new Map([
   ['en', en],
@@ -24,12 +25,9 @@ export interface Language {
   compare(one: string, other: string): number
 }
 
-/**
- * The first of the person's languages that the page speaks, English where it speaks none. The region is kept: the
- * British and the Americans write times in different ways.
- */
+/** The first of the person's languages that the page speaks, English where it speaks none. */
 export function chooseLanguage(preferred: readonly string[]): Language {
-  const locale = preferred.find((tag) => LANGUAGES.has(languageOf(tag)) && isTag(tag)) ?? 'en'
+  const locale = chooseLocale(preferred, new Set(LANGUAGES.keys())) ?? 'en'
   const texts = LANGUAGES.get(languageOf(locale)) ?? en
   const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' })
   const longDate = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long' })
@@ -50,19 +48,6 @@ export function chooseLanguage(preferred: readonly string[]): Language {
     number: (value) => numbers.format(value),
     seconds: (value) => durations.format(value),
     compare: (one, other) => names.compare(one, other),
-  }
-}
-
-function languageOf(tag: string): string {
-  return tag.split('-')[0]?.toLowerCase() ?? ''
-}
-
-/** Some systems hand their own notation through to the browser ("en-US@posix"), which `Intl` throws at. */
-function isTag(tag: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(tag).length > 0
-  } catch {
-    return false
   }
 }
 

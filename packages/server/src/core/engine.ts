@@ -12,7 +12,16 @@ import type { Counts } from './counts.js'
 import { createAudit, settleAnew, type Audit } from './audit.js'
 import { dropCache } from './event-cache.js'
 import { explain, type Explanation, type Explaining } from './explain.js'
-import type { DueSession, Effect, Input, Place, Presence, PresenceEvent, RoomName } from './inputs.js'
+import type {
+  DueSession,
+  Effect,
+  Input,
+  Place,
+  Presence,
+  PresenceEvent,
+  RoomName,
+  RoomPresence,
+} from './inputs.js'
 import { forgetOffline, rereadDisagreement, setMemberships, setRooms } from './memberships.js'
 import {
   createWorld,
@@ -20,6 +29,7 @@ import {
   modeOf,
   NOT_DUE,
   OFFLINE,
+  sizeOfRows,
   type Room,
   type Session,
   type World,
@@ -38,8 +48,10 @@ import {
   localsOf,
   namedRoomsOf,
   onlineIn,
+  onlineSizeOf,
   ownRoomsOf,
   roomsOf,
+  typistsOf,
 } from './visibility.js'
 
 export interface Engine {
@@ -59,6 +71,10 @@ export interface Engine {
   get(userId: UserId): Presence
   /** Who of a conversation is online, in any mode; empty when nobody known is in it. */
   online(conversationId: ConversationId): readonly UserId[]
+  /** What the host may know of a room; undefined: it is not held here. */
+  room(room: RoomName): RoomPresence | undefined
+  /** The conversations that are held here, at most `limit` of them, most online first. It looks at all of them. */
+  busiest(limit: number): readonly RoomPresence[]
   /** The members of a group or conversation who are local: with a session here, or remembered as offline. */
   members(room: RoomName): readonly UserId[]
   /** The rooms that somebody is in, or that their own rows name; none of somebody unknown. */
@@ -125,6 +141,11 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       const room = world.conversations.get(conversationId)
       return room ? onlineIn(room).map(({ id }) => id) : []
     },
+    room: (name) => {
+      const room = findRoom(world, name)
+      return room && presenceIn(room)
+    },
+    busiest: (limit) => busiest(world, limit).map(presenceIn),
     members: (name) => {
       const room = findRoom(world, name)
       return room ? Array.from(localsOf(room), ({ id }) => id) : []
@@ -166,6 +187,35 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
 }
 
 const NOTHING: readonly PresenceEvent[] = []
+
+function busiest({ conversations }: World, limit: number): readonly Room[] {
+  /** Most online first. */
+  const found: { readonly room: Room; readonly online: number }[] = []
+  for (const room of limit > 0 ? conversations.values() : []) {
+    const least = found.length < limit ? -1 : (found.at(-1)?.online ?? -1)
+    // Most rooms are small: the members of one that is too small are not looked at.
+    if (!room.counted && sizeOfRows(room.rows) <= least) continue
+    const online = onlineSizeOf(room)
+    if (online <= least) continue
+    const place = found.findIndex((other) => other.online < online)
+    found.splice(place < 0 ? found.length : place, 0, { room, online })
+    if (found.length > limit) found.pop()
+  }
+  return found.map(({ room }) => room)
+}
+
+function presenceIn(room: Room): RoomPresence {
+  const { kind, id } = room.name
+  const mode = modeOf(room)
+  return {
+    id,
+    mode,
+    members: sizeOfRows(room.rows),
+    online: onlineSizeOf(room),
+    ...(mode === 'names' && { onlineUsers: onlineIn(room).map((person) => person.id) }),
+    ...(kind === 'conversation' && { typing: Array.from(typistsOf(room), (person) => person.id) }),
+  }
+}
 
 function sessionsIn(world: World, place: Place): readonly SessionId[] {
   if (place.kind === 'user') return world.people.get(place.id)?.live.map(({ id }) => id) ?? []

@@ -29,6 +29,7 @@ export type {
   TransitionReason,
   RosterOrSize,
   RoomName,
+  RoomPresence,
 } from './inputs.js'
 export {
   createFeedCounts,

@@ -8,6 +8,7 @@ import type {
   DeviceId,
   ErrorCode,
   GroupId,
+  Mode,
   Position,
   PresenceServerEvents,
   Protocol,
@@ -117,6 +118,19 @@ export interface Presence {
   readonly online: boolean
   /** Devices, not connections. */
   readonly count: number
+}
+
+/** What a host may know of a group or conversation. Of somebody who is not known here it takes no notice. */
+export interface RoomPresence {
+  readonly id: string
+  /** `count`: it is too large for names (`namesMax`). */
+  readonly mode: Mode
+  readonly members: number
+  readonly online: number
+  /** Who is online; in names mode only. */
+  readonly onlineUsers?: readonly string[]
+  /** Who types, as its members are told; of a conversation only. */
+  readonly typing?: readonly string[]
 }
 
 /** Why the shell ends a connection. What it tells the client, and how, is the shell's table. */

@@ -249,6 +249,14 @@ export function hasBothEnds(room: Room): boolean {
   )
 }
 
+/** How many members are online. Without a list of them: the host may ask it of all rooms at once. */
+export function onlineSizeOf({ counted, roster }: Room): number {
+  if (counted) return counted.online
+  let online = 0
+  for (const { presence } of roster) if (presence.online) online++
+  return online
+}
+
 /** How many members are local. */
 export function localSizeOf({ locals }: Room): number {
   return sizeOf(locals)

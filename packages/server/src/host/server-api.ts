@@ -13,6 +13,8 @@ import type {
   Input,
   Presence,
   RoomName,
+  RoomPresence,
+  RosterOrSize,
   Spell,
   Stale,
 } from '../core/index.js'
@@ -47,6 +49,19 @@ export interface PresenceServer {
   getMany(userIds: readonly string[]): Map<string, Presence>
   /** Who of a conversation is online. */
   online(conversationId: string): string[]
+  /**
+   * A group or conversation: how many are in it, who is online, who types. If none of its members is known here, its rows
+   * are read first; one without rows has no members.
+   * @throws PresenceError `unavailable` when the rows cannot be read
+   * @example
+   * const { members, online } = await presence.room({ kind: 'conversation', id: 'plan' })
+   */
+  room(room: { readonly kind: RoomName['kind']; readonly id: string }): Promise<RoomPresence>
+  /**
+   * The conversations that somebody known here is in, at most `limit` of them, most online first. It looks at all of
+   * them: for pages of operators, not for each message.
+   */
+  busiest(limit: number): readonly RoomPresence[]
   /** Hears of transitions until the function that it returns is called. A listener that throws is logged. */
   on<Name extends keyof PresenceListeners>(event: Name, listener: PresenceListeners[Name]): () => void
   /** Ends a user's typing, in one conversation or everywhere: call it when their message is sent. */
@@ -95,6 +110,8 @@ interface ServerApiOptions {
   readonly accept: (input: Input) => void
   /** Read these rows again. */
   readonly invalidate: (stale: Exclude<Stale, 'all'>) => void
+  /** The rows of a room, which need not be held. */
+  readonly readRoom: (room: RoomName) => Promise<RosterOrSize>
   /** The id as the store spells it. @default as it came */
   readonly spell?: Spell
   /** What only the shell knows when a presence is explained. */
@@ -114,8 +131,16 @@ export interface ServerApi {
 
 const asItCame: Spell = (_kind, id) => id
 
+/** A room that is not held: no session here is in it by its own rows. A user in its roster may still be online elsewhere. */
+function presenceOfRows(engine: Engine, { kind, id }: RoomName, rows: RosterOrSize): RoomPresence {
+  const typing = kind === 'conversation' && { typing: [] }
+  if (typeof rows === 'number') return { id, mode: 'count', members: rows, online: 0, ...typing }
+  const onlineUsers = rows.filter((userId) => engine.get(userId).online)
+  return { id, mode: 'names', members: rows.length, online: onlineUsers.length, onlineUsers, ...typing }
+}
+
 export function createServerApi(options: ServerApiOptions): ServerApi {
-  const { engine, accept, invalidate, spell = asItCame, explaining, onFailure } = options
+  const { engine, accept, invalidate, readRoom, spell = asItCame, explaining, onFailure } = options
   const emitter = new EventEmitter()
   const user = (id: string) => spell('user', id as UserId)
   const group = (id: string) => spell('group', id as GroupId)
@@ -141,6 +166,15 @@ export function createServerApi(options: ServerApiOptions): ServerApi {
       // By the ids as they were asked: the host looks them up so.
       getMany: (userIds) => new Map(userIds.map((userId) => [userId, engine.get(user(userId))])),
       online: (conversationId) => [...engine.online(conversation(conversationId))],
+      async room({ kind, id }) {
+        const name: RoomName = kind === 'group' ? { kind, id: group(id) } : { kind, id: conversation(id) }
+        const held = engine.room(name)
+        if (held) return held
+        const rows = await readRoom(name)
+        // A member may have connected while the rows were read.
+        return engine.room(name) ?? presenceOfRows(engine, name, rows)
+      },
+      busiest: (limit) => engine.busiest(limit),
       on(event, listener) {
         emitter.on(event, listener)
         return () => emitter.off(event, listener)

@@ -8,7 +8,7 @@
  * fails, because the store did not answer in time say, fails for those who were part of it, and only for them.
  */
 import { setImmediate as breathe } from 'node:timers/promises'
-import type { UserId } from '@vigie/protocol'
+import { PresenceError, type UserId } from '@vigie/protocol'
 import { createHistogram, READ_LIMITS_S, type HistogramData } from '../core/index.js'
 import type {
   KnownRoom,
@@ -16,6 +16,7 @@ import type {
   Log,
   Memberships,
   Place,
+  RoomName,
   RosterOrSize,
   Settings,
   Stale,
@@ -42,6 +43,11 @@ export interface Directory {
   load(userId: UserId): Promise<KnownRooms>
   /** The rooms that a pinned user's rows name; the same list until the rows have been read again. */
   rooms(userId: UserId): KnownRooms | undefined
+  /**
+   * The rows of a room: as they are held, or read once.
+   * @throws PresenceError `unavailable`
+   */
+  readRoom(room: RoomName): Promise<RosterOrSize>
   /** Read again. */
   invalidate(stale: Stale): void
   /**
@@ -349,6 +355,24 @@ export function createDirectory(options: DirectoryOptions): Directory {
       return user?.value ?? []
     },
     rooms: (userId) => users.get(userId)?.value,
+    async readRoom({ kind, id }) {
+      if (isClosed) throw new PresenceError('unavailable')
+      const rooms = holdings.holdRooms({
+        groups: kind === 'group' ? [id] : [],
+        conversations: kind === 'conversation' ? [id] : [],
+      })
+      try {
+        const [room] = rooms
+        if (room) await roomQueue.load(room)
+        return room?.value ?? 0
+      } catch (error) {
+        throw error instanceof PresenceError
+          ? error
+          : new PresenceError('unavailable', undefined, { cause: error })
+      } finally {
+        holdings.releaseRooms(rooms)
+      }
+    },
     invalidate(stale) {
       if (stale === 'all') {
         for (const user of users.values()) userQueue.invalidateLater(user)

@@ -156,6 +156,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       auditor.heard(stale)
       directory.changed(stale)
     },
+    readRoom: directory.readRoom,
     spell,
     explaining: {
       wallTime: (at) => Math.round(Date.now() - runtime.now() + at),
@@ -321,6 +322,13 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   return {
     ready,
     ...api.methods,
+    async room(room) {
+      // Before, the store does not know how it spells an id.
+      await ready.catch((error: unknown) => {
+        throw new PresenceError('unavailable', undefined, { cause: error })
+      })
+      return api.methods.room(room)
+    },
     sizes: () => ({
       ...engine.sizes(),
       ...directory.sizes(),

@@ -19,6 +19,7 @@ export {
   type Log,
   type Memberships,
   type Presence,
+  type RoomPresence,
   type RoomRows,
   type RoomsRead,
   type SettingName,

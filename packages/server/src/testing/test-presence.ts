@@ -103,6 +103,10 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
     engine,
     accept,
     invalidate,
+    readRoom: async (room) => {
+      const [known] = room.kind === 'group' ? factsOf([room.id], []) : factsOf([], [room.id])
+      return known?.value ?? 0
+    },
     // Time begins with the test.
     explaining: { wallTime: (at) => at },
     onFailure(_event, error) {

@@ -1,0 +1,254 @@
+/**
+ * The HTTP API under `/v1`: for each request its key, its turn (rate limit), its fields, then the route's answer, from
+ * this server's memory. Who may call it is decided in keys.ts, what there is in routes.ts, how it is refused in problems.ts.
+ */
+import { PresenceError } from '@vigie/protocol'
+import type { Log, MetricFamily } from '@vigie/server'
+import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { etag } from 'hono/etag'
+import * as v from 'valibot'
+import { isLoopback } from '../config.js'
+import { docsPage, DOCS_STYLE } from './docs-page.js'
+import { createKeyring, type ApiKey } from './keys.js'
+import { createLimits, type Rate } from './limits.js'
+import { createMonitor } from './monitor.js'
+import { createDocument } from './openapi.js'
+import { ApiProblem, problemResponse } from './problems.js'
+import { createRoutes, type ApiPresence, type Fields, type Route } from './routes.js'
+
+export interface ApiOptions {
+  readonly presence: ApiPresence
+  readonly metrics: () => readonly MetricFamily[]
+  /** Without one the API is closed. */
+  readonly keys: readonly ApiKey[]
+  /** Whether whoever reaches this server at a loopback address may read without a key: the demo. */
+  readonly isOpenToRead: boolean
+  readonly rate: Rate
+  readonly node: string
+  readonly version: string
+  readonly log: Log
+  /** Milliseconds, monotonic. @default performance.now */
+  readonly now?: () => number
+}
+
+/** Most bytes of a body: a thousand of the longest ids, each unit as three bytes. */
+export const BODY_MAX_BYTES = 524_288
+
+/** RFC 6750. Of the scheme the letters may be large or small. */
+const BEARER = /^bearer +([\w.~+/-]+=*)$/iu
+const JSON_TYPE = /^application\/json *(;|$)/iu
+const CHALLENGE = 'Bearer realm="vigie"'
+/** The bucket of those who need no key. */
+const NO_KEY = -1
+
+export function createApi(options: ApiOptions): Hono {
+  const { presence, node, version, log } = options
+  const routes = createRoutes({ presence, monitor: createMonitor(options) })
+  const api = new Hono()
+
+  api.onError((error, context) => {
+    const problem = problemOf(error)
+    if (problem.code === 'internal') {
+      log.error('The HTTP API failed to answer a request. Its sender is told `internal`.', {
+        method: context.req.method,
+        error,
+      })
+    }
+    return problemResponse(problem)
+  })
+
+  addDocuments(api, routes, version)
+  const admit = createAdmission(options)
+  for (const route of routes) {
+    api.on(
+      route.method,
+      route.path.replaceAll(/\{(\w+)\}/gu, ':$1'),
+      admit(route, node),
+      ...(route.method === 'GET' ? [etag()] : []),
+      async (context) => answer(route, context),
+    )
+  }
+  addRest(api, routes)
+  return api
+}
+
+/** The document, the same as a page, and the page's style: open to all, because each Vigie of a version has the same. */
+function addDocuments(api: Hono, routes: readonly Route[], version: string): void {
+  const document = createDocument(routes, version)
+  const files: Readonly<Record<string, (context: Context) => Response | Promise<Response>>> = {
+    'openapi.json': (context) => context.json(document),
+    docs: (context) => context.html(docsPage(document)),
+    'docs.css': (context) => context.body(DOCS_STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }),
+  }
+  for (const [name, answerFile] of Object.entries(files)) {
+    api.get(`/v1/${name}`, etag(), async (context) => {
+      context.header('Cache-Control', 'no-cache')
+      return answerFile(context)
+    })
+  }
+}
+
+/** What no route has answered: another method of its path, or a path of none. */
+function addRest(api: Hono, routes: readonly Route[]): void {
+  const known = [
+    ...routes.map(({ method, path }) => ({
+      method,
+      path: new RegExp(`^${path.replaceAll(/\{\w+\}/gu, '[^/]+')}$`, 'u'),
+    })),
+    { method: 'GET', path: /^\/v1\/(openapi\.json|docs|docs\.css)$/u },
+  ]
+  const rest = ({ req }: Context) => {
+    const { pathname } = new URL(req.url)
+    const methods = known.flatMap(({ method, path }) =>
+      path.test(pathname) ? (method === 'GET' ? ['GET', 'HEAD'] : [method]) : [],
+    )
+    if (methods.length === 0) throw new ApiProblem('not_found')
+    const allow = { Allow: [...new Set([...methods, 'OPTIONS'])].join(', ') }
+    if (req.method === 'OPTIONS') return new Response(null, { status: 204, headers: allow })
+    throw new ApiProblem('method_not_allowed', undefined, allow)
+  }
+  api.all('/v1', rest)
+  api.all('/v1/*', rest)
+}
+
+/** Lets a request through to its route if its key may, and has not been used too often. */
+function createAdmission(options: ApiOptions) {
+  const { keys, isOpenToRead, rate, now = () => performance.now() } = options
+  const keyring = createKeyring(keys)
+  const limits = createLimits(rate, now)
+
+  /** @throws ApiProblem */
+  function bucketOf({ scope }: Route, { req }: Context): number {
+    const given = req.header('authorization')
+    if (given === undefined && isOpenToRead && scope === 'read' && isAtLoopback(req.url)) return NO_KEY
+    if (keyring.size === 0) throw new ApiProblem('api_closed')
+    if (given === undefined) {
+      throw new ApiProblem('key_missing', undefined, { 'WWW-Authenticate': CHALLENGE })
+    }
+    const key = keyring.find(BEARER.exec(given)?.[1] ?? '')
+    if (key === undefined) {
+      throw new ApiProblem('key_invalid', undefined, {
+        'WWW-Authenticate': `${CHALLENGE}, error="invalid_token"`,
+      })
+    }
+    if (!key.scopes.has(scope)) {
+      throw new ApiProblem('scope_missing', `The key lacks the scope \`${scope}\`.`, {
+        'WWW-Authenticate': `${CHALLENGE}, error="insufficient_scope", scope="${scope}"`,
+      })
+    }
+    return key.id
+  }
+
+  return (route: Route, node: string): MiddlewareHandler =>
+    async (context, next) => {
+      const { isAllowed, headers } = limits.take(bucketOf(route, context))
+      if (isAllowed) await next()
+      else context.res = problemResponse(new ApiProblem('rate_limited'))
+      for (const [name, value] of Object.entries({ ...headers, 'Vigie-Node': node })) {
+        context.res.headers.set(name, value)
+      }
+      context.res.headers.append('Vary', 'Authorization')
+    }
+}
+
+/** A page elsewhere whose name was made to lead here would name itself in the address. */
+function isAtLoopback(url: string): boolean {
+  return isLoopback(new URL(url).hostname.replace(/^\[|\]$/gu, ''))
+}
+
+async function answer(route: Route, { req, json, body }: Context): Promise<Response> {
+  const result = await route.handle({
+    params: parse('path', route.params, paramsOf(req)),
+    query: parse('query', route.query, queryOf(req)),
+    body: route.body && parse('body', route.body, await bodyOf(req)),
+  } as never)
+  if (route.answer === undefined) return body(null, 202, { 'Cache-Control': 'no-store' })
+  // May be kept by the one who asked, who has to ask whether it still stands.
+  return json(result as object, 200, {
+    'Cache-Control': route.method === 'GET' ? 'private, no-cache' : 'no-store',
+  })
+}
+
+/** @throws ApiProblem */
+function parse(place: 'path' | 'query' | 'body', fields: Fields, given: unknown): unknown {
+  const result = v.safeParse(fields, given, { abortEarly: true })
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const path = issue.path?.map(({ key }) => String(key).slice(0, 64)).join('.') ?? ''
+  const name = path === '' ? `The ${place}` : `\`${path}\` of the ${place}`
+  const what = issue.kind === 'validation' ? 'is out of range' : 'is missing, unknown or of the wrong type'
+  throw new ApiProblem('invalid_payload', `${name} ${what}.`)
+}
+
+type Request = Context['req']
+
+function paramsOf(req: Request): unknown {
+  try {
+    decodeURIComponent(new URL(req.url).pathname)
+  } catch {
+    throw new ApiProblem('invalid_payload', 'The path has a % that begins no UTF-8 character.')
+  }
+  return req.param()
+}
+
+function queryOf(req: Request): unknown {
+  const found: [string, string][] = []
+  for (const [name, values] of Object.entries(req.queries())) {
+    if (values.length > 1) throw new ApiProblem('invalid_payload', 'The query says something twice.')
+    found.push([name, values[0] ?? ''])
+  }
+  return Object.fromEntries(found)
+}
+
+/** Without a body: as if it were `{}`. */
+async function bodyOf(req: Request): Promise<unknown> {
+  const text = await textOf(req)
+  if (text === '') return {}
+  if (!JSON_TYPE.test(req.header('content-type') ?? '')) throw new ApiProblem('unsupported_media_type')
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch {
+    throw new ApiProblem('invalid_payload', 'The body is no JSON.')
+  }
+  // To valibot a list is an object, too: an empty one would pass where no field is required.
+  if (Array.isArray(content))
+    throw new ApiProblem('invalid_payload', 'The body is a list; it must be an object.')
+  return content
+}
+
+/**
+ * Reads the whole body, of which no more is kept than may be sent. What is above that is read, too, within reason: a
+ * connection that is closed while its client still writes may take the answer along, and the client would not know why.
+ */
+async function textOf({ raw: { body } }: Request): Promise<string> {
+  const kept: Uint8Array[] = []
+  let bytes = 0
+  const tooLarge = (headers = {}) =>
+    new ApiProblem('body_too_large', `The body has more than ${BODY_MAX_BYTES} bytes.`, headers)
+  try {
+    for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
+      bytes += part.length
+      if (bytes <= BODY_MAX_BYTES) kept.push(part)
+      else if (bytes > BODY_MAX_BYTES * 2) throw tooLarge({ Connection: 'close' })
+    }
+  } catch (error) {
+    if (error instanceof ApiProblem) throw error
+    // The connection went. Nothing for the log: anybody can do that as often as they like.
+    throw new ApiProblem('invalid_payload', 'The body ended too early.')
+  }
+  if (bytes > BODY_MAX_BYTES) throw tooLarge()
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(kept))
+  } catch {
+    throw new ApiProblem('invalid_payload', 'The body is no UTF-8.')
+  }
+}
+
+function problemOf(error: unknown): ApiProblem {
+  if (error instanceof ApiProblem) return error
+  if (error instanceof PresenceError && error.code === 'unavailable') {
+    return new ApiProblem('unavailable', undefined, { 'Retry-After': '1' })
+  }
+  return new ApiProblem('internal')
+}

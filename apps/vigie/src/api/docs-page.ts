@@ -1,0 +1,161 @@
+/** The document as a page: without a script, and with nothing from elsewhere. */
+import { html } from 'hono/html'
+import type { OpenApiDocument, Operation } from './openapi.js'
+import { PROBLEMS } from './problems.js'
+
+export const DOCS_STYLE = `
+:root { color-scheme: light dark; --line: light-dark(#d5dae1, #3a424e); --soft: light-dark(#f3f5f8, #1c2128); }
+body { font: 1rem/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; }
+h2 { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: 1.5rem; }
+section { margin: 1.5rem 0; }
+code, pre { font: 0.9em/1.5 ui-monospace, monospace; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; padding: 0.75rem; }
+table { border-collapse: collapse; width: 100%; }
+th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.75rem 0.3rem 0; text-align: left; vertical-align: top; }
+.scroll { overflow-x: auto; }
+summary { cursor: pointer; }
+`
+
+export function docsPage({ info, paths, components }: OpenApiDocument) {
+  const operations = Object.entries(paths).flatMap(([path, byMethod]) =>
+    Object.entries(byMethod).map(([method, operation]) => ({
+      path,
+      method: method.toUpperCase(),
+      operation,
+    })),
+  )
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>Vigie ${info.version}: HTTP API</title>
+        <link rel="stylesheet" href="/v1/docs.css" />
+      </head>
+      <body>
+        <main>
+          <h1>Vigie ${info.version}: HTTP API</h1>
+          <p>${info.description}</p>
+          <p>For programs: <a href="/v1/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
+          <nav aria-label="Routes">
+            <ul>
+              ${operations.map(
+                ({ method, path, operation }) =>
+                  html`<li>
+                    <a href="#${operation.operationId}"><code>${method} ${path}</code></a
+                    >: ${operation.summary}
+                  </li>`,
+              )}
+            </ul>
+          </nav>
+          <h2 id="routes">Routes</h2>
+          ${operations.map(routeSection)}
+          <h2 id="schemas">Answers</h2>
+          ${Object.entries(components.schemas).map(
+            ([name, schema]) =>
+              html`<section>
+                <h3 id="schema-${name}">${name}</h3>
+                <pre tabindex="0">${JSON.stringify(schema, undefined, 2)}</pre>
+              </section>`,
+          )}
+          <h2 id="problems">Errors</h2>
+          <div class="scroll">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">code</th>
+                  <th scope="col">status</th>
+                  <th scope="col">what happened</th>
+                  <th scope="col">what to do</th>
+                </tr>
+              </thead>
+              <tbody>
+                ${Object.entries(PROBLEMS).map(
+                  ([code, { status, title, next }]) =>
+                    html`<tr id="${code}">
+                      <td><code>${code}</code></td>
+                      <td>${status}</td>
+                      <td>${title}.</td>
+                      <td>${next}</td>
+                    </tr>`,
+                )}
+              </tbody>
+            </table>
+          </div>
+        </main>
+      </body>
+    </html>`
+}
+
+interface Shown {
+  readonly path: string
+  readonly method: string
+  readonly operation: Operation
+}
+
+function routeSection({ path, method, operation }: Shown) {
+  const { operationId, summary, description, parameters = [], requestBody, responses } = operation
+  const body = requestBody?.content['application/json']?.schema
+  return html`<section>
+    <h3 id="${operationId}"><code>${method} ${path}</code></h3>
+    <p>${summary} ${description}</p>
+    <pre tabindex="0">${curlOf({ path, method, operation })}</pre>
+    ${
+      parameters.length === 0
+        ? ''
+        : html`<div class="scroll">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">parameter</th>
+                  <th scope="col">in</th>
+                  <th scope="col">needed</th>
+                  <th scope="col">schema</th>
+                </tr>
+              </thead>
+              <tbody>
+                ${parameters.map(
+                  (parameter) =>
+                    html`<tr>
+                      <td><code>${parameter.name}</code></td>
+                      <td>${parameter.in}</td>
+                      <td>${parameter.required ? 'yes' : 'no'}</td>
+                      <td><code>${JSON.stringify(parameter.schema)}</code></td>
+                    </tr>`,
+                )}
+              </tbody>
+            </table>
+          </div>`
+    }
+    ${
+      body === undefined
+        ? ''
+        : html`<details>
+            <summary>Body</summary>
+            <pre tabindex="0">${JSON.stringify(body, undefined, 2)}</pre>
+          </details>`
+    }
+    <ul>
+      ${Object.entries(responses).map(
+        ([status, response]) =>
+          html`<li><code>${status}</code>: ${response.description}${answerLink(response.content)}</li>`,
+      )}
+    </ul>
+  </section>`
+}
+
+function answerLink(content: Operation['responses'][string]['content']) {
+  const reference = content?.['application/json']?.schema['$ref']
+  if (typeof reference !== 'string') return ''
+  const name = reference.slice(reference.lastIndexOf('/') + 1)
+  return html` <a href="#schema-${name}">${name}</a>`
+}
+
+function curlOf({ path, method, operation }: Shown): string {
+  const lines = [
+    `curl "$VIGIE_URL${path}"`,
+    '-H "Authorization: Bearer $VIGIE_API_KEY"',
+    ...(operation.requestBody ? [`-H 'Content-Type: application/json' -d '{ … }'`] : []),
+  ]
+  return `${method === 'GET' ? '' : `# ${method}\n`}${lines.join(' \\\n  ')}`
+}

@@ -1,0 +1,206 @@
+/** Every route of the API, in one table: what it takes, what it needs, what it answers. */
+import type { PresenceServer } from '@vigie/server'
+import * as v from 'valibot'
+import type { Scope } from './keys.js'
+import {
+  changedBody,
+  conversationId,
+  CONVERSATIONS_DEFAULT,
+  groupId,
+  kickBody,
+  limit,
+  stopTypingBody,
+  userId,
+  usersQuery,
+  type AnswerName,
+} from './schemas.js'
+
+/** What the routes need of presence. */
+export type ApiPresence = Pick<
+  PresenceServer,
+  'get' | 'room' | 'busiest' | 'explain' | 'kick' | 'stopTyping' | 'membershipsChanged'
+>
+
+export interface RouteParts {
+  readonly presence: ApiPresence
+  readonly monitor: () => unknown
+}
+
+/** Fields of a path, a query or a body. */
+export type Fields = v.StrictObjectSchema<v.ObjectEntries, undefined>
+
+interface Described<Params extends Fields, Query extends Fields, Body extends Fields | undefined> {
+  readonly method: 'GET' | 'POST'
+  /** As OpenAPI writes it: `{userId}`. */
+  readonly path: string
+  readonly operationId: string
+  readonly tag: string
+  /** One sentence for the document. */
+  readonly summary: string
+  readonly scope: Scope
+  readonly params: Params
+  readonly query: Query
+  readonly body: Body
+  /** The name of the answer's schema; undefined: 202, without a body. */
+  readonly answer: AnswerName | undefined
+  /** It may have to read rows, which the database may not let it. */
+  readonly mayBeUnavailable: boolean
+  readonly handle: (request: {
+    readonly params: v.InferOutput<Params>
+    readonly query: v.InferOutput<Query>
+    readonly body: Body extends Fields ? v.InferOutput<Body> : undefined
+  }) => unknown
+}
+
+/** A route whose fields have passed its schemas. */
+export type Route = Described<Fields, Fields, Fields | undefined>
+
+const NOTHING = v.strictObject({})
+
+function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
+  route: Pick<
+    Described<Params, Query, undefined>,
+    'path' | 'operationId' | 'tag' | 'summary' | 'params' | 'handle'
+  > & {
+    readonly answer: AnswerName
+    readonly query?: Query
+    readonly mayBeUnavailable?: boolean
+  },
+): Route {
+  const whole = { query: NOTHING, mayBeUnavailable: false, ...route }
+  return { ...whole, method: 'GET', scope: 'read', body: undefined } as unknown as Route
+}
+
+function post<Params extends Fields, Body extends Fields>(
+  route: Pick<
+    Described<Params, typeof NOTHING, Body>,
+    'path' | 'operationId' | 'tag' | 'summary' | 'scope' | 'params' | 'body' | 'answer' | 'handle'
+  >,
+): Route {
+  return { ...route, method: 'POST', query: NOTHING, mayBeUnavailable: false } as unknown as Route
+}
+
+const ofUser = v.strictObject({ userId })
+const ofGroup = v.strictObject({ groupId })
+const ofConversation = v.strictObject({ conversationId })
+
+export function createRoutes({ presence, monitor }: RouteParts): readonly Route[] {
+  const userOf = (id: string) => ({ userId: id, ...presence.get(id) })
+  return [
+    read({
+      path: '/v1/users/{userId}',
+      operationId: 'getUser',
+      tag: 'Presence',
+      summary: 'Whether a user is online, and on how many devices.',
+      params: ofUser,
+      answer: 'UserPresence',
+      handle: ({ params }) => userOf(params.userId),
+    }),
+    post({
+      path: '/v1/users/query',
+      operationId: 'queryUsers',
+      tag: 'Presence',
+      summary: 'The same for many users, in the order of their ids.',
+      scope: 'read',
+      params: NOTHING,
+      body: usersQuery,
+      answer: 'Users',
+      handle: ({ body }) => ({ users: body.userIds.map(userOf) }),
+    }),
+    read({
+      path: '/v1/groups/{groupId}',
+      operationId: 'getGroup',
+      tag: 'Presence',
+      summary: 'How many are in a group, and who of them is online.',
+      params: ofGroup,
+      answer: 'RoomPresence',
+      mayBeUnavailable: true,
+      handle: ({ params }) => presence.room({ kind: 'group', id: params.groupId }),
+    }),
+    read({
+      path: '/v1/conversations/{conversationId}',
+      operationId: 'getConversation',
+      tag: 'Presence',
+      summary: 'How many are in a conversation, who of them is online, and who types.',
+      params: ofConversation,
+      answer: 'RoomPresence',
+      mayBeUnavailable: true,
+      handle: ({ params }) => presence.room({ kind: 'conversation', id: params.conversationId }),
+    }),
+    read({
+      path: '/v1/conversations',
+      operationId: 'listConversations',
+      tag: 'Presence',
+      summary: 'The busiest conversations of those that somebody connected here is in, most online first.',
+      params: NOTHING,
+      query: v.strictObject({
+        order: v.exactOptional(v.picklist(['online'])),
+        limit: v.exactOptional(limit),
+      }),
+      answer: 'Conversations',
+      handle: ({ query }) => ({
+        conversations: presence
+          .busiest(query.limit ?? CONVERSATIONS_DEFAULT)
+          .map(({ id, mode, members, online, typing = [] }) => ({
+            id,
+            mode,
+            members,
+            online,
+            typing: typing.length,
+          })),
+      }),
+    }),
+    read({
+      path: '/v1/users/{userId}/explanation',
+      operationId: 'explainUser',
+      tag: 'Explain',
+      summary: 'Why a user is shown as online or offline, and whether a viewer sees it.',
+      params: ofUser,
+      query: v.strictObject({ viewer: v.exactOptional(userId) }),
+      answer: 'Explanation',
+      handle: ({ params, query }) => presence.explain(params.userId, query.viewer),
+    }),
+    read({
+      path: '/v1/monitor',
+      operationId: 'getMonitor',
+      tag: 'Operate',
+      summary: 'How this server is: its name, version and metrics.',
+      params: NOTHING,
+      answer: 'Monitor',
+      handle: monitor,
+    }),
+    post({
+      path: '/v1/users/{userId}/kick',
+      operationId: 'kickUser',
+      tag: 'Act',
+      summary: 'Ends all sessions of a user, or those of one device, for good.',
+      scope: 'act',
+      params: ofUser,
+      body: kickBody,
+      answer: undefined,
+      handle: ({ params, body }) => presence.kick(params.userId, body),
+    }),
+    post({
+      path: '/v1/users/{userId}/stop-typing',
+      operationId: 'stopTyping',
+      tag: 'Act',
+      summary: 'Ends a user’s typing, in one conversation or everywhere: when their message was sent.',
+      scope: 'act',
+      params: ofUser,
+      body: stopTypingBody,
+      answer: undefined,
+      handle: ({ params, body }) => presence.stopTyping(params.userId, body.conversationId),
+    }),
+    post({
+      path: '/v1/memberships/changed',
+      operationId: 'membershipsChanged',
+      tag: 'Act',
+      summary: 'Rows of these users, groups or conversations changed: they are read again.',
+      scope: 'act',
+      params: NOTHING,
+      body: changedBody,
+      answer: undefined,
+      handle: ({ body }) => presence.membershipsChanged(body),
+    }),
+  ]
+}

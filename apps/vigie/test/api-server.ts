@@ -1,0 +1,126 @@
+/** The HTTP API on a real HTTP server, over real presence and its Socket.IO clients, with the rows in memory. */
+import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+import { Server } from 'socket.io'
+import { io, type Socket } from 'socket.io-client'
+import { attachPresence, silentLog, type Log, type Memberships, type PresenceServer } from '@vigie/server'
+import { memoryMemberships, type MemoryMemberships } from '@vigie/server/memory'
+import { createApi, type ApiOptions } from '../src/api/api.js'
+import { parseApiKey } from '../src/api/keys.js'
+import { gaugesOf } from '../src/api/monitor.js'
+import { createHealth } from '../src/health.js'
+import { createHttp } from '../src/http.js'
+
+export const READ_KEY = 'a-key-that-may-only-read'
+export const ACT_KEY = 'a-key-that-may-only-act'
+export const BOTH_KEY = 'a-key-that-may-do-both'
+const SECRET = 'a secret of the tests'
+
+export interface ApiServer extends AsyncDisposable {
+  readonly url: string
+  readonly presence: PresenceServer
+  readonly rows: MemoryMemberships
+  /** What was logged as an error. */
+  readonly errors: readonly string[]
+  /** A session of the user, once it has had its first picture. */
+  connect(userId: string): Promise<Socket>
+  /** A request with a key, the one for everything unless told; null: without. */
+  ask(
+    path: string,
+    init?: Omit<RequestInit, 'headers'> & {
+      readonly key?: string | null
+      readonly headers?: Readonly<Record<string, string>>
+      readonly duplex?: 'half'
+    },
+  ): Promise<Response>
+}
+
+type Given = Partial<Omit<ApiOptions, 'presence' | 'log'>> & {
+  /** Something between the rows and presence: an outage, say. */
+  readonly wrap?: (rows: MemoryMemberships) => Memberships
+  readonly namesMax?: number
+}
+
+export async function startApi({
+  wrap = (rows) => rows,
+  namesMax = 3,
+  ...given
+}: Given = {}): Promise<ApiServer> {
+  const rows = memoryMemberships({
+    groups: [['crew', ['ann', 'ben', 'cid']]],
+    conversations: [
+      ['plan', ['ann', 'ben']],
+      ['hall', ['ann', 'ben', 'cid', 'dan', 'eve']],
+      ['quiet', ['eve', 'fay']],
+    ],
+  })
+  const errors: string[] = []
+  const log: Log = { ...silentLog, error: (message) => errors.push(message) }
+  const sockets = new Server()
+  const presence = attachPresence(sockets, {
+    memberships: wrap(rows),
+    auth: { secret: SECRET },
+    leaveGraceMs: 0,
+    namesMax,
+    log,
+  })
+  await presence.ready
+  const health = createHealth()
+  health.serve(async () => true)
+  const api = createApi({
+    presence,
+    metrics: () => gaugesOf(presence.sizes()),
+    keys: [`read:${READ_KEY}`, `act:${ACT_KEY}`, BOTH_KEY].map((entry) => parseApiKey(entry)!),
+    isOpenToRead: false,
+    rate: { perSecond: 100_000, burst: 100_000 },
+    node: 'node-a',
+    version: '1.2.3',
+    log,
+    ...given,
+  })
+  const listener = getRequestListener(createHttp({ health, version: '1.2.3', api }).fetch)
+  const http = createServer((request, response) => void listener(request, response))
+  sockets.attach(http)
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const clients: Socket[] = []
+  return {
+    url,
+    presence,
+    rows,
+    errors,
+    async connect(userId) {
+      const socket = io(url, {
+        auth: { token: tokenOf(userId), protocol: 2 },
+        forceNew: true,
+        transports: ['websocket'],
+      })
+      clients.push(socket)
+      await new Promise((resolve, reject) => {
+        socket.once('presence:state', resolve)
+        socket.once('connect_error', reject)
+      })
+      return socket
+    },
+    ask(path, { key = BOTH_KEY, headers, ...init } = {}) {
+      const authorization = key === null ? {} : { Authorization: `Bearer ${key}` }
+      return fetch(`${url}${path}`, { ...init, headers: { ...authorization, ...headers } })
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of clients) socket.disconnect()
+      await presence.close()
+      http.closeAllConnections()
+      await sockets.close()
+    },
+  }
+}
+
+function tokenOf(userId: string): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: userId })}`
+  return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`
+}

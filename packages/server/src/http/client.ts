@@ -1,0 +1,215 @@
+/**
+ * A client of the HTTP API of `vigie serve`, for other services: one `fetch` for each call, and nothing else of this
+ * package at run time.
+ */
+import type {
+  BusyConversation,
+  Explanation,
+  Monitor,
+  Problem,
+  RoomPresence,
+  UserPresence,
+} from './answers.js'
+
+export interface ApiClientOptions {
+  /** Of the server, such as `https://presence.example.org`; a path in it is kept. */
+  readonly url: string
+  /** One of the server's `apiKeys`. The demo lets its own machine read without one. */
+  readonly key?: string | undefined
+  /** How long one call may take, in milliseconds. @default 10000 */
+  readonly timeoutMs?: number
+  /** Instead of the global `fetch`: a proxy, a test. */
+  readonly fetch?: typeof fetch
+}
+
+/**
+ * What a server with the API answers. Each call rejects with an {@link ApiError}: what the server refused, or `code`
+ * `unreachable` when it gave no answer. Nothing is tried again: whether a call is worth a second try is the caller's to say.
+ */
+export interface ApiClient {
+  /** Scope `read`, as all of these. */
+  user(userId: string): Promise<UserPresence>
+  /** In the order of the ids, however many: so many calls are made as the server needs. */
+  users(userIds: readonly string[]): Promise<readonly UserPresence[]>
+  group(groupId: string): Promise<RoomPresence>
+  conversation(conversationId: string): Promise<RoomPresence>
+  /** The busiest that are held, most online first. `limit`: 1 to 100. @default 20 */
+  conversations(options?: { readonly limit?: number }): Promise<readonly BusyConversation[]>
+  /** Why the user is shown as online or offline, and, with a viewer, why the viewer sees it or does not. */
+  explain(userId: string, options?: { readonly viewer?: string | undefined }): Promise<Explanation>
+  monitor(): Promise<Monitor>
+  /** Scope `act`, as all that follow. Ends all sessions of a user, or those of one device, for good. */
+  kick(userId: string, options?: { readonly deviceId?: string }): Promise<void>
+  /** Ends a user's typing, in one conversation or everywhere: call it when their message is sent. */
+  stopTyping(userId: string, options?: { readonly conversationId?: string }): Promise<void>
+  /**
+   * Rows of these changed: read them again. Name the users who were added. At most 1,000 of each kind in one call.
+   */
+  membershipsChanged(changed: {
+    readonly users?: readonly string[]
+    readonly groups?: readonly string[]
+    readonly conversations?: readonly string[]
+  }): Promise<void>
+}
+
+/** Why a call failed. */
+export class ApiError extends Error {
+  /** Of the answer; 0: there was none. */
+  readonly status: number
+  /** The server's `code`, such as `key_invalid`, `rate_limited`, `unavailable`; or `unreachable`, `no_api`. */
+  readonly code: string
+  /** After how many seconds the server wants to be asked again, where it says so. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(
+    message: string,
+    facts: { status: number; code: string; retryAfterSeconds?: number | undefined; cause?: unknown },
+  ) {
+    super(message, { cause: facts.cause })
+    this.name = 'ApiError'
+    this.status = facts.status
+    this.code = facts.code
+    this.retryAfterSeconds = facts.retryAfterSeconds
+  }
+}
+
+/** Most users of one query. The server refuses more. */
+const QUERY_MAX = 1_000
+const TIMEOUT_MS = 10_000
+
+/**
+ * @throws TypeError when `url` is none.
+ * @example
+ * const vigie = createApiClient({ url: 'http://127.0.0.1:8080', key: process.env.VIGIE_API_KEY })
+ * const { online } = await vigie.user('alice')
+ */
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const { url, key, timeoutMs = TIMEOUT_MS } = options
+  const send = options.fetch ?? fetch
+  // Checked at once: a misspelt address would otherwise look like a server that is away.
+  const base = new URL(url).href.replace(/\/+$/u, '')
+
+  async function call(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
+    const answer = await ask(`${base}/v1${path}`, {
+      method,
+      headers: {
+        Accept: 'application/json, application/problem+json',
+        ...(key !== undefined && { Authorization: `Bearer ${key}` }),
+        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const { status } = answer
+    if (!answer.ok) throw refusal(answer)
+    if (status === 202) return undefined
+    if (answer.content === undefined) {
+      throw new ApiError(`${base} answered ${status} without JSON: it is no Vigie.`, {
+        status,
+        code: 'no_api',
+      })
+    }
+    return answer.content
+  }
+
+  async function ask(address: string, request: RequestInit): Promise<Answer> {
+    try {
+      const response = await send(address, {
+        ...request,
+        // A proxy that leads elsewhere would be given the key.
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      const text = await response.text()
+      return {
+        ok: response.ok,
+        status: response.status,
+        retryAfter: response.headers.get('retry-after'),
+        content: jsonOf(text),
+      }
+    } catch (error) {
+      throw new ApiError(`${base} gave no answer: ${reasonOf(error)}.`, {
+        status: 0,
+        code: 'unreachable',
+        cause: error,
+      })
+    }
+  }
+
+  return {
+    user: async (userId) => (await call('GET', `/users/${segment(userId)}`)) as UserPresence,
+    async users(userIds) {
+      const found: UserPresence[] = []
+      for (let from = 0; from < userIds.length; from += QUERY_MAX) {
+        const answer = await call('POST', '/users/query', { userIds: userIds.slice(from, from + QUERY_MAX) })
+        found.push(...(answer as { readonly users: readonly UserPresence[] }).users)
+      }
+      return found
+    },
+    group: async (groupId) => (await call('GET', `/groups/${segment(groupId)}`)) as RoomPresence,
+    conversation: async (id) => (await call('GET', `/conversations/${segment(id)}`)) as RoomPresence,
+    async conversations({ limit } = {}) {
+      const query = limit === undefined ? '' : `&limit=${limit}`
+      const answer = await call('GET', `/conversations?order=online${query}`)
+      return (answer as { readonly conversations: readonly BusyConversation[] }).conversations
+    },
+    async explain(userId, { viewer } = {}) {
+      const query = viewer === undefined ? '' : `?viewer=${encodeURIComponent(viewer)}`
+      return (await call('GET', `/users/${segment(userId)}/explanation${query}`)) as Explanation
+    },
+    monitor: async () => (await call('GET', '/monitor')) as Monitor,
+    async kick(userId, body = {}) {
+      await call('POST', `/users/${segment(userId)}/kick`, body)
+    },
+    async stopTyping(userId, body = {}) {
+      await call('POST', `/users/${segment(userId)}/stop-typing`, body)
+    },
+    async membershipsChanged(changed) {
+      await call('POST', '/memberships/changed', changed)
+    },
+  }
+}
+
+interface Answer {
+  readonly ok: boolean
+  readonly status: number
+  readonly retryAfter: string | null
+  /** Undefined: it is no JSON. */
+  readonly content: unknown
+}
+
+function refusal({ status, retryAfter, content }: Answer): ApiError {
+  const { code, detail } = ((typeof content === 'object' ? content : null) as Partial<Problem> | null) ?? {}
+  if (typeof code !== 'string' || typeof detail !== 'string') {
+    return new ApiError(`The answer was ${status}, and not of Vigie's API.`, { status, code: 'no_api' })
+  }
+  const seconds = retryAfter === null ? NaN : Number(retryAfter)
+  return new ApiError(detail, {
+    status,
+    code,
+    retryAfterSeconds: Number.isFinite(seconds) ? seconds : undefined,
+  })
+}
+
+/** @throws RangeError for `.` and `..`, which every `fetch` takes for a place in the path. Ask for such users by `users`. */
+function segment(id: string): string {
+  if (id === '.' || id === '..')
+    throw new RangeError(`The id ${JSON.stringify(id)} cannot stand in an address.`)
+  return encodeURIComponent(id)
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // A proxy's page, say: told apart by the absence of content.
+    return undefined
+  }
+}
+
+/** `fetch` says "fetch failed", and why in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause } = error
+  if (!(cause instanceof Error)) return error.message
+  return cause.message || ('code' in cause ? String(cause.code) : error.message)
+}

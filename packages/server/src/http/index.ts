@@ -1,0 +1,11 @@
+export { ApiError, createApiClient, type ApiClient, type ApiClientOptions } from './client.js'
+export type {
+  BusyConversation,
+  Explanation,
+  Monitor,
+  MonitoredMetric,
+  MonitoredSample,
+  Problem,
+  RoomPresence,
+  UserPresence,
+} from './answers.js'
