@@ -14,7 +14,7 @@ import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
-import { createHealth } from './health.js'
+import { createHealth, type HealthSources } from './health.js'
 import { createHttp } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
@@ -107,7 +107,14 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
   sockets.attach(door.server)
   started.io = sockets
-  door.open(database.isReachable, demo?.routes)
+  door.open(
+    {
+      isDatabaseReachable: database.isReachable,
+      presence: presence.health,
+      settings: config.settings,
+    },
+    demo?.routes,
+  )
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
       url,
@@ -146,8 +153,8 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, routes: Hono | undefined) {
-      health.serve(isReachable)
+    open(sources: HealthSources, routes: Hono | undefined) {
+      health.serve(sources)
       answer = listener(routes)
     },
     /**

@@ -74,6 +74,11 @@ export interface Memberships {
    * again with the answer changes nothing.
    */
   spelling?(kind: IdKind, id: string): string
+  /**
+   * How long ago the store last said what has changed, or that nothing has, in milliseconds; undefined before it first
+   * did. Without it, or where the host turned the feed off, nobody can say that the feed is late.
+   */
+  feedAgeMs?(): number | undefined
   close(): Promise<void>
 }
 

@@ -19,6 +19,27 @@ export interface PresenceListeners {
   }) => void
 }
 
+/** How presence is, as `presence.health()` tells it. Times are milliseconds, and whole numbers. */
+export interface PresenceHealth {
+  /**
+   * How long ago the change feed was last read; `undefined`: it has not been read yet, or these memberships have none that
+   * could be late.
+   */
+  readonly feedAgeMs: number | undefined
+  /** The last read of memberships has failed: those known stand, and nobody new is let in. */
+  readonly areReadsFailing: boolean
+  /** How long the rows that have waited longest for the slow re-read (`rereadMs`) have been due; 0: none waits. */
+  readonly rereadOverdueMs: number
+  /** How many connections wait to be let in. */
+  readonly admissionWaiting: number
+  /** How long the first of those who were held back has been waiting to be let in; 0: nobody was. */
+  readonly admissionWaitMs: number
+  /** How late the event loop is. */
+  readonly loopLagMs: number
+  /** How many steps (0 to 4) all windows are widened because presence has more to do than there is time for. */
+  readonly pressure: number
+}
+
 /** Presence on one Socket.IO namespace. */
 export interface PresenceServer {
   /** Resolves when connections are let in; rejects with one sentence when the rows cannot be followed. */
@@ -48,6 +69,14 @@ export interface PresenceServer {
    * presence has more to do than there is time for.
    */
   sizes(): Readonly<Record<string, number>>
+  /**
+   * How well presence can do its work now, for a health check or a monitor of the host's own. It only looks: nothing is read
+   * from the store for it.
+   * @example
+   * const { feedAgeMs = 0 } = presence.health()
+   * if (feedAgeMs > 2_000) alarm('Changes of memberships come late.')
+   */
+  health(): PresenceHealth
   /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
   close(): Promise<void>
 }
@@ -65,7 +94,7 @@ interface ServerApiOptions {
 
 /** The part of {@link PresenceServer} that needs no more than the engine, and what makes its listeners hear. */
 export interface ServerApi {
-  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'close'>
+  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'health' | 'close'>
   /** An effect of the engine; those that no listener hears of are passed over. */
   tell(effect: Effect): void
   /** Nobody hears anything any more. */

@@ -6,6 +6,8 @@ import type { Database, Row } from './database.js'
 export interface ChangeFeed {
   /** Resolves once every later commit will be told. */
   start(): Promise<void>
+  /** How long ago it was last read, in milliseconds; undefined before `start` has resolved. */
+  ageMs(): number | undefined
   /** Waits for what runs. */
   stop(): Promise<void>
 }
@@ -39,6 +41,8 @@ interface Position {
  */
 export function changeFeed({ database, pollMs, retentionMs, log, onStale }: ChangeFeedOptions): ChangeFeed {
   let position: Position | undefined
+  /** By this machine's clock, which does not jump: the database's may be set. */
+  let readAt: number | undefined
   let isAway = false
   let isStopped = false
   let timer: NodeJS.Timeout | undefined
@@ -53,6 +57,7 @@ export function changeFeed({ database, pollMs, retentionMs, log, onStale }: Chan
       const rows = await database.query(before ? POLL : LOOK, before && [before.snapshot])
       const now = positionOf(rows)
       position = now
+      readAt = performance.now()
       if (before) tell(before, now, rows)
       sweepWhenDue(now)
     } catch (error) {
@@ -110,8 +115,10 @@ export function changeFeed({ database, pollMs, retentionMs, log, onStale }: Chan
   return {
     async start() {
       position = positionOf(await database.query(LOOK))
+      readAt = performance.now()
       next()
     },
+    ageMs: () => (readAt === undefined ? undefined : performance.now() - readAt),
     async stop() {
       isStopped = true
       clearTimeout(timer)

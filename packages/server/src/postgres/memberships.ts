@@ -69,6 +69,7 @@ export function postgresMemberships(options: PostgresMembershipsOptions): Member
     readRooms: (groups, conversations, rosterMax) =>
       whole(() => reads.readRooms(groups, conversations, rosterMax)),
     spelling: reads.spelling,
+    feedAgeMs: () => feed?.ageMs(),
     async close() {
       await look?.stop()
       await feed?.stop()

@@ -48,7 +48,16 @@ export interface Directory {
   changed(stale: Exclude<Stale, 'all'>): void
   /** How many users and rooms it holds the rows of. */
   sizes(): Readonly<Record<'heldUsers' | 'heldRooms', number>>
+  health(): RowsHealth
   close(): void
+}
+
+/** How fresh the rows are that it holds. */
+export interface RowsHealth {
+  /** Whether the last read has failed: those known stand, and nobody new is let in. */
+  readonly isFailing: boolean
+  /** How long the rows that have waited longest for the slow re-read have been due, in milliseconds; at most `rereadMs`. */
+  readonly overdueMs: number
 }
 
 interface DirectoryOptions {
@@ -324,6 +333,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
     changed(stale) {
       invalidate(stale)
       for (const userId of stale.users) if (!users.has(userId)) void lookUp(userId)
+    },
+    health() {
+      let overdueMs = 0
+      const look = (entry: UserEntry | RoomEntry) => {
+        overdueMs = Math.max(overdueMs, reread.sinceDueMs(entry))
+      }
+      userQueue.forEachRefresh(look)
+      roomQueue.forEachRefresh(look)
+      return { isFailing: isAway, overdueMs }
     },
     sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
     close() {

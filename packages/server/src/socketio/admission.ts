@@ -30,6 +30,8 @@ export interface Gate {
    * milliseconds; undefined: nobody was held back.
    */
   delayMs(): number | undefined
+  /** How many wait. */
+  readonly waiting: number
   /** Admits everybody who waits: from now on nobody looks. */
   open(): void
 }
@@ -120,6 +122,9 @@ export function createGate({ settings, now, lateMs }: GateOptions): Gate {
     delayMs() {
       const [oldest = first()] = held
       return oldest && now() - oldest.cameAt
+    },
+    get waiting() {
+      return waiting
     },
     open() {
       for (let entry = first(); entry; entry = first()) decide(entry, 'admitted')

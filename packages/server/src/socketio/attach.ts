@@ -20,7 +20,7 @@ import { createRuntime } from './runtime.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
 import { spelledUsers, spellingOf } from './spelling.js'
 
-export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
+export type { PresenceHealth, PresenceListeners, PresenceServer } from '../host/server-api.js'
 
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {
@@ -222,6 +222,20 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       connections: closing ? 0 : inbound.size,
       pressure: runtime.pressure(),
     }),
+    health() {
+      const { isFailing, overdueMs } = directory.health()
+      const { waiting, waitedMs } = inbound.admission()
+      const feedAgeMs = memberships.feedAgeMs?.()
+      return {
+        feedAgeMs: feedAgeMs === undefined ? undefined : Math.round(feedAgeMs),
+        areReadsFailing: isFailing,
+        rereadOverdueMs: Math.round(overdueMs),
+        admissionWaiting: waiting,
+        admissionWaitMs: Math.round(waitedMs),
+        loopLagMs: Math.max(0, Math.round(runtime.lateMs())),
+        pressure: runtime.pressure(),
+      }
+    },
     close: () => (closing ??= closeAll()),
   }
 }

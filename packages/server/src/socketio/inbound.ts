@@ -42,6 +42,8 @@ export interface Inbound {
   socket(sessionId: SessionId): Socket | undefined
   /** How many connections are sessions. */
   readonly size: number
+  /** How many wait to be let in, and how long the one that came first has, in milliseconds; 0: nobody is held back. */
+  admission(): { readonly waiting: number; readonly waitedMs: number }
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
   /** From now on connections pass unseen: a middleware cannot be removed. */
@@ -335,6 +337,7 @@ export function createInbound(options: InboundOptions): Inbound {
     get size() {
       return messages.size
     },
+    admission: () => ({ waiting: gate.waiting, waitedMs: gate.delayMs() ?? 0 }),
     checkTokens() {
       messages.checkTokens()
     },

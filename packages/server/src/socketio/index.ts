@@ -1,4 +1,4 @@
-export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
+export { attachPresence, type PresenceHealth, type PresenceListeners, type PresenceServer } from './attach.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,

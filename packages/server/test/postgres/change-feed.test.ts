@@ -9,6 +9,7 @@ interface Feed extends AsyncDisposable {
   readonly url: string
   readonly told: StaleRecorder
   readonly warnings: string[]
+  feedAgeMs(): number | undefined
   /** Resolves once a change made now has been told: then all that was committed before has been told too. */
   settled(): Promise<void>
 }
@@ -22,6 +23,7 @@ async function openFeed(options: Partial<PostgresMembershipsOptions> = {}, prepa
   const warnings: string[] = []
   const log = { debug() {}, info() {}, warn: (message: string) => warnings.push(message), error() {} }
   const memberships = postgresMemberships({ sql: url, feedPollMs: 10, log, ...options })
+  expect(memberships.feedAgeMs?.()).toBeUndefined()
   const told = staleRecorder()
   await memberships.open(told.onStale)
   let marks = 0
@@ -31,6 +33,7 @@ async function openFeed(options: Partial<PostgresMembershipsOptions> = {}, prepa
     url,
     told,
     warnings,
+    feedAgeMs: () => memberships.feedAgeMs?.(),
     async settled() {
       const mark = `mark-${++marks}`
       await sql`INSERT INTO vigie.changes (kind, id) VALUES ('group', ${mark})`
@@ -172,6 +175,16 @@ it('logs an outage once, however long it lasts', async () => {
   await feed.sql`ALTER TABLE vigie.elsewhere RENAME TO changes`
   await feed.told.saidAll()
   expect(feed.warnings).toEqual(['Changes of memberships cannot be read now; the last known ones stand.'])
+})
+
+it('tells how long ago the feed was last read, which grows while it cannot be', async () => {
+  await using feed = await openFeed()
+  await feed.settled()
+  expect(feed.feedAgeMs()).toBeTypeOf('number')
+  await feed.sql`ALTER TABLE vigie.changes RENAME TO elsewhere`
+  await expect.poll(() => feed.feedAgeMs(), { timeout: 10_000 }).toBeGreaterThan(1_000)
+  await feed.sql`ALTER TABLE vigie.elsewhere RENAME TO changes`
+  await expect.poll(() => feed.feedAgeMs(), { timeout: 10_000 }).toBeLessThan(500)
 })
 
 it('deletes rows once they have been visible for the retention, and no younger ones', async () => {

@@ -254,6 +254,7 @@ function observed(memberships: Memberships, look: () => void): Memberships {
     readUsers: (ids) => seen(memberships.readUsers(ids)),
     readRooms: (groups, conversations, most) => seen(memberships.readRooms(groups, conversations, most)),
     ...(memberships.spelling && { spelling: memberships.spelling.bind(memberships) }),
+    ...(memberships.feedAgeMs && { feedAgeMs: memberships.feedAgeMs.bind(memberships) }),
     close: () => memberships.close(),
   }
 }
