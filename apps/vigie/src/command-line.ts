@@ -4,6 +4,7 @@ import { isId } from '@vigie/protocol'
 import { migrationSql } from '@vigie/server/postgres'
 import { describeConfig, loadConfig, requireDatabase, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
+import { asJson, examine, exitCodeOf, forPeople } from './doctor/doctor.js'
 import { readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
@@ -91,8 +92,29 @@ const config = defineCommand({
   },
 })
 
+const doctor = defineCommand({
+  meta: {
+    name: 'vigie doctor',
+    description: 'Look for what is wrong with the configuration, the database and the way from outside.',
+  },
+  args: {
+    url: {
+      type: 'string',
+      description: 'Look from outside, too: the address that clients use.',
+      valueHint: 'address',
+    },
+    json: { type: 'boolean', description: 'Print the findings as JSON.' },
+    ...common,
+  },
+  run: async ({ args }) => {
+    const report = await examine({ load: () => settledFrom(args), env: process.env, url: args.url })
+    print(args.json === true ? asJson(report) : forPeople(report))
+    process.exitCode = exitCodeOf(report)
+  },
+})
+
 const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
-  Object.entries({ serve, token, migrate, config } as unknown as Record<string, CommandDef>),
+  Object.entries({ serve, token, migrate, config, doctor } as unknown as Record<string, CommandDef>),
 )
 
 const vigie = defineCommand({
@@ -104,7 +126,10 @@ const vigie = defineCommand({
   subCommands: Object.fromEntries(COMMANDS),
 })
 
-/** Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done. */
+/**
+ * Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done; of `doctor`,
+ * whose 1 says that something is wrong with the server, 2.
+ */
 export async function runCommandLine(words: readonly string[]): Promise<void> {
   // A terminal that is closed, or `| head`, reads no more: that must not end a server before its database is ended.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
@@ -112,7 +137,7 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
     await run(words)
   } catch (error) {
     process.stderr.write(`vigie: ${wordsFor(error)}\n`)
-    process.exitCode = 1
+    process.exitCode = words[0] === 'doctor' ? 2 : 1
   }
 }
 
@@ -170,21 +195,28 @@ function refuseUnknownWords(name: string, { args = {} }: CommandDef, words: read
     throw new OperatorError(`vigie ${name} needs a user id, such as vigie ${name} alice.`)
 }
 
-function configFrom(args: {
+interface ConfigArgs {
   readonly config?: string | undefined
   readonly demo?: boolean | undefined
-}): Config {
+}
+
+/** Its warnings are logged. */
+function configFrom(args: ConfigArgs): Config {
+  const config = settledFrom(args)
+  const log = createLog(config.logLevel)
+  for (const warning of config.warnings) log.warn(warning)
+  return config
+}
+
+function settledFrom(args: ConfigArgs): Config {
   const path = args.config ?? CONFIG_FILE
   const isThere = existsSync(path)
   if (!isThere && args.config !== undefined) throw new OperatorError(`There is no file ${path}.`)
-  const config = loadConfig({
+  return loadConfig({
     env: process.env,
     ...(isThere && { file: { path, text: readConfigFile(path) } }),
     demo: args.demo === true,
   })
-  const log = createLog(config.logLevel)
-  for (const warning of config.warnings) log.warn(warning)
-  return config
 }
 
 function readConfigFile(path: string): string {

@@ -17,7 +17,7 @@ import { createDrain } from './drain.js'
 import { createHealth, type HealthSources } from './health.js'
 import { createHttp } from './http.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
-import { readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
+import { isWeak, readSecrets, SECRET_MIN_BYTES, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -31,8 +31,6 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** 256 bits, as RFC 7518 asks for HS256. */
-const SECRET_MIN_BYTES = 32
 /** A token that ends is a lost line: often enough it should be a scene, not an accident. */
 const BOT_TOKEN_TTL_MS = 12 * 3_600_000
 
@@ -223,7 +221,7 @@ function authOptions(config: Config, secrets: readonly Secret[]) {
 
 function warnOfWeakSecrets(secrets: readonly Secret[], log: Log): void {
   for (const { value, source } of secrets) {
-    if (Buffer.byteLength(value) >= SECRET_MIN_BYTES) continue
+    if (!isWeak(value)) continue
     log.warn(`${source} is shorter than ${SECRET_MIN_BYTES} bytes: it can be guessed from one token`)
   }
 }

@@ -256,7 +256,7 @@ function filteredBy({ items }: Row): PresenceError {
 const VALUE_STATES = /^(?:22|P0)/
 
 /** Only the types: `LIMIT 0` reads no row, so that a view of any size is asked at no cost. */
-function typesOf({ relation, room, user }: Source): string {
+export function typesOf({ relation, room, user }: Source): string {
   const type = (column: string) =>
     '(SELECT coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text FROM pg_type AS t ' +
     `WHERE t.oid = pg_typeof((SELECT r.${column} FROM ${relation} AS r LIMIT 0)))`
@@ -278,6 +278,11 @@ const COLUMN_TYPES: ReadonlyMap<string, Omit<Column, 'expression'>> = new Map<
   ['integer', { type: 'integer', holds: (id) => isInteger(id, 32) }],
   ['bigint', { type: 'bigint', holds: (id) => isInteger(id, 64) }],
 ])
+
+/** Whether ids are compared with such a column as they are, so that its index serves. */
+export function hasPlainComparison(type: string | null | undefined): boolean {
+  return COLUMN_TYPES.has(type ?? '')
+}
 
 /** Swift and .NET write them in capitals; PostgreSQL gives them back in small letters. */
 function spellUuid(id: string): string {
