@@ -35,13 +35,11 @@ export async function startHaproxy(
     await child[Symbol.asyncDispose]()
     await rm(folder, { recursive: true, force: true })
   }
-  let hasEnded = false
-  void child.ended.then(() => {
-    hasEnded = true
-  })
+  const gone = new AbortController()
+  void child.ended.then(() => gone.abort())
   // It does not say when it listens.
   while (!(await accepts(port))) {
-    if (!hasEnded) continue
+    if (!gone.signal.aborted) continue
     await end()
     throw new Error(`HAProxy ended before it listened:\n${child.lines.join('\n')}`)
   }
