@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
 import { isId } from '@vigie/protocol'
 import { migrationSql } from '@vigie/server/postgres'
-import { describeConfig, loadConfig, requireDatabase, type Config } from './config.js'
+import { describeConfig, loadConfig, requireDatabase, secretsOf, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
 import { asJson, examine, exitCodeOf, forPeople } from './doctor/doctor.js'
 import { readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
-import { createLog } from './log.js'
+import { createLog, type ServerLog } from './log.js'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { startServer, type RunningServer } from './serve.js'
 import { createTokens, parseTtl } from './token.js'
@@ -74,7 +74,7 @@ const migrate = defineCommand({
     }
     requireDatabase(given)
     const config = await withDatabaseUrl(given)
-    const database = await openDatabase(config, createLog(config.logLevel))
+    const database = await openDatabase(config, logOf(config))
     try {
       await migrateDatabase(database.sql, config)
     } finally {
@@ -195,6 +195,13 @@ function refuseUnknownWords(name: string, { args = {} }: CommandDef, words: read
     throw new OperatorError(`vigie ${name} needs a user id, such as vigie ${name} alice.`)
 }
 
+/** A log that keeps the secrets of the configuration to itself. */
+function logOf(config: Config): ServerLog {
+  const log = createLog({ level: config.logLevel, userIds: config.logUserIds })
+  for (const secret of secretsOf(config)) log.conceal(secret)
+  return log
+}
+
 interface ConfigArgs {
   readonly config?: string | undefined
   readonly demo?: boolean | undefined
@@ -203,7 +210,7 @@ interface ConfigArgs {
 /** Its warnings are logged. */
 function configFrom(args: ConfigArgs): Config {
   const config = settledFrom(args)
-  const log = createLog(config.logLevel)
+  const log = logOf(config)
   for (const warning of config.warnings) log.warn(warning)
   return config
 }
@@ -255,7 +262,7 @@ async function serveUntilSignalled(settled: Config): Promise<void> {
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   try {
-    const server = await startServer(settled, createLog(settled.logLevel), stop.signal)
+    const server = await startServer(settled, logOf(settled), stop.signal)
     print(welcome(server, settled))
     await stopped
     await server.close()

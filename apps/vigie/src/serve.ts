@@ -3,7 +3,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
-import { requireDatabase, requireTokenCheck, type Config } from './config.js'
+import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
@@ -16,6 +16,7 @@ import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
 import { createHealth, type HealthSources } from './health.js'
 import { createHttp } from './http.js'
+import type { ServerLog } from './log.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { isWeak, readSecrets, SECRET_MIN_BYTES, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
@@ -38,7 +39,11 @@ const BOT_TOKEN_TTL_MS = 12 * 3_600_000
  * Starts the whole server. If a step fails, or `signal` is raised between two, what was started is ended again.
  * @throws OperatorError for what the operator can put right.
  */
-export async function startServer(config: Config, log: Log, signal?: AbortSignal): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: ServerLog,
+  signal?: AbortSignal,
+): Promise<RunningServer> {
   const ending = createEnding(log)
   try {
     return await start(config, log, { ending, checkpoint: () => signal?.throwIfAborted() })
@@ -53,11 +58,13 @@ interface Course {
   readonly checkpoint: () => void
 }
 
-async function start(given: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
+async function start(given: Config, log: ServerLog, { ending, checkpoint }: Course): Promise<RunningServer> {
   requireTokenCheck(given)
   requireDatabase(given)
   const config = await withDatabaseUrl(given)
   const secrets = await readSecrets(config)
+  // Those that were in files, too.
+  for (const secret of [...secretsOf(config), ...secrets.map(({ value }) => value)]) log.conceal(secret)
   warnOfWeakSecrets(secrets, log)
 
   const started: { database?: Database; io?: Server } = {}

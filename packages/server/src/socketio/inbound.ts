@@ -15,6 +15,7 @@ import type { Directory } from '../rows/directory.js'
 import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
 import { connectionOf, engineOf, type Connection, type Engine } from './internals.js'
 import { createMessages } from './messages.js'
+import { createRefusals } from './refusals.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
 import { createWallClock } from './wall-clock.js'
@@ -76,6 +77,7 @@ export function createInbound(options: InboundOptions): Inbound {
   const engines = new Set<Engine>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
+  const refusals = createRefusals({ log, now: () => performance.now() })
   const messages = createMessages({
     settings,
     authenticate,
@@ -83,6 +85,7 @@ export function createInbound(options: InboundOptions): Inbound {
     runtime,
     wallClock,
     log,
+    refusals,
     isShadow,
     onEnd({ socket, outlet }, isDrain) {
       outbound.end(outlet)
@@ -124,6 +127,7 @@ export function createInbound(options: InboundOptions): Inbound {
     tellDelay()
     releaseTheGone()
     outbound.cutStalled()
+    refusals.look()
   })
 
   /** From the second connection on: it is the first that shows where they come from. */
@@ -157,7 +161,7 @@ export function createInbound(options: InboundOptions): Inbound {
         if (socket.connected) open(socket)
       },
       (error: unknown) => {
-        log.debug('A connection was refused after it was connected.', { error })
+        noteRefusal('A connection was refused after it was connected.', socket, asPresenceError(error))
         if (!isShadow) ends.cutWhenWritten(socket)
       },
     )
@@ -259,7 +263,7 @@ export function createInbound(options: InboundOptions): Inbound {
    * protocol 2 comes back by the reason, and can show it: they are cut once it is out.
    */
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
-    log.debug('A connection was refused.', { code: error.code, error: error.cause })
+    noteRefusal('A connection was refused.', socket, error)
     const { protocol } = socket.handshake.auth as { readonly protocol?: unknown }
     // As `parseAuth` takes it; the refusal may be about another field.
     const hearsWhy = protocol === 2 || protocol === '2'
@@ -274,6 +278,10 @@ export function createInbound(options: InboundOptions): Inbound {
         sendAway(socket, error, next)
       })
     }
+  }
+
+  function noteRefusal(sentence: string, socket: Socket, { code, cause }: PresenceError): void {
+    refusals.note(sentence, { code, sessionId: socket.id, error: cause })
   }
 
   function sendAway({ conn }: Socket, error: PresenceError, next: (error: Error) => void): void {
