@@ -1,4 +1,5 @@
 /** The checks of `vigie doctor`, one by one; e2e/system/doctor.test.ts plants faults in real programs. */
+import { readFile } from 'node:fs/promises'
 import { createServer, request as httpRequest, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
@@ -11,7 +12,7 @@ import { loadConfig, type ConfigInput } from '../src/config.js'
 import { lookAtConfiguration } from '../src/doctor/configuration.js'
 import { lookAtDatabase } from '../src/doctor/database.js'
 import { asJson, examine, exitCodeOf, forPeople, type Report } from '../src/doctor/doctor.js'
-import type { Finding } from '../src/doctor/finding.js'
+import { FINDING_CODES, type Finding } from '../src/doctor/finding.js'
 import { lookFromOutside } from '../src/doctor/outside.js'
 
 const SECRET = 'a-secret-that-is-long-enough-to-sign'
@@ -209,6 +210,20 @@ describe('the way from outside', () => {
     // The upgrade is answered by Socket.IO itself, which does not know of that path.
     expect(codesOf(await look('/chat'))).toEqual(['no_upgrade'])
   })
+})
+
+it('has each code that it may find in the tables of docs/operations.md, and they have no other', async () => {
+  const page = await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8')
+  for (const [subject, title] of [
+    ['configuration', 'Findings in the configuration'],
+    ['database', 'Findings in the database'],
+    ['outside', 'Findings from outside'],
+  ] as const) {
+    const [, part = ''] = page.split(`### ${title}\n`)
+    const [table = ''] = part.split(/^#/mu)
+    const codes = [...table.matchAll(/^\| `(\w+)`/gmu)].map(([, code]) => code)
+    expect(codes).toEqual([...FINDING_CODES[subject]])
+  }
 })
 
 describe('the report', () => {

@@ -38,7 +38,7 @@ describe('a line', () => {
     const { log, last } = start()
     const cause = Object.assign(new RangeError('too late'), { code: 'ETOOLATE', rows: ['of', 'others'] })
     log.error('It failed.', { error: new Error('away', { cause }) })
-    expect(last()['error']).toEqual({
+    expect(last().error).toEqual({
       type: 'Error',
       message: 'away',
       stack: expect.stringContaining('away') as string,
@@ -50,7 +50,7 @@ describe('a line', () => {
       },
     })
     log.error('It failed.', { error: 'no error at all' })
-    expect(last()['error']).toEqual({ type: 'string', message: 'no error at all' })
+    expect(last().error).toEqual({ type: 'string', message: 'no error at all' })
   })
 
   it('is a sentence where a person watches', () => {
@@ -101,7 +101,7 @@ describe('a secret', () => {
   it('leaves an address alone whose password is hidden already', () => {
     const { log, last } = start()
     log.info('at postgres://u:***@h/d')
-    expect(last()['msg']).toBe('at postgres://u:***@h/d')
+    expect(last().msg).toBe('at postgres://u:***@h/d')
   })
 
   it('is left out wherever it stands once the log was told of it, however it is written', () => {
@@ -121,7 +121,7 @@ describe('a secret', () => {
     log.conceal('x'.repeat(SECRET_MIN_LENGTH - 1))
     log.conceal('x'.repeat(SECRET_MIN_LENGTH))
     log.info(`${'x'.repeat(SECRET_MIN_LENGTH - 1)} ${'x'.repeat(SECRET_MIN_LENGTH)}`)
-    expect(last()['msg']).toBe(`${'x'.repeat(SECRET_MIN_LENGTH - 1)} ${REDACTED}`)
+    expect(last().msg).toBe(`${'x'.repeat(SECRET_MIN_LENGTH - 1)} ${REDACTED}`)
   })
 
   it('of the configuration is each option that is one, and the password of an address', () => {
@@ -145,7 +145,7 @@ describe('a user id', () => {
     const { log, last } = start()
     const hashOf = (userId: string, of = log, read = last) => {
       of.info('A message was refused.', { userId })
-      return read()['userId']
+      return read().userId
     }
     const ada = hashOf('ada')
     expect(ada).toMatch(/^#[\w-]{12}$/u)
@@ -181,8 +181,8 @@ describe('a user id', () => {
         const userId = `<${text}>`
         const { log, last } = start()
         log.warn('Odd.', { userId, error: new Error(`no rows for "${userId}".`) })
-        expect((last()['error'] as { message: string }).message).toBe(
-          `no rows for "${last()['userId'] as string}".`,
+        expect((last().error as { message: string }).message).toBe(
+          `no rows for "${last().userId as string}".`,
         )
       }),
     )

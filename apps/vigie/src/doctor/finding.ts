@@ -1,12 +1,65 @@
 /** What `vigie doctor` has to say of one thing that is wrong. */
 
+/** Everything that may be found. A code stays the same from version to version: scripts may act by it. */
+export const FINDING_CODES = {
+  configuration: [
+    'configuration_refused',
+    'variable_unknown',
+    'tokens_unchecked',
+    'database_unnamed',
+    'secret_unreadable',
+    'secret_weak',
+    'keys_unreachable',
+    'keys_unencrypted',
+    'redis_without_effect',
+  ],
+  database: [
+    'database_unreachable',
+    'server_too_old',
+    'server_is_standby',
+    'schema_missing',
+    'schema_old',
+    'rights_missing',
+    'table_missing',
+    'table_unreadable',
+    'table_is_unheard',
+    'column_missing',
+    'column_type_slow',
+    'index_missing',
+    'rows_hidden',
+    'triggers_missing',
+    'triggers_disabled',
+    'triggers_for_other_columns',
+    'triggers_not_for_replicas',
+    'triggers_break_statements',
+    'partition_unheard',
+    'pooler_drops_schema',
+    'connections_few',
+    'clocks_differ',
+  ],
+  outside: [
+    'outside_unreachable',
+    'path_not_served',
+    'unencrypted',
+    'no_upgrade',
+    'idle_cut',
+    'poll_cut',
+    'not_sticky',
+    'host_not_passed',
+    'origin_not_passed',
+    'cors_doubled',
+    'cors_replaced',
+    'compressed_twice',
+  ],
+} as const
+
 /** What is looked at. */
-export type Subject = 'configuration' | 'database' | 'outside'
+export type Subject = keyof typeof FINDING_CODES
+export type FindingCode = (typeof FINDING_CODES)[Subject][number]
 
 export interface Finding {
   readonly subject: Subject
-  /** Stays the same from version to version: scripts may act by it. docs/operations.md lists them. */
-  readonly code: string
+  readonly code: FindingCode
   /** What is wrong, with which thing: a sentence. */
   readonly what: string
   /** What follows from it: a sentence. */
