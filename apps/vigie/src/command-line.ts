@@ -3,13 +3,14 @@ import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } f
 import { isId } from '@vigie/protocol'
 import { ApiError, createApiClient, type Explanation } from '@vigie/server/http'
 import { migrationSql } from '@vigie/server/postgres'
-import { describeConfig, loadConfig, requireDatabase, type Config } from './config.js'
+import { describeConfig, loadConfig, requireDatabase, secretsOf, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
+import { asJson, examine, exitCodeOf, forPeople } from './doctor/doctor.js'
 import { explainInWords } from './explain-words.js'
 import { readApiKeys, readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
-import { createLog } from './log.js'
+import { createLog, type ServerLog } from './log.js'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { OPS_PATH } from './ops.js'
 import { localUrl, startServer, type RunningServer } from './serve.js'
@@ -76,7 +77,7 @@ const migrate = defineCommand({
     }
     requireDatabase(given)
     const config = await withDatabaseUrl(given)
-    const database = await openDatabase(config, createLog(config.logLevel))
+    const database = await openDatabase(config, logOf(config))
     try {
       await migrateDatabase(database.sql, config)
     } finally {
@@ -156,8 +157,29 @@ async function explanationFrom({ url, key, userId, viewer }: ExplanationInput): 
   }
 }
 
+const doctor = defineCommand({
+  meta: {
+    name: 'vigie doctor',
+    description: 'Look for what is wrong with the configuration, the database and the way from outside.',
+  },
+  args: {
+    url: {
+      type: 'string',
+      description: 'Look from outside, too: the address that clients use.',
+      valueHint: 'address',
+    },
+    json: { type: 'boolean', description: 'Print the findings as JSON.' },
+    ...common,
+  },
+  run: async ({ args }) => {
+    const report = await examine({ load: () => settledFrom(args), env: process.env, url: args.url })
+    print(args.json === true ? asJson(report) : forPeople(report))
+    process.exitCode = exitCodeOf(report)
+  },
+})
+
 const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
-  Object.entries({ serve, token, migrate, config, explain } as unknown as Record<string, CommandDef>),
+  Object.entries({ serve, token, migrate, config, explain, doctor } as unknown as Record<string, CommandDef>),
 )
 
 const vigie = defineCommand({
@@ -169,7 +191,10 @@ const vigie = defineCommand({
   subCommands: Object.fromEntries(COMMANDS),
 })
 
-/** Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done. */
+/**
+ * Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done; of `doctor`,
+ * whose 1 says that something is wrong with the server, 2.
+ */
 export async function runCommandLine(words: readonly string[]): Promise<void> {
   // A terminal that is closed, or `| head`, reads no more: that must not end a server before its database is ended.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
@@ -177,7 +202,7 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
     await run(words)
   } catch (error) {
     process.stderr.write(`vigie: ${wordsFor(error)}\n`)
-    process.exitCode = 1
+    process.exitCode = words[0] === 'doctor' ? 2 : 1
   }
 }
 
@@ -235,21 +260,35 @@ function refuseUnknownWords(name: string, { args = {} }: CommandDef, words: read
     throw new OperatorError(`vigie ${name} needs a user id, such as vigie ${name} alice.`)
 }
 
-function configFrom(args: {
+/** A log that keeps the secrets of the configuration to itself. */
+function logOf(config: Config): ServerLog {
+  const log = createLog({ level: config.logLevel, userIds: config.logUserIds })
+  for (const secret of secretsOf(config)) log.conceal(secret)
+  return log
+}
+
+interface ConfigArgs {
   readonly config?: string | undefined
   readonly demo?: boolean | undefined
-}): Config {
+}
+
+/** Its warnings are logged. */
+function configFrom(args: ConfigArgs): Config {
+  const config = settledFrom(args)
+  const log = logOf(config)
+  for (const warning of config.warnings) log.warn(warning)
+  return config
+}
+
+function settledFrom(args: ConfigArgs): Config {
   const path = args.config ?? CONFIG_FILE
   const isThere = existsSync(path)
   if (!isThere && args.config !== undefined) throw new OperatorError(`There is no file ${path}.`)
-  const config = loadConfig({
+  return loadConfig({
     env: process.env,
     ...(isThere && { file: { path, text: readConfigFile(path) } }),
     demo: args.demo === true,
   })
-  const log = createLog(config.logLevel)
-  for (const warning of config.warnings) log.warn(warning)
-  return config
 }
 
 function readConfigFile(path: string): string {
@@ -288,7 +327,7 @@ async function serveUntilSignalled(settled: Config): Promise<void> {
   }
   for (const signal of SIGNALS) process.on(signal, onSignal)
   try {
-    const server = await startServer(settled, createLog(settled.logLevel), stop.signal)
+    const server = await startServer(settled, logOf(settled), stop.signal)
     print(welcome(server, settled))
     await stopped
     await server.close()

@@ -103,6 +103,25 @@ export function describeConfig(config: Config): string {
     .join('\n')
 }
 
+/** Every text of it that nobody may read in a log: secrets, keys, the passwords in addresses. */
+export function secretsOf(config: Config): readonly string[] {
+  return [...OPTIONS].flatMap(([name, { secret }]) => {
+    const value = valueIn(config, name)
+    if (secret === undefined || value === undefined) return []
+    const texts = typeof value === 'object' ? value : [String(value)]
+    if (secret === 'url') return texts.flatMap(passwordsIn)
+    // One that says what it is for (`read:…`) is shown by its holders without that.
+    return texts.flatMap((text) => [text, text.slice(text.indexOf(':') + 1)])
+  })
+}
+
+/** Decoded, and as they are written there. */
+function passwordsIn(address: string): string[] {
+  const { password, searchParams } = new URL(address)
+  const found = [password, decodeURIComponent(password), searchParams.get('password') ?? '']
+  return found.filter((text) => text !== '')
+}
+
 /** Whether only this machine can reach `host`. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))

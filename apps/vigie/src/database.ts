@@ -3,6 +3,7 @@ import postgres from 'postgres'
 import type { Log } from '@vigie/server'
 import {
   logLeftOut,
+  MEMBERSHIP_CONNECTIONS_MAX,
   migrate,
   postgresMemberships,
   readDatabaseUrl,
@@ -27,9 +28,13 @@ export interface Database {
   close(): Promise<void>
 }
 
+/** By which `pg_stat_activity` shows whose connections they are; the library's have the same. */
+export const APPLICATION_NAME = 'vigie'
 const CONNECT_TIMEOUT_S = 5
 const CHECK_TIMEOUT_MS = 2_000
 const CONNECTIONS_MAX = 10
+/** The most that one server opens: these, the one that asks whether the database answers, and the memberships'. */
+export const SERVER_CONNECTIONS_MAX = CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX
 /** The driver's own pause grows to 20 s, and a database that is back should be seen to be. */
 const RECONNECT_S = 0.2
 
@@ -48,6 +53,9 @@ export async function openDatabase(config: Config, log: Log): Promise<Database> 
       connect_timeout: CONNECT_TIMEOUT_S,
       ...address?.options,
       max,
+      // Poolers in transaction mode know no prepared statements, and nothing here is asked often enough to need them.
+      prepare: false,
+      connection: { application_name: APPLICATION_NAME, ...address?.options.connection },
       backoff: () => RECONNECT_S,
       onnotice: (notice) => {
         log.debug('PostgreSQL says', { notice: notice['message'] })
@@ -81,7 +89,8 @@ export function databasePlace({ databaseUrl, dataDir }: Config): string {
     : withoutPassword(databaseUrl)
 }
 
-function readAddress(url: string, log: Log): DatabaseUrl {
+/** @throws OperatorError when a parameter of the address cannot be honoured. */
+export function readAddress(url: string, log: Log): DatabaseUrl {
   try {
     const address = readDatabaseUrl(url)
     logLeftOut(address, log)
@@ -104,7 +113,7 @@ export async function migrateDatabase(sql: postgres.Sql, config: Config): Promis
 
 /** What `vigie migrate` does, as options of the library. Tables with names of the host's own are never created. */
 export function migrationOptions(config: Config) {
-  return { ...tables(config), createTables: hasDefaultTables(config) }
+  return { ...membershipTables(config), createTables: hasDefaultTables(config) }
 }
 
 /**
@@ -112,10 +121,11 @@ export function migrationOptions(config: Config) {
  * silent, and a client that is handed in it may not touch.
  */
 export function openMemberships({ url }: Database, config: Config, log: Log) {
-  return postgresMemberships({ sql: url, ...tables(config), feedCheckMs: config.feedCheckMs, log })
+  return postgresMemberships({ sql: url, ...membershipTables(config), feedCheckMs: config.feedCheckMs, log })
 }
 
-function tables(config: Config): MembershipTables {
+/** The tables that the options name. */
+export function membershipTables(config: Config): MembershipTables {
   return {
     groups: config.groups && {
       table: config.groupsTable,

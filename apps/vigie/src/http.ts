@@ -67,9 +67,9 @@ export function createHttp({ health, version, api, metrics, routes, ops }: HttpO
 function addHealth(http: Hono, { health, version }: HttpOptions): void {
   http.get('/livez', (context) => context.json({ status: 'ok', version }))
   http.get('/readyz', async (context) => {
-    const { isReady, reasons } = await health.readiness()
+    const { isReady, reasons, checks } = await health.readiness()
     const status = !isReady ? 'unavailable' : reasons.length === 0 ? 'ok' : 'degraded'
-    return context.json({ status, reasons, version }, isReady ? 200 : 503)
+    return context.json({ status, reasons, checks, version }, isReady ? 200 : 503)
   })
   http.get('/healthz', async (context) => {
     const database = await health.database()

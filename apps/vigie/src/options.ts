@@ -133,6 +133,11 @@ export const SERVER_OPTIONS = {
     'info',
     'The least important log line that is written.',
   ),
+  logUserIds: option(
+    oneOf('hashed', 'plain'),
+    'hashed',
+    'How the log names users: by a hash that is another after each start, or by their ids.',
+  ),
   pingIntervalMs: option(
     whole(50, 300_000),
     15_000,

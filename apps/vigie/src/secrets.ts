@@ -11,6 +11,13 @@ type SecretName = 'jwtSecret' | 'jwtPreviousSecret'
 type SecretConfig = Pick<Config, SecretName | 'jwtSecretFile' | 'jwtPreviousSecretFile' | 'demo' | 'dataDir'>
 
 type ApiKeyConfig = Pick<Config, 'apiKey' | 'apiKeyFile' | 'apiKeys' | 'apiKeysFile'>
+/** 256 bits, as RFC 7518 asks for HS256. */
+export const SECRET_MIN_BYTES = 32
+
+/** Whether it could be guessed from one token. */
+export function isWeak(secret: string): boolean {
+  return Buffer.byteLength(secret) < SECRET_MIN_BYTES
+}
 
 /** A secret, and the variable that it came from. */
 export interface Secret {

@@ -5,8 +5,8 @@ import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { createApi } from './api/api.js'
-import { API_KEY_MIN_LENGTH, type ApiKey } from './api/keys.js'
-import { requireDatabase, requireTokenCheck, type Config } from './config.js'
+import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey } from './api/keys.js'
+import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
@@ -17,13 +17,21 @@ import { demoRoutes } from './demo/routes.js'
 import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
-import { createHealth } from './health.js'
+import { createHealth, type HealthSources } from './health.js'
 import { createHttp, type HttpOptions } from './http.js'
-import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import type { ServerLog } from './log.js'
 import { createMetricsRoute } from './metrics.js'
+import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { opsRoutes } from './ops.js'
-import { readApiKeys, readSecrets, withDatabaseUrl, type Secret } from './secrets.js'
 import { processMetrics } from './process-metrics.js'
+import {
+  isWeak,
+  readApiKeys,
+  readSecrets,
+  SECRET_MIN_BYTES,
+  withDatabaseUrl,
+  type Secret,
+} from './secrets.js'
 import { createIo } from './socket-io.js'
 import { createTokens } from './token.js'
 import { VERSION } from './version.js'
@@ -37,8 +45,6 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
-/** 256 bits, as RFC 7518 asks for HS256. */
-const SECRET_MIN_BYTES = 32
 /** A token that ends is a lost line: often enough it should be a scene, not an accident. */
 const BOT_TOKEN_TTL_MS = 12 * 3_600_000
 
@@ -46,7 +52,11 @@ const BOT_TOKEN_TTL_MS = 12 * 3_600_000
  * Starts the whole server. If a step fails, or `signal` is raised between two, what was started is ended again.
  * @throws OperatorError for what the operator can put right.
  */
-export async function startServer(config: Config, log: Log, signal?: AbortSignal): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: ServerLog,
+  signal?: AbortSignal,
+): Promise<RunningServer> {
   const ending = createEnding(log)
   try {
     return await start(config, log, { ending, checkpoint: () => signal?.throwIfAborted() })
@@ -61,13 +71,16 @@ interface Course {
   readonly checkpoint: () => void
 }
 
-async function start(given: Config, log: Log, { ending, checkpoint }: Course): Promise<RunningServer> {
+async function start(given: Config, log: ServerLog, { ending, checkpoint }: Course): Promise<RunningServer> {
   requireTokenCheck(given)
   requireDatabase(given)
   const config = await withDatabaseUrl(given)
   const secrets = await readSecrets(config)
+  // Those that were in files, too.
+  for (const secret of [...secretsOf(config), ...secrets.map(({ value }) => value)]) log.conceal(secret)
   warnOfWeakSecrets(secrets, log)
   const keys = await readApiKeys(config)
+  for (const { key } of keys) log.conceal(key)
   warnOfWeakKeys(keys, log)
 
   const started: { database?: Database; io?: Server } = {}
@@ -115,13 +128,25 @@ async function start(given: Config, log: Log, { ending, checkpoint }: Course): P
 
   sockets.attach(door.server)
   started.io = sockets
-  const metrics = createMetricsRoute({ presence, access: config.metricsAccess, isKey: () => false })
-  door.open(database.isReachable, {
-    metrics,
-    api: openApi(config, { presence, keys, log }),
-    routes: demo?.routes,
-    ops: await opsRoutes(log),
+  const keyring = createKeyring(keys)
+  const metrics = createMetricsRoute({
+    presence,
+    access: config.metricsAccess,
+    isKey: (key) => keyring.find(key)?.scopes.has('read') === true,
   })
+  door.open(
+    {
+      isDatabaseReachable: database.isReachable,
+      presence: presence.health,
+      settings: config.settings,
+    },
+    {
+      metrics,
+      api: openApi(config, { presence, keys, log }),
+      routes: demo?.routes,
+      ops: await opsRoutes(log),
+    },
+  )
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
       url,
@@ -181,8 +206,8 @@ function openDoor() {
   })
   return {
     server,
-    open(isReachable: () => Promise<boolean>, answers: Routes) {
-      health.serve(isReachable)
+    open(sources: HealthSources, answers: Routes) {
+      health.serve(sources)
       answer = listener(answers)
     },
     /**
@@ -251,7 +276,7 @@ function authOptions(config: Config, secrets: readonly Secret[]) {
 
 function warnOfWeakSecrets(secrets: readonly Secret[], log: Log): void {
   for (const { value, source } of secrets) {
-    if (Buffer.byteLength(value) >= SECRET_MIN_BYTES) continue
+    if (!isWeak(value)) continue
     log.warn(`${source} is shorter than ${SECRET_MIN_BYTES} bytes: it can be guessed from one token`)
   }
 }

@@ -69,7 +69,11 @@ export async function startApi({
   })
   await presence.ready
   const health = createHealth()
-  health.serve(async () => true)
+  health.serve({
+    isDatabaseReachable: async () => true,
+    presence: presence.health,
+    settings: { admissionLagMs: 100, rereadMs: 60_000 },
+  })
   const api = createApi({
     presence,
     metrics: () => gaugesOf(presence.sizes()),

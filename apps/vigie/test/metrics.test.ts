@@ -13,7 +13,11 @@ import { createMetricsRoute, type MetricsAccess } from '../src/metrics.js'
 async function serveMetrics(access: MetricsAccess) {
   const presence = createTestPresence({ groups: { crew: ['ann', 'bob'] }, online: ['ann'] })
   const health = createHealth()
-  health.serve(async () => true)
+  health.serve({
+    isDatabaseReachable: async () => true,
+    presence: presence.health,
+    settings: { admissionLagMs: 100, rereadMs: 60_000 },
+  })
   const metrics = createMetricsRoute({ presence, access, isKey: (key) => key === 'right' })
   const http = createHttp({ health, version: '1.2.3', metrics })
   const listener = getRequestListener(http.fetch)

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createTestPresence } from '@vigie/server/testing'
 import { createHealth } from '../src/health.js'
 import { createHttp } from '../src/http.js'
 import { opsRoutes } from '../src/ops.js'
@@ -26,7 +27,11 @@ afterEach(() => rm(folder, { recursive: true }))
 async function serverWithPage() {
   const page: Page = { path: '/ops/', folders: [`${folder}/`], entry: 'index.html', types: WEB_TYPES }
   const health = createHealth()
-  health.serve(async () => true)
+  health.serve({
+    isDatabaseReachable: async () => true,
+    presence: createTestPresence().health,
+    settings: { admissionLagMs: 100, rereadMs: 60_000 },
+  })
   return createHttp({ health, version: '1.0.0', ops: await opsRoutes(log, page) })
 }
 

@@ -352,12 +352,14 @@ describe('vigie serve and those who watch it', { timeout: 60_000 }, () => {
     const url = await vigie.url
     line.freeze()
     expect(await statusOf(`${url}/healthz`)).toBe(503)
-    expect(await answerOf(`${url}/readyz`)).toMatchObject([
-      200,
-      { status: 'degraded', reasons: ['database_unreachable'] },
-    ])
+    await expect
+      .poll(() => answerOf(`${url}/readyz`), { timeout: 20_000 })
+      .toMatchObject([200, { status: 'degraded', reasons: ['database_unreachable', 'feed_late'] }])
     expect(await answerOf(`${url}/livez`)).toMatchObject([200, { status: 'ok' }])
     line.thaw()
+    await expect
+      .poll(() => answerOf(`${url}/readyz`), { timeout: 20_000 })
+      .toMatchObject([200, { status: 'ok', reasons: [] }])
   })
 })
 

@@ -39,6 +39,26 @@ export type GhostPlace = 'sockets' | 'sessions' | 'rosters' | 'published' | 'roo
 export type Ghosts = Readonly<Record<GhostPlace, number>>
 
 export const NO_GHOSTS: Ghosts = { sockets: 0, sessions: 0, rosters: 0, published: 0, rooms: 0 }
+/** How presence is, as `presence.health()` tells it. Times are milliseconds, and whole numbers. */
+export interface PresenceHealth {
+  /**
+   * How long ago the change feed was last read; `undefined`: it has not been read yet, or these memberships have none that
+   * could be late.
+   */
+  readonly feedAgeMs: number | undefined
+  /** The last read of memberships has failed: those known stand, and nobody new is let in. */
+  readonly areReadsFailing: boolean
+  /** How long the rows that have waited longest for the slow re-read (`rereadMs`) have been due; 0: none waits. */
+  readonly rereadOverdueMs: number
+  /** How many connections wait to be let in. */
+  readonly admissionWaiting: number
+  /** How long the first of those who were held back has been waiting to be let in; 0: nobody was. */
+  readonly admissionWaitMs: number
+  /** How late the event loop is. */
+  readonly loopLagMs: number
+  /** How many steps (0 to 4) all windows are widened because presence has more to do than there is time for. */
+  readonly pressure: number
+}
 
 /** Presence on one Socket.IO namespace. */
 export interface PresenceServer {
@@ -101,6 +121,14 @@ export interface PresenceServer {
    * is wrong: the log says what. `sizes().ghostsRepaired` counts since the start. See `auditMs`.
    */
   ghosts(): Ghosts
+  /**
+   * How well presence can do its work now, for a health check or a monitor of the host's own. It only looks: nothing is read
+   * from the store for it.
+   * @example
+   * const { feedAgeMs = 0 } = presence.health()
+   * if (feedAgeMs > 2_000) alarm('Changes of memberships come late.')
+   */
+  health(): PresenceHealth
   /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
   close(): Promise<void>
 }
@@ -122,7 +150,7 @@ interface ServerApiOptions {
 
 /** The part of {@link PresenceServer} that needs no more than the engine, and what makes its listeners hear. */
 export interface ServerApi {
-  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'metrics' | 'ghosts' | 'close'>
+  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'metrics' | 'ghosts' | 'health' | 'close'>
   /** An effect of the engine; those that no listener hears of are passed over. */
   tell(effect: Effect): void
   /** Nobody hears anything any more. */

@@ -41,7 +41,7 @@ interface DatabaseOptions {
 }
 
 /** Connections that are opened here for a URL. More queries than this wait for their turn. */
-const CONNECTIONS_MAX = 4
+export const CONNECTIONS_MAX = 4
 /** Pause between attempts to connect: the driver's own grows to 20 s, and presence should be back sooner. */
 const RECONNECT_MS = 200
 /** How long `close` waits for a connection to say goodbye. */

@@ -107,7 +107,11 @@ export function membershipReads({ database, locate, log }: ReadsOptions): Reads 
    * halving and left without memberships. Only errors about values are: a missing right or table says nothing of
    * any id, and must not take everybody's memberships away.
    */
-  async function halving<Id>(ids: readonly Id[], run: (ids: readonly Id[]) => Promise<readonly Row[]>) {
+  async function halving<Id>(
+    ids: readonly Id[],
+    run: (ids: readonly Id[]) => Promise<readonly Row[]>,
+    fieldsOf: (id: Id) => Readonly<Record<string, unknown>>,
+  ) {
     const pending = [ids]
     const rows: Row[] = []
     for (let batch = pending.pop(); batch; batch = pending.pop()) {
@@ -115,10 +119,15 @@ export function membershipReads({ database, locate, log }: ReadsOptions): Reads 
         for (const row of await run(batch)) rows.push(row)
       } catch (error) {
         if (!VALUE_STATES.test(sqlState(error) ?? '')) throw unreadable(error)
+        const [first, ...others] = batch
         const middle = batch.length >> 1
-        if (middle > 0) pending.push(batch.slice(0, middle), batch.slice(middle))
-        else
-          log.warn('An id cannot be asked for: it is taken to have no memberships.', { id: batch[0], error })
+        if (others.length > 0) pending.push(batch.slice(0, middle), batch.slice(middle))
+        else if (first !== undefined) {
+          log.warn('An id cannot be asked for: it is taken to have no memberships.', {
+            ...fieldsOf(first),
+            error,
+          })
+        }
       }
     }
     return rows
@@ -150,18 +159,21 @@ export function membershipReads({ database, locate, log }: ReadsOptions): Reads 
     },
 
     async readUsers(ids) {
-      const rows = await halving(ids, (batch) =>
-        read(
-          'userColumn',
-          () => batch,
-          ({ kind, relation, room, user }, condition) =>
-            aggregated(
-              kind,
-              'json_build_array(x.member, x.rooms)',
-              `SELECT ${letters(user)} AS member, json_agg(DISTINCT ${letters(room)}) AS rooms ` +
-                `FROM ${relation} AS r WHERE ${condition} GROUP BY 1`,
-            ),
-        ),
+      const rows = await halving(
+        ids,
+        (batch) =>
+          read(
+            'userColumn',
+            () => batch,
+            ({ kind, relation, room, user }, condition) =>
+              aggregated(
+                kind,
+                'json_build_array(x.member, x.rooms)',
+                `SELECT ${letters(user)} AS member, json_agg(DISTINCT ${letters(room)}) AS rooms ` +
+                  `FROM ${relation} AS r WHERE ${condition} GROUP BY 1`,
+              ),
+          ),
+        (userId) => ({ userId }),
       )
       const groups = listsOf<GroupId>(rows, 'group')
       const conversations = listsOf<ConversationId>(rows, 'conversation')
@@ -175,19 +187,22 @@ export function membershipReads({ database, locate, log }: ReadsOptions): Reads 
     async readRooms(groups, conversations, rosterMax) {
       const asked = [...groups.map(ofKind('group')), ...conversations.map(ofKind('conversation'))]
       const most = Math.max(0, Math.trunc(rosterMax))
-      const rows = await halving(asked, (batch) =>
-        read(
-          'roomColumn',
-          (kind) => batch.filter((one) => one.kind === kind).map(({ id }) => id),
-          ({ kind, relation, room, user }, condition) =>
-            aggregated(
-              kind,
-              'json_build_array(x.room, x.size, x.roster)',
-              `SELECT ${letters(room)} AS room, count(DISTINCT ${letters(user)}) AS size, ` +
-                `CASE WHEN count(DISTINCT ${letters(user)}) <= ${most} THEN json_agg(DISTINCT ${letters(user)}) END AS roster ` +
-                `FROM ${relation} AS r WHERE ${condition} GROUP BY 1`,
-            ),
-        ),
+      const rows = await halving(
+        asked,
+        (batch) =>
+          read(
+            'roomColumn',
+            (kind) => batch.filter((one) => one.kind === kind).map(({ id }) => id),
+            ({ kind, relation, room, user }, condition) =>
+              aggregated(
+                kind,
+                'json_build_array(x.room, x.size, x.roster)',
+                `SELECT ${letters(room)} AS room, count(DISTINCT ${letters(user)}) AS size, ` +
+                  `CASE WHEN count(DISTINCT ${letters(user)}) <= ${most} THEN json_agg(DISTINCT ${letters(user)}) END AS roster ` +
+                  `FROM ${relation} AS r WHERE ${condition} GROUP BY 1`,
+              ),
+          ),
+        (room) => room,
       )
       return { groups: roomsOf<GroupId>(rows, 'group'), conversations: roomsOf(rows, 'conversation') }
     },
@@ -256,7 +271,7 @@ function filteredBy({ items }: Row): PresenceError {
 const VALUE_STATES = /^(?:22|P0)/
 
 /** Only the types: `LIMIT 0` reads no row, so that a view of any size is asked at no cost. */
-function typesOf({ relation, room, user }: Source): string {
+export function typesOf({ relation, room, user }: Source): string {
   const type = (column: string) =>
     '(SELECT coalesce(nullif(t.typbasetype, 0), t.oid)::regtype::text FROM pg_type AS t ' +
     `WHERE t.oid = pg_typeof((SELECT r.${column} FROM ${relation} AS r LIMIT 0)))`
@@ -278,6 +293,11 @@ const COLUMN_TYPES: ReadonlyMap<string, Omit<Column, 'expression'>> = new Map<
   ['integer', { type: 'integer', holds: (id) => isInteger(id, 32) }],
   ['bigint', { type: 'bigint', holds: (id) => isInteger(id, 64) }],
 ])
+
+/** Whether ids are compared with such a column as they are, so that its index serves. */
+export function hasPlainComparison(type: string | null | undefined): boolean {
+  return COLUMN_TYPES.has(type ?? '')
+}
 
 /** Swift and .NET write them in capitals; PostgreSQL gives them back in small letters. */
 function spellUuid(id: string): string {

@@ -43,7 +43,7 @@ interface Seen {
   readonly digest: string
 }
 
-interface Fault {
+export interface Fault {
   readonly relation: string
   readonly trigger: string
   readonly what: string
@@ -75,7 +75,7 @@ const FAULTS_NAMED = 3
 const OTHER_COLUMNS = 'is for other columns'
 
 /** Relations without triggers of ours, as sentences call them. */
-const UNHEARD_KINDS: ReadonlyMap<string, string> = new Map([
+export const UNHEARD_KINDS: ReadonlyMap<string, string> = new Map([
   ['v', 'it is a view'],
   ['m', 'it is a materialized view'],
   ['f', 'it is a foreign table'],
@@ -300,7 +300,7 @@ interface SeeOptions {
   readonly known?: ReadonlyMap<Source['kind'], Known>
 }
 
-async function see(
+export async function see(
   database: Database,
   sources: readonly Source[],
   { hasFeed, known }: SeeOptions,
@@ -352,7 +352,7 @@ function lookWithoutFeed({ kind, table }: Source): string {
  * Whether row level security hides rows from this role, in a table, below a view or in a query: PostgreSQL says so when
  * it is told not to filter. To plan is enough, so nothing is read.
  */
-async function hiddenRows(database: Database, sources: readonly Source[]): Promise<Error | undefined> {
+export async function hiddenRows(database: Database, sources: readonly Source[]): Promise<Error | undefined> {
   const plans = sources.map(({ relation }) => `EXPLAIN SELECT FROM ${relation} AS r LIMIT 0;`)
   try {
     await database.query(['SET LOCAL row_security = off;', ...plans].join('\n'))

@@ -61,6 +61,7 @@ export interface Directory {
   sizes(): Readonly<Record<'heldUsers' | 'heldRooms', number>>
   /** What was read since it was made, and what waits, for metrics. */
   reads(): RowReads
+  health(): RowsHealth
   close(): void
 }
 
@@ -75,6 +76,14 @@ export interface RowReads {
 }
 
 export type RowKind = 'users' | 'rooms'
+
+/** How fresh the rows are that it holds. */
+export interface RowsHealth {
+  /** Whether the last read has failed: those known stand, and nobody new is let in. */
+  readonly isFailing: boolean
+  /** How long the rows that have waited longest for the slow re-read have been due, in milliseconds; at most `rereadMs`. */
+  readonly overdueMs: number
+}
 
 interface DirectoryOptions {
   readonly memberships: Memberships
@@ -389,6 +398,15 @@ export function createDirectory(options: DirectoryOptions): Directory {
     *heldRooms() {
       yield* groups.values()
       yield* conversations.values()
+    },
+    health() {
+      let overdueMs = 0
+      const look = (entry: UserEntry | RoomEntry) => {
+        overdueMs = Math.max(overdueMs, reread.sinceDueMs(entry))
+      }
+      userQueue.forEachRefresh(look)
+      roomQueue.forEachRefresh(look)
+      return { isFailing: isAway, overdueMs }
     },
     sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
     reads: () => ({

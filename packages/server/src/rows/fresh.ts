@@ -34,6 +34,8 @@ export interface FreshQueue<Value, Entry extends Fresh<Value>> {
   readonly size: number
   /** How many wait for the slow re-read. */
   readonly refreshes: number
+  /** Calls `visit` with each value that is known and waits for the slow re-read. */
+  forEachRefresh(visit: (entry: Entry) => void): void
   /** It will be read, unless it is known. */
   ask(entry: Entry): void
   /**
@@ -176,6 +178,10 @@ export function createFreshQueue<Value, Entry extends Fresh<Value>>({
     },
     get refreshes() {
       return refreshes.size
+    },
+    forEachRefresh(visit) {
+      // One that was declared stale since is read for another reason.
+      for (const entry of refreshes) if (entry.state === 'known') visit(entry)
     },
     ask,
     async load(entry) {

@@ -25,6 +25,8 @@ export interface Reread {
    * of a period. A storm would otherwise read again what it has just read. From then on the entry is due once a period.
    */
   slotOfNew(): number
+  /** How long ago the last turn of this entry was, in milliseconds: to within a slot, and at most a period. */
+  sinceDueMs(entry: Slotted): number
   close(): void
 }
 
@@ -45,6 +47,7 @@ export function createReread<Entry extends Slotted>(options: RereadOptions<Entry
   return {
     // One after the other: each slot has about as many.
     slotOfNew: () => (slot + SLOTS / 2 + (made++ % (SLOTS / 2))) % SLOTS,
+    sinceDueMs: (entry) => ((slot - entry.slot + SLOTS) % SLOTS) * (periodMs / SLOTS),
     close() {
       clearInterval(timer)
     },

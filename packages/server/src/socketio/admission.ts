@@ -119,12 +119,12 @@ export function createGate({ settings, now, lateMs }: GateOptions): Gate {
       if (next && admitting < settings.admittingMax) decide(next, 'admitted')
       admitWhileRoom()
     },
-    get waiting() {
-      return waiting
-    },
     delayMs() {
       const [oldest = first()] = held
       return oldest && now() - oldest.cameAt
+    },
+    get waiting() {
+      return waiting
     },
     open() {
       for (let entry = first(); entry; entry = first()) decide(entry, 'admitted')

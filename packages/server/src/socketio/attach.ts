@@ -24,7 +24,7 @@ import type { MetricFamily } from '../host/metric-families.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
 import { spelledUsers, spellingOf } from './spelling.js'
 
-export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
+export type { PresenceHealth, PresenceListeners, PresenceServer } from '../host/server-api.js'
 
 /** How long a connection may take to end once it is being ended. Milliseconds. */
 const ENDED_WITHIN_MS = 5_000
@@ -338,6 +338,20 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     }),
     metrics,
     ghosts: auditor.ghosts,
+    health() {
+      const { isFailing, overdueMs } = directory.health()
+      const { waiting, delayMs } = inbound.admission()
+      const readAt = memberships.feed?.()?.completeAt
+      return {
+        feedAgeMs: readAt === undefined ? undefined : Math.round(performance.now() - readAt),
+        areReadsFailing: isFailing,
+        rereadOverdueMs: Math.round(overdueMs),
+        admissionWaiting: waiting,
+        admissionWaitMs: Math.round(delayMs),
+        loopLagMs: Math.max(0, Math.round(runtime.lateMs())),
+        pressure: runtime.pressure(),
+      }
+    },
     close: () => (closing ??= closeAll()),
   }
 }

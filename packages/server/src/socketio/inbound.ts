@@ -17,6 +17,7 @@ import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
 import { connectionOf, engineOf, type Connection, type Engine } from './internals.js'
 import type { Latency } from './latency.js'
 import { createMessages } from './messages.js'
+import { createRefusals } from './refusals.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
 import { createWallClock } from './wall-clock.js'
@@ -92,6 +93,7 @@ export function createInbound(options: InboundOptions): Inbound {
   const engines = new Set<Engine>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
+  const refusals = createRefusals({ log, now: () => performance.now() })
   const messages = createMessages({
     settings,
     authenticate,
@@ -100,6 +102,7 @@ export function createInbound(options: InboundOptions): Inbound {
     wallClock,
     log,
     counts,
+    refusals,
     isShadow,
     onEnd({ socket, outlet }, isDrain) {
       outbound.end(outlet)
@@ -144,6 +147,7 @@ export function createInbound(options: InboundOptions): Inbound {
     releaseTheGone()
     outbound.cutStalled()
     latency.look()
+    refusals.look()
   })
 
   /** From the second connection on: it is the first that shows where they come from. */
@@ -182,7 +186,7 @@ export function createInbound(options: InboundOptions): Inbound {
         if (socket.connected) open(socket)
       },
       (error: unknown) => {
-        log.debug('A connection was refused after it was connected.', { error })
+        noteRefusal('A connection was refused after it was connected.', socket, asPresenceError(error))
         latency.refused(socket)
         if (!isShadow) countClose(counts, asPresenceError(error).code)
         if (!isShadow) ends.cutWhenWritten(socket)
@@ -287,7 +291,7 @@ export function createInbound(options: InboundOptions): Inbound {
    * protocol 2 comes back by the reason, and can show it: they are cut once it is out.
    */
   function refuse(socket: Socket, error: PresenceError, next: (error: Error) => void): void {
-    log.debug('A connection was refused.', { code: error.code, error: error.cause })
+    noteRefusal('A connection was refused.', socket, error)
     countClose(counts, error.code)
     latency.refused(socket)
     const { protocol } = socket.handshake.auth as { readonly protocol?: unknown }
@@ -304,6 +308,10 @@ export function createInbound(options: InboundOptions): Inbound {
         sendAway(socket, error, next)
       })
     }
+  }
+
+  function noteRefusal(sentence: string, socket: Socket, { code, cause }: PresenceError): void {
+    refusals.note(sentence, { code, sessionId: socket.id, error: cause })
   }
 
   function sendAway({ conn }: Socket, error: PresenceError, next: (error: Error) => void): void {

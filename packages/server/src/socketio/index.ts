@@ -1,4 +1,4 @@
-export { attachPresence, type PresenceListeners, type PresenceServer } from './attach.js'
+export { attachPresence, type PresenceHealth, type PresenceListeners, type PresenceServer } from './attach.js'
 export type { MetricFamily, MetricKind, MetricSample } from '../host/metric-families.js'
 export { METRICS, type MetricDescription } from '../host/metrics.js'
 export type {

@@ -19,6 +19,7 @@ import type { Authenticate } from './authenticate.js'
 import { connectionOf } from './internals.js'
 import type { Outlet } from './outbound.js'
 import { fullBucket, take, type Bucket } from './rate-limit.js'
+import type { Refusals } from './refusals.js'
 import type { Runtime } from './runtime.js'
 import type { WallClock } from './wall-clock.js'
 
@@ -59,6 +60,7 @@ interface MessagesOptions {
   readonly wallClock: WallClock
   readonly log: Log
   readonly counts: ShellCounts
+  readonly refusals: Refusals
   /** Shadow mode: nobody is answered. */
   readonly isShadow: boolean
   /** The connection of a session has ended, or Socket.IO is about to close all; the engine hears of it afterwards. */
@@ -82,7 +84,8 @@ export interface Messages {
 }
 
 export function createMessages(options: MessagesOptions): Messages {
-  const { settings, authenticate, spell, runtime, wallClock, log, isShadow, onEnd, counts } = options
+  const { settings, authenticate, spell, runtime, wallClock, log, counts, refusals, isShadow, onEnd } =
+    options
   const rate = { perSecond: settings.eventsPerSecond, burst: settings.eventsBurst }
   const senders = new Map<SessionId, Sender>()
   /** Of sessions whose new token is being checked; see {@link renewInTurn}. */
@@ -119,7 +122,7 @@ export function createMessages(options: MessagesOptions): Messages {
       void handle(sender, name, args).then((error) => {
         counts.messages[name][error ? 'refused' : 'ok']++
         // In shadow mode nobody else hears of what would be refused.
-        if (error) log.debug('A message was refused.', { name, userId: sender.userId, code: error.code })
+        if (error) noteRefusal(sender, name, error)
         acknowledge?.(
           error ? { ok: false, error: { code: error.code, message: error.message } } : { ok: true },
         )
@@ -131,6 +134,17 @@ export function createMessages(options: MessagesOptions): Messages {
       const { code, message } = new PresenceError('rate_limited')
       acknowledge({ ok: false, error: { code, message } })
     }
+  }
+
+  function noteRefusal(sender: Sender, name: ClientEventName, { code, cause }: PresenceError): void {
+    const { userId } = sender
+    refusals.note('A message was refused.', {
+      code,
+      sessionId: sessionOf(sender),
+      name,
+      userId,
+      error: cause,
+    })
   }
 
   function allowanceOf(sender: Sender, name: ClientEventName): Allowance {
@@ -153,7 +167,12 @@ export function createMessages(options: MessagesOptions): Messages {
       return code && new PresenceError(code)
     } catch (error) {
       if (error instanceof PresenceError) return error
-      log.error('A message could not be handled.', { name, error })
+      log.error('A message could not be handled.', {
+        name,
+        sessionId: sessionOf(sender),
+        userId: sender.userId,
+        error,
+      })
       return new PresenceError('internal', undefined, { cause: error })
     }
   }

@@ -255,6 +255,16 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
     // There is nothing that a session could differ from.
     ghosts: () => NO_GHOSTS,
     sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0, ghostsRepaired: 0 }),
+    // Nothing is read, nobody waits, and no loop runs.
+    health: () => ({
+      feedAgeMs: undefined,
+      areReadsFailing: false,
+      rereadOverdueMs: 0,
+      admissionWaiting: 0,
+      admissionWaitMs: 0,
+      loopLagMs: 0,
+      pressure: 0,
+    }),
     async close() {
       isClosed = true
       connections.clear()

@@ -14,7 +14,7 @@ it('leaves out an id that the encoding of the database has no letters for, and a
   await migrate(database.sql, { createTables: true })
   await database.sql`INSERT INTO group_users VALUES ('crew', 'ada'), ('crew', 'zoé')`
   const leftOut = new Set<unknown>()
-  const warn = (_message: string, fields?: Readonly<Record<string, unknown>>) => leftOut.add(fields?.id)
+  const warn = (_message: string, fields?: Readonly<Record<string, unknown>>) => leftOut.add(fields?.userId)
   const log = { debug() {}, info() {}, warn, error() {} }
   const memberships = postgresMemberships({ sql: database.url, log })
   const found = await memberships.readUsers(users('ada', '漢字', 'x', '🦜', 'zoé'))

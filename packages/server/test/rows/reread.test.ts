@@ -187,6 +187,27 @@ describe('the slow re-read', () => {
     expect(own?.ids.length).toBeLessThanOrEqual(51)
   })
 
+  it('tells how long the rows that wait longest have been due, until they have been read', async () => {
+    const { directory, fail, hold } = await start()
+    expect(directory.health()).toEqual({ isFailing: false, overdueMs: 0 })
+    await pass(PERIOD_MS / 2)
+    fail(new Error('away'))
+    await pass(PERIOD_MS / 4)
+    const { isFailing, overdueMs } = directory.health()
+    expect(isFailing).toBe(true)
+    // To within a slot, which is a 64th of a period.
+    expect(Math.abs(overdueMs - PERIOD_MS / 4)).toBeLessThanOrEqual(4_000)
+    fail(undefined)
+    await pass(5_000)
+    expect(directory.health()).toMatchObject({ isFailing: false, overdueMs: 0 })
+    // A store that does not answer at all: nothing has failed yet, and rows are overdue all the same.
+    const release = hold()
+    await pass(PERIOD_MS / 4)
+    expect(directory.health().isFailing).toBe(false)
+    expect(directory.health().overdueMs).toBeGreaterThan(PERIOD_MS / 8)
+    release()
+  })
+
   it('keeps what is known when it fails, and reads it again once the store is back', async () => {
     const { directory, reads, fail, log, told } = await start()
     await pass(PERIOD_MS / 2)

@@ -254,6 +254,7 @@ function observed(memberships: Memberships, look: () => void): Memberships {
     readUsers: (ids) => seen(memberships.readUsers(ids)),
     readRooms: (groups, conversations, most) => seen(memberships.readRooms(groups, conversations, most)),
     ...(memberships.spelling && { spelling: memberships.spelling.bind(memberships) }),
+    ...(memberships.feed && { feed: memberships.feed.bind(memberships) }),
     close: () => memberships.close(),
   }
 }
