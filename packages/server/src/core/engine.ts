@@ -7,6 +7,7 @@
  * same effects. Its only caller is the shell, which calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
+import { createAudit, settleAnew, type Audit } from './audit.js'
 import { dropCache } from './event-cache.js'
 import { explain, type Explanation, type Explaining } from './explain.js'
 import type {
@@ -82,6 +83,8 @@ export interface Engine {
   places(): Iterable<Place>
   /** Why a user is shown as online or offline; with a viewer: to whom, and why not. For operators. Changes nothing. */
   explain(userId: UserId, asked: Explaining): Explanation
+  /** Whether what is kept still is what it was made from. */
+  readonly audit: Audit
   /**
    * Sizes of everything that it keeps, for bounds and metrics. `users`: everybody who is local, in a roster, or present
    * on another node. `local`: those of them with a session here, or remembered as offline.
@@ -146,6 +149,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       return [{ kind: 'user', id }, ...roomsOf(session.user).map(({ name }) => name)]
     },
     places: () => places(world),
+    audit: createAudit(world),
     explain: (userId, asked) => explain(world, userId, asked),
     sizes: () => ({
       users: world.people.size,
@@ -331,6 +335,9 @@ function perform(world: World, input: Input): void {
       return
     case 'nodeLost':
       loseNode(world, input.node, input.epoch)
+      return
+    case 'settle':
+      settleAnew(world, input.place)
   }
 }
 

@@ -1,3 +1,4 @@
+export type { Audit } from './audit.js'
 export { createEngine, type Engine } from './engine.js'
 export type {
   ExplainedRoom,

@@ -108,6 +108,8 @@ export type Input =
    * end are put off by that long, each by at most `admissionWaitMs` in all: a client that waits for its admission is not shown as offline.
    */
   | { readonly type: 'admission'; readonly delayMs: number }
+  /** The auditor found that what others see of a user, or a large room's number, is not what it is made of: derive it anew. */
+  | { readonly type: 'settle'; readonly place: Place }
   /** A deadline has come. */
   | { readonly type: 'wake' }
 

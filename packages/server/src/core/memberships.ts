@@ -144,7 +144,7 @@ function letGo(world: World, room: Room): void {
 }
 
 function setRows(world: World, room: Room, rows: RosterOrSize): void {
-  if (isSame(room.rows, rows)) return
+  if (isSameRows(room.rows, rows)) return
   const was = namesIn(room)
   const isCounted = room.counted !== undefined
   const willCount = isCountedAt(world, room, rows)
@@ -218,7 +218,8 @@ function noteWatched(world: World, session: Session, room: Room): void {
   }
 }
 
-function isSame(a: RosterOrSize, b: RosterOrSize): boolean {
+/** Whether both name the same members, in any order, or as many where names are not read. */
+export function isSameRows(a: RosterOrSize, b: RosterOrSize): boolean {
   if (a === b) return true
   if (typeof a === 'number' || typeof b === 'number' || a.length !== b.length) return false
   // Most stores have an order of their own, and keep it.

@@ -221,6 +221,14 @@ export const SETTINGS = {
     meaning:
       'All memberships that are held are read again once in this time, in small reads: changes that no feed has told are found; 0: never.',
   },
+  auditMs: {
+    default: 60_000,
+    min: 0,
+    max: 86_400_000,
+    unit: 'ms',
+    meaning:
+      'Everything that is held is compared with what it was made from once in this time, a little at a time: ghosts are found, counted and repaired; 0: never.',
+  },
   authenticateMs: {
     default: 10_000,
     min: 100,
@@ -267,6 +275,8 @@ export type Settings = { readonly [Name in SettingName]: number }
 
 /** In names mode again at this share of `namesMax`: a room at the border does not flip with each row. */
 export const NAMES_RETURN_SHARE = 0.8
+/** A shorter round of the auditor would leave no time for a second look. */
+export const AUDIT_MIN_MS = 100
 /** A lease must outlive this many repetitions, or one late packet ends it. */
 const REPEATS_PER_LEASE = 2.5
 
@@ -299,6 +309,11 @@ export function resolveSettings(input: Partial<Settings> = {}): Settings {
     throw new RangeError(
       `reattachGraceMs is ${settings.reattachGraceMs} and graceMs ${settings.graceMs}; ` +
         `after a mass loss people need at least the ordinary grace.`,
+    )
+  }
+  if (settings.auditMs > 0 && settings.auditMs < AUDIT_MIN_MS) {
+    throw new RangeError(
+      `auditMs is ${settings.auditMs}; a round of the auditor needs at least ${AUDIT_MIN_MS} ms, and 0 turns it off.`,
     )
   }
   return settings

@@ -238,6 +238,25 @@ export function onlineSizeOf({ counted, roster }: Room): number {
   return online
 }
 
+/** Count mode: how many of those known here are online. */
+export function countedOnlineIn({ locals }: Room): number {
+  let online = 0
+  visitAll(locals, ({ presence }) => {
+    if (presence.online) online++
+  })
+  return online
+}
+
+/** Whether the members of a room with names are those whom its rows name, and each of them knows it. */
+export function hasBothEnds(room: Room): boolean {
+  const { counted, rows, roster } = room
+  if (counted || typeof rows === 'number') return true
+  const ids = new Set(rows)
+  return (
+    ids.size === roster.length && roster.every(({ id, memberOf }) => ids.has(id) && memberOf.includes(room))
+  )
+}
+
 /** How many members are local. */
 export function localSizeOf({ locals }: Room): number {
   return sizeOf(locals)

@@ -31,6 +31,14 @@ export interface PresenceListeners {
   }) => void
 }
 
+/** Where the auditor looks for ghosts; see docs/operations.md. */
+export type GhostPlace = 'sockets' | 'sessions' | 'rosters' | 'published' | 'rooms'
+
+/** How many ghosts there were, by where they were found. */
+export type Ghosts = Readonly<Record<GhostPlace, number>>
+
+export const NO_GHOSTS: Ghosts = { sockets: 0, sessions: 0, rosters: 0, published: 0, rooms: 0 }
+
 /** Presence on one Socket.IO namespace. */
 export interface PresenceServer {
   /** Resolves when connections are let in; rejects with one sentence when the rows cannot be followed. */
@@ -82,6 +90,11 @@ export interface PresenceServer {
    * presence has more to do than there is time for.
    */
   sizes(): Readonly<Record<string, number>>
+  /**
+   * How many ghosts the auditor found and repaired in its last round and in this one, by place; all 0, unless something
+   * is wrong: the log says what. `sizes().ghostsRepaired` counts since the start. See `auditMs`.
+   */
+  ghosts(): Ghosts
   /** Lets go of the server and the rows; connections stay open and hear no more. May be called twice. */
   close(): Promise<void>
 }
@@ -103,7 +116,7 @@ interface ServerApiOptions {
 
 /** The part of {@link PresenceServer} that needs no more than the engine, and what makes its listeners hear. */
 export interface ServerApi {
-  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'close'>
+  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'ghosts' | 'close'>
   /** An effect of the engine; those that no listener hears of are passed over. */
   tell(effect: Effect): void
   /** Nobody hears anything any more. */

@@ -10,9 +10,11 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { PresenceError, type UserId } from '@vigie/protocol'
 import type {
+  KnownRoom,
   KnownRooms,
   Log,
   Memberships,
+  Place,
   RoomName,
   RosterOrSize,
   Settings,
@@ -52,6 +54,8 @@ export interface Directory {
    * in now: some of those may be held, and their rosters lack the user.
    */
   changed(stale: Exclude<Stale, 'all'>): void
+  /** All rooms whose rows are held. Those that come while it is read are part of it. */
+  heldRooms(): Iterator<KnownRoom>
   /** How many users and rooms it holds the rows of. */
   sizes(): Readonly<Record<'heldUsers' | 'heldRooms', number>>
   close(): void
@@ -65,6 +69,8 @@ interface DirectoryOptions {
   readonly onUser: (userId: UserId, memberships: KnownRooms) => void
   /** The rows of a room were read again, and differ. */
   readonly onRoom: (room: KnownRooms) => void
+  /** The slow re-read found rows that had changed, and nobody had said so by then. They are read, and told, like others. */
+  readonly onUnheard?: (place: Place) => void
 }
 
 const NONE: UserMemberships = { groups: [], conversations: [] }
@@ -79,7 +85,7 @@ const FULL_SHARE = 0.6
 const SETTLED_AT_ONCE = 50
 
 export function createDirectory(options: DirectoryOptions): Directory {
-  const { memberships, settings, log, onUser, onRoom } = options
+  const { memberships, settings, log, onUser, onRoom, onUnheard } = options
   const fullTurn = Math.ceil(FULL_SHARE * settings.admittingMax)
   const turns = createTurns({
     hasWork: () => userQueue.size + roomQueue.size + userQueue.refreshes + roomQueue.refreshes > 0,
@@ -189,6 +195,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     if (state !== 'refreshing') return false
     if (differ.length > 0) {
       log.debug('The slow re-read found rows of a user that had changed unheard.', { userId: user.id })
+      onUnheard?.({ kind: 'user', id: user.id })
       return false
     }
     userQueue.settle(user, value)
@@ -265,6 +272,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
         kind: room.kind,
         id: room.id,
       })
+      onUnheard?.({ kind: room.kind, id: room.id } as Place)
       for (const id of usersThatDiffer(before, facts)) userQueue.invalidate(users.get(id))
     }
     try {
@@ -348,6 +356,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
     changed(stale) {
       invalidate(stale)
       for (const userId of stale.users) if (!users.has(userId)) void lookUp(userId)
+    },
+    *heldRooms() {
+      yield* groups.values()
+      yield* conversations.values()
     },
     sizes: () => ({ heldUsers: users.size, heldRooms: groups.size + conversations.size }),
     close() {

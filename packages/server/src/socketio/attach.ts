@@ -5,15 +5,16 @@
  */
 import { randomUUID } from 'node:crypto'
 import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
-import type { Namespace, Server } from 'socket.io'
+import type { Namespace, Server, Socket } from 'socket.io'
 import { createEngine, hasMethods, type CloseReason, type Effect, type Stale } from '../core/index.js'
 import { markAttached, refuseAttached } from './attached.js'
+import { createAuditor } from './auditor.js'
 import { createAuthenticate } from './authenticate.js'
 import { createDirectory } from '../rows/directory.js'
 import { createEnds } from './ends.js'
 import { createInbound } from './inbound.js'
 import { resolveOptions, type PresenceOptions } from './options.js'
-import { optionsOf } from './internals.js'
+import { connectionCountOf, namespacesOf, optionsOf } from './internals.js'
 import { createOutbound } from './outbound.js'
 import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
@@ -21,6 +22,9 @@ import { createServerApi, type PresenceServer } from '../host/server-api.js'
 import { spelledUsers, spellingOf } from './spelling.js'
 
 export type { PresenceListeners, PresenceServer } from '../host/server-api.js'
+
+/** How long a connection may take to end once it is being ended. Milliseconds. */
+const ENDED_WITHIN_MS = 5_000
 
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {
@@ -82,7 +86,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         })
       : undefined
   // What can be refused was: from here on something is left behind.
-  const unmark = markAttached(namespace)
+  const attached = markAttached(namespace)
   const runtime = createRuntime(rooms?.watched(engine) ?? engine, perform, { log })
   const directory = createDirectory({
     memberships,
@@ -90,12 +94,55 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     log,
     onUser: (userId, rooms) => runtime.accept({ type: 'memberships', userId, rooms }),
     onRoom: (rooms) => runtime.accept({ type: 'rooms', rooms }),
+    onUnheard: (place) => auditor.found(place),
   })
+  /** Sockets that presence is ending, and since when: they are sockets without sessions until their last word is out. */
+  const ending = new WeakMap<Socket, number>()
+  const auditor = createAuditor<Socket>(
+    {
+      audit: engine.audit,
+      accept: runtime.accept,
+      rows: directory,
+      sockets: {
+        *all() {
+          for (const visited of namespacesOf(server))
+            if (attached.isOn(visited)) yield* visited.sockets.values()
+        },
+        size: () => Math.max(inbound.size, connectionCountOf(server)),
+        idOf: ({ id }) => id as SessionId,
+        isExpected: (socket) =>
+          // In shadow mode a connection that presence refuses goes on.
+          options.emit && socket.connected && inbound.hasHeard(socket) && !isBeingEnded(socket),
+        cut: (socket) => {
+          ends.endForNow(socket)
+        },
+        isConnected: (sessionId) => inbound.isConnected(sessionId),
+        lose: (sessionId) => {
+          inbound.lose(sessionId)
+        },
+      },
+      rooms: rooms && {
+        isRight(sessionId) {
+          const socket = inbound.socket(sessionId)
+          return !socket || rooms.isRight(socket)
+        },
+        repair(sessionId) {
+          const socket = inbound.socket(sessionId)
+          if (socket) rooms.repair(socket)
+        },
+      },
+    },
+    { auditMs: settings.auditMs, now: () => runtime.now(), log },
+  )
+  const auditTimer = settings.auditMs > 0 ? setInterval(auditor.turn, auditor.turnMs).unref() : undefined
   const api = createServerApi({
     engine,
     accept: runtime.accept,
-    invalidate: directory.changed,
     readRoom: directory.readRoom,
+    invalidate(stale) {
+      auditor.heard(stale)
+      directory.changed(stale)
+    },
     spell,
     explaining: {
       wallTime: (at) => Math.round(Date.now() - runtime.now() + at),
@@ -105,9 +152,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       log.error('A listener of the host failed.', { event, error })
     },
   })
-  const ready = memberships.open((stale) => {
-    directory.invalidate(stale)
-  })
+  const ready = memberships.open(readAgain)
   // A host that awaits `ready` gets the error; one that does not must not lose its process to it.
   ready.catch((error: unknown) => {
     log.error('Memberships cannot be followed; nobody is let in.', { error })
@@ -134,6 +179,16 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   }, settings.tokenCheckMs)
   tokenTimer.unref()
   logDeadLinkTime()
+
+  function isBeingEnded(socket: Socket): boolean {
+    const since = ending.get(socket)
+    return since !== undefined && runtime.now() - since < ENDED_WITHIN_MS
+  }
+
+  function readAgain(stale: Stale): void {
+    auditor.heard(stale)
+    directory.invalidate(stale)
+  }
 
   /**
    * A disconnect runs the host's own handlers. One that throws must not take along what follows: a session that
@@ -167,7 +222,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         directory.unpin(effect.userId)
         return
       case 'reread':
-        directory.invalidate(staleOf(effect))
+        readAgain(staleOf(effect))
         return
       // Rooms hear of it where adapters must: see rooms.ts.
       case 'unplaced':
@@ -180,6 +235,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     const socket = inbound.socket(sessionId)
     // In shadow mode the connection is not ours to end; but a kick is the host's own word.
     if (!socket || (!options.emit && why !== 'kicked')) return
+    ending.set(socket, runtime.now())
     switch (why) {
       case 'token_expired':
         ends.endForNow(socket)
@@ -208,13 +264,14 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
     clearInterval(tokenTimer)
+    clearInterval(auditTimer)
     rooms?.close()
     inbound.close()
     runtime.close()
     outbound.close()
     directory.close()
     api.close()
-    unmark()
+    attached.end()
     await memberships.close()
   }
 
@@ -233,7 +290,9 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       ...directory.sizes(),
       connections: closing ? 0 : inbound.size,
       pressure: runtime.pressure(),
+      ghostsRepaired: auditor.repaired,
     }),
+    ghosts: auditor.ghosts,
     close: () => (closing ??= closeAll()),
   }
 }

@@ -13,13 +13,24 @@ export function refuseAttached(namespace: Namespace): void {
   )
 }
 
-/** The namespace has presence until the function that is returned is called. */
-export function markAttached(namespace: Namespace): () => void {
+/** One presence on a namespace, or on all that come from a pattern. */
+export interface Attached {
+  /** Whether it is this presence that the namespace has. */
+  isOn(namespace: Namespace): boolean
+  /** The namespace has presence no longer. */
+  end(): void
+}
+
+/** The namespace has presence from now on. */
+export function markAttached(namespace: Namespace): Attached {
   const mark = () => {}
   marks.add(mark)
   namespace.on('connect', mark)
-  return () => {
-    marks.delete(mark)
-    namespace.off('connect', mark)
+  return {
+    isOn: (visited) => visited.listeners('connect').includes(mark),
+    end() {
+      marks.delete(mark)
+      namespace.off('connect', mark)
+    },
   }
 }

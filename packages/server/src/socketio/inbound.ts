@@ -40,6 +40,12 @@ interface InboundOptions {
 export interface Inbound {
   /** The connection of a session, until it has ended. */
   socket(sessionId: SessionId): Socket | undefined
+  /** Whether the connection of a session is still there. */
+  isConnected(sessionId: SessionId): boolean
+  /** Whether the socket was ever that of a session. */
+  hasHeard(socket: Socket): boolean
+  /** The session's connection has ended, and no event said so. */
+  lose(sessionId: SessionId): void
   /** When the connection of a session last gave a sign of life, in milliseconds since 1970. */
   lastHeardAt(sessionId: SessionId): number | undefined
   /** How many connections are sessions. */
@@ -344,6 +350,16 @@ export function createInbound(options: InboundOptions): Inbound {
 
   return {
     socket: messages.socket,
+    isConnected(sessionId) {
+      const socket = messages.socket(sessionId)
+      return (
+        socket?.connected === true &&
+        socket.nsp.sockets.get(sessionId) === socket &&
+        socket.conn.readyState !== 'closed'
+      )
+    },
+    hasHeard: messages.hasHeard,
+    lose: messages.lose,
     lastHeardAt(sessionId) {
       const socket = messages.socket(sessionId)
       const at = socket && heardAt.get(socket.conn)

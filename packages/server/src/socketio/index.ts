@@ -8,6 +8,7 @@ export type {
   TransitionReason,
 } from '../host/explanation.js'
 export type { MetricFamily, MetricSample } from '../host/metric-families.js'
+export type { GhostPlace, Ghosts } from '../host/server-api.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,

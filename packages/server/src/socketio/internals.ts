@@ -80,6 +80,12 @@ export function optionsOf(server: Server): Server['_opts'] {
   return server._opts
 }
 
+/** How many engine.io connections the server has; before it is attached to an HTTP server none. */
+export function connectionCountOf(server: Server): number {
+  const { engine } = server as unknown as { readonly engine?: { readonly clientsCount?: number } }
+  return engine?.clientsCount ?? 0
+}
+
 /** All namespaces of the server, those that a pattern stands for among them. */
 export function namespacesOf(server: Server): Iterable<Namespace> {
   return server._nsps.values()

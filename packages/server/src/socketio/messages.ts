@@ -68,6 +68,10 @@ export interface Messages {
   listen(sender: Pick<Sender, 'socket' | 'userId' | 'outlet' | 'expiresAt'>): void
   /** The connection of a session, until it has ended. */
   socket(sessionId: SessionId): Socket | undefined
+  /** Whether the socket was ever a sender. */
+  hasHeard(socket: Socket): boolean
+  /** The session's connection has ended, and no event said so. */
+  lose(sessionId: SessionId): void
   readonly size: number
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
@@ -92,6 +96,10 @@ export function createMessages(options: MessagesOptions): Messages {
     const sender = senders.get(this.id as SessionId)
     // Brought back by `connectionStateRecovery`, a session has the name of an earlier one.
     if (sender?.socket !== this) return
+    end(sender, reason)
+  }
+
+  function end(sender: Sender, reason: string): void {
     senders.delete(sessionOf(sender))
     answerWaiting(sender, 'session_ended')
     onEnd(sender, reason === DRAIN)
@@ -244,6 +252,12 @@ export function createMessages(options: MessagesOptions): Messages {
       socket.prependListener('disconnect', onDisconnect)
     },
     socket: (sessionId) => senders.get(sessionId)?.socket,
+    hasHeard: (socket) => handlers.some(([name, handler]) => socket.listeners(name).includes(handler)),
+    lose(sessionId) {
+      const sender = senders.get(sessionId)
+      if (sender) end(sender, 'transport close')
+      else runtime.accept({ type: 'lost', sessionId })
+    },
     get size() {
       return senders.size
     },

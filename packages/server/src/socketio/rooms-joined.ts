@@ -15,6 +15,8 @@ interface Target {
 export interface JoinedRows {
   /** The rows of the socket's user may be others than before, or it has just become a session. */
   update(socketId: string): void
+  /** Whether the socket is in the rooms of its rows, and in no other that the host has not joined itself. */
+  isRight(socketId: string): boolean
   /** Sockets leave what they joined on account of rows, and the adapter is what it was before. */
   restore(): void
 }
@@ -119,6 +121,15 @@ export function joinRows(
 
   return {
     update,
+    isRight(id) {
+      const joined = adapter.sids.get(id)
+      if (isOver || !joined) return true
+      const named = new Set(rows.roomsOf(id))
+      for (const room of named)
+        if (!joined.has(room) || adapter.rooms.get(room)?.has(id) !== true) return false
+      for (const room of joined) if (rows.mayBe(room) && !named.has(room) && !isOfHost(id, room)) return false
+      return true
+    },
     restore() {
       for (const id of namespace.sockets.keys()) {
         for (const room of rows.roomsOf(id)) if (!isOfHost(id, room)) attempt(() => del(id, room))

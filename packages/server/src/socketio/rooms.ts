@@ -23,6 +23,10 @@ export interface MemberRooms {
   follow(namespace: Namespace): void
   /** The engine, with each change of who is where carried over to adapters that must hear of it. */
   watched(engine: Engine): Engine
+  /** Whether the rooms of the session's socket are those of its rows. */
+  isRight(socket: Socket): boolean
+  /** They are made so. */
+  repair(socket: Socket): void
   /** Every adapter is as it was before: its methods, its map, and only what the host has joined in it. */
   close(): void
 }
@@ -129,6 +133,15 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
   return {
     follow,
     watched,
+    isRight({ id, nsp: { adapter } }) {
+      const mine = followed.get(adapter)
+      // A host may have exchanged the adapter since somebody came last.
+      return isClosed || (mine !== undefined && mine.joined?.isRight(id) !== false)
+    },
+    repair({ id, nsp }) {
+      follow(nsp)
+      followed.get(nsp.adapter)?.joined?.update(id)
+    },
     close() {
       if (isClosed) return
       isClosed = true

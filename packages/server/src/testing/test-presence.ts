@@ -15,7 +15,7 @@ import {
 } from '../core/index.js'
 import { memoryMemberships } from '../memory/index.js'
 // Not its `index.js`: that would load Socket.IO.
-import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import { createServerApi, NO_GHOSTS, type PresenceServer } from '../host/server-api.js'
 
 /** Members by id of the room: `{ plan: ['ana', 'ben'] }`, or the same as pairs. */
 export type TestRooms =
@@ -233,7 +233,9 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
   return {
     ...api.methods,
     ready: Promise.resolve(),
-    sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0 }),
+    // There is nothing that a session could differ from.
+    ghosts: () => NO_GHOSTS,
+    sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0, ghostsRepaired: 0 }),
     async close() {
       isClosed = true
       connections.clear()

@@ -28,6 +28,7 @@ async function start(settings: Partial<Settings> = {}) {
   const reads: Read[] = []
   const told: string[] = []
   const log: string[] = []
+  const unheard: string[] = []
   let gate: Promise<void> = Promise.resolve()
   let failure: Error | undefined
 
@@ -73,6 +74,7 @@ async function start(settings: Partial<Settings> = {}) {
     onRoom: (known) => {
       for (const { id, value } of known) told.push(`${id}: ${Object.values(value ?? {}).join(' ')}`)
     },
+    onUnheard: ({ kind, id }) => unheard.push(`${kind} ${id}`),
   })
   for (let n = 0; n < USERS; n++) directory.pin(user(n))
   await pass(2_000)
@@ -84,6 +86,7 @@ async function start(settings: Partial<Settings> = {}) {
     reads,
     told,
     log,
+    unheard,
     hold() {
       let release = () => {}
       gate = new Promise((resolve) => {
@@ -134,7 +137,7 @@ describe('the slow re-read', () => {
   })
 
   it('finds a change that nobody told, by whichever of its ends comes first, and reads the other at once', async () => {
-    const { rooms, told, reads } = await start()
+    const { rooms, told, reads, unheard } = await start()
     rooms.set('c5', [user(5), user(400)])
     const isFound = () =>
       told.some((line) => line.startsWith('u400:')) && told.some((line) => line.startsWith('u6:'))
@@ -145,15 +148,18 @@ describe('the slow re-read', () => {
     }
     await pass(1_000)
     expect([...new Set(told)].sort()).toEqual(['c5: u5 u400', 'u400: c5 c399 c400', 'u6: c6'])
+    // Whichever came in one read, the first, was found; the rest was read because of it.
+    expect(unheard).not.toEqual([])
+    expect(unheard.filter((one) => !['conversation c5', 'user u6', 'user u400'].includes(one))).toEqual([])
     // Its own turn, and because of the other: nobody else is read more often.
     expect(reads.filter(({ ids }) => ids.length > USERS / 32 + 2)).toEqual([])
   })
 
   it('finds nothing new in another order of the same rows', async () => {
-    const { rooms, told } = await start()
+    const { rooms, told, unheard } = await start()
     for (const [name, members] of rooms) rooms.set(name, [...members].reverse())
     await pass(PERIOD_MS)
-    expect(told).toEqual([])
+    expect([told, unheard]).toEqual([[], []])
   })
 
   it('lets whoever comes meanwhile in with what is known', async () => {

@@ -1,5 +1,12 @@
+import { Server } from 'socket.io'
 import { expect, it } from 'vitest'
-import { connectionOf, lacking, streamOf, type Connection } from '../../src/socketio/internals.js'
+import {
+  connectionCountOf,
+  connectionOf,
+  lacking,
+  streamOf,
+  type Connection,
+} from '../../src/socketio/internals.js'
 import { startWire } from '../support/wire.js'
 
 const rows = { conversations: [['c', ['ann', 'bob']]] } as const
@@ -18,6 +25,20 @@ it('the installed ws shows its stream', async () => {
   const ann = await wire.connect('ann')
   const stream = streamOf(connectionOf(ann.server()))
   expect(stream?.writable).toBe(true)
+})
+
+it('the installed engine.io says when a packet comes, and how many connections there are', async () => {
+  await using wire = await startWire({ rows })
+  const ann = await wire.connect('ann')
+  await wire.connect('bob')
+  let packets = 0
+  connectionOf(ann.server()).on('packet', function (this: Connection) {
+    if (this === connectionOf(ann.server())) packets++
+  })
+  await ann.ask('typing:stop', { convId: 'c' })
+  expect(packets).toBe(1)
+  expect(connectionCountOf(wire.io)).toBe(2)
+  expect(connectionCountOf(new Server())).toBe(0)
 })
 
 it('names everything that is missing', () => {

@@ -140,6 +140,8 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
     readRetryMs: 20,
     // Tests count reads; the slow re-read has tests of its own.
     rereadMs: 0,
+    // The auditor looks on in every test, and must find nothing: see `close`.
+    auditMs: 100,
     occupancyWindowMs: 50,
     tokenClockToleranceMs: 0,
     eventsPerSecond: 10_000,
@@ -202,8 +204,14 @@ export async function startWire(options: WireOptions = {}): Promise<Wire> {
           socket.disconnect()
           socket.io.engine.close()
         }
+        const { ghostsRepaired } = presence.sizes()
         await presence.close()
         await server.close()
+        // A test that plants ghosts says how often they are looked for.
+        if (options.presence?.auditMs === undefined && ghostsRepaired !== 0)
+          throw new Error(
+            `The auditor found ghosts: ${JSON.stringify(log.filter(({ level }) => level === 'warn'))}`,
+          )
       })()),
     [Symbol.asyncDispose]: () => wire.close(),
   }
