@@ -195,6 +195,11 @@ describe('a wrong value stops the start with one sentence', () => {
       'VIGIE_SOCKET_IO_PATH is "/healthz/", where the server answers itself;',
     ],
     [
+      'a path of the API',
+      { VIGIE_SOCKET_IO_PATH: '/v1/socket.io/' },
+      'VIGIE_SOCKET_IO_PATH is "/v1/socket.io/", where the server answers itself;',
+    ],
+    [
       'a demo whose page would not find the server',
       { VIGIE_DEMO: '1', VIGIE_SOCKET_IO_PATH: '/chat/' },
       'VIGIE_DEMO is 1 and VIGIE_SOCKET_IO_PATH is "/chat/";',

@@ -5,7 +5,8 @@ import { PROBLEMS } from './problems.js'
 
 export const DOCS_STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d5dae1, #3a424e); --soft: light-dark(#f3f5f8, #1c2128); }
-body { font: 1rem/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; }
+body { background: light-dark(#fff, #14181d); color: light-dark(#1b2026, #e6e9ee); font: 1rem/1.55 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; }
+a { color: light-dark(#0a53be, #8ab8ff); }
 h2 { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: 1.5rem; }
 section { margin: 1.5rem 0; }
 code, pre { font: 0.9em/1.5 ui-monospace, monospace; }
@@ -59,7 +60,7 @@ export function docsPage({ info, paths, components }: OpenApiDocument) {
               </section>`,
           )}
           <h2 id="problems">Errors</h2>
-          <div class="scroll">
+          <div class="scroll" tabindex="0">
             <table>
               <thead>
                 <tr>
@@ -103,7 +104,7 @@ function routeSection({ path, method, operation }: Shown) {
     ${
       parameters.length === 0
         ? ''
-        : html`<div class="scroll">
+        : html`<div class="scroll" tabindex="0">
             <table>
               <thead>
                 <tr>
