@@ -109,6 +109,7 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
             <ExplanationView
               userId={userId}
               viewerId={viewerId}
+              aheadMs={aheadOf(shown)}
               isLive={isLive}
               close={() => go({})}
               say={say}
@@ -126,4 +127,9 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
       </p>
     </>
   )
+}
+
+/** How far the server's clock is ahead of this device's, give or take what the answer took. */
+function aheadOf({ answer, answeredAt }: MonitorState): number {
+  return answer === undefined || answeredAt === undefined ? 0 : answer.now - answeredAt
 }
