@@ -151,6 +151,7 @@ test(
     await tab.giveKey(READ_KEY)
     await dialog.getByText('Ending sessions needs a key that may act.').waitFor()
     expect(phone.socket.connected).toBe(true)
+    expect(await page.getByTestId('line').getAttribute('data-state')).toBe('live')
     await tab.giveKey(KEY)
     await dialog.waitFor({ state: 'detached' })
     await phone.until('it is ended', ({ socket }) => !socket.connected)
@@ -193,6 +194,7 @@ test(
     await page.locator('[data-testid=line] button').click()
     await page.locator('[data-testid=line][data-state=live]').waitFor()
     await page.locator('[data-chart=lag] strong', { hasText: 'ms' }).waitFor()
+    expect(await page.getByTestId('said').textContent()).toBe('The server answers again.')
   },
 )
 

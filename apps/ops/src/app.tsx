@@ -1,5 +1,5 @@
 import { SkipLink } from '@vigie/web/look/skip-link.js'
-import { useState, useSyncExternalStore } from 'react'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { Busiest } from './board/busiest.js'
 import { Glance } from './board/glance.js'
 import { Head } from './board/head.js'
@@ -82,6 +82,12 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
   const shown = frozen ?? state
   const isLive = frozen === undefined
   const { userId, viewerId } = place
+  const { name } = state
+  const wasLost = useRef(false)
+  useEffect(() => {
+    if (name === 'live' && wasLost.current) say(texts.backAgain)
+    wasLost.current = name === 'lost'
+  }, [name, texts])
   return (
     <>
       <SkipLink label={texts.skipToSearch} selector="#search-user" />
@@ -103,6 +109,7 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
             <ExplanationView
               userId={userId}
               viewerId={viewerId}
+              aheadMs={aheadOf(shown)}
               isLive={isLive}
               close={() => go({})}
               say={say}
@@ -116,8 +123,13 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
         <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />
       </main>
       <p className="sr-only" role="status" data-testid="said">
-        {state.name === 'lost' ? problemText(state.problem, texts) : said}
+        {name === 'lost' ? problemText(state.problem, texts) : said}
       </p>
     </>
   )
+}
+
+/** How far the server's clock is ahead of this device's, give or take what the answer took. */
+function aheadOf({ answer, answeredAt }: MonitorState): number {
+  return answer === undefined || answeredAt === undefined ? 0 : answer.now - answeredAt
 }

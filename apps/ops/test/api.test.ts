@@ -41,6 +41,28 @@ describe('the API as the page asks it', () => {
     ])
   })
 
+  it('ends sessions with a key of their own, keeps one that the server has taken, and reads on with the other', async () => {
+    const keys: (string | null)[] = []
+    const api = createApi('https://chat.example.org/', async (_url, init) => {
+      const key = new Headers(init?.headers).get('Authorization')
+      keys.push(key)
+      return key === 'Bearer actor' ? new Response(null, { status: 202 }) : refusal(401, 'key_invalid')()
+    })
+    api.useKey('reader')
+    await expect(api.kick('ana', {})).rejects.toMatchObject({ code: 'key_invalid' })
+    await expect(api.kick('ana', { key: 'wrong' })).rejects.toMatchObject({ code: 'key_invalid' })
+    await api.kick('ana', { deviceId: 'phone', key: 'actor' })
+    await api.kick('ana', {})
+    await expect(api.client().monitor()).rejects.toMatchObject({ code: 'key_invalid' })
+    expect(keys.map((key) => key?.slice('Bearer '.length))).toEqual([
+      'reader',
+      'wrong',
+      'actor',
+      'actor',
+      'reader',
+    ])
+  })
+
   it('says in one word why there is no answer, by what Vigie or a proxy in front says', async () => {
     const problems = await Promise.all([
       ...(

@@ -16,6 +16,8 @@ const ROOMS_SHOWN = 10
 interface ExplanationViewProps {
   readonly userId: string
   readonly viewerId: string | undefined
+  /** How far the server's clock, which the explanation's times are of, is ahead of this device's. */
+  readonly aheadMs: number
   /** False while the page is paused. */
   readonly isLive: boolean
   readonly close: () => void
@@ -23,7 +25,8 @@ interface ExplanationViewProps {
 }
 
 /** Why one user is shown as online or offline, as it is now; and a way to end their sessions. */
-export function ExplanationView({ userId, viewerId, isLive, close, say }: ExplanationViewProps) {
+export function ExplanationView(props: ExplanationViewProps) {
+  const { userId, viewerId, aheadMs, isLive, close, say } = props
   const language = useLanguage()
   const { texts } = language
   const api = useApi()
@@ -65,7 +68,13 @@ export function ExplanationView({ userId, viewerId, isLive, close, say }: Explan
       )}
       {answer === undefined && problem === undefined && <p className="soft">{texts.loading}</p>}
       {answer !== undefined && (
-        <Answer explanation={answer} answeredAt={answeredAt} isLive={isLive} kick={setKick} />
+        <Answer
+          explanation={answer}
+          answeredAt={answeredAt + aheadMs}
+          aheadMs={aheadMs}
+          isLive={isLive}
+          kick={setKick}
+        />
       )}
       {kick !== undefined && <KickDialog kick={kick} close={endKick} />}
     </section>
@@ -74,16 +83,18 @@ export function ExplanationView({ userId, viewerId, isLive, close, say }: Explan
 
 interface AnswerProps {
   readonly explanation: Explanation
+  /** By the server's clock. */
   readonly answeredAt: number
+  readonly aheadMs: number
   readonly isLive: boolean
   readonly kick: (kick: Kick) => void
 }
 
-function Answer({ explanation, answeredAt, isLive, kick }: AnswerProps) {
+function Answer({ explanation, answeredAt, aheadMs, isLive, kick }: AnswerProps) {
   const language = useLanguage()
   const { texts, moment } = language
   const ticking = useNow(isLive ? SECOND_MS : 0)
-  const now = isLive ? Math.max(ticking, answeredAt) : answeredAt
+  const now = isLive ? Math.max(ticking + aheadMs, answeredAt) : answeredAt
   const { userId, sessions, nodes, transitions, rooms, viewer } = explanation
   return (
     <>

@@ -31,11 +31,14 @@ export function KickDialog({ kick, close }: KickDialogProps) {
     // Closed before it goes, the browser gives the focus back to the button that opened it.
     return () => shown?.close()
   }, [])
-  const send = async () => {
+  const send = async (key?: string) => {
     setIsSending(true)
     setProblem(undefined)
     try {
-      await api.client().kick(userId, deviceId === undefined ? {} : { deviceId })
+      await api.kick(userId, {
+        ...(deviceId !== undefined && { deviceId }),
+        ...(key !== undefined && { key }),
+      })
       close(true)
     } catch (error) {
       setProblem(error)
@@ -66,10 +69,7 @@ export function KickDialog({ kick, close }: KickDialogProps) {
         <KeyForm
           problem={problemKindOf(problem) === 'key_wrong' ? texts.problems.key_wrong : texts.keyMayNotAct}
           hasFocus
-          useKey={(key) => {
-            api.useKey(key)
-            void send()
-          }}
+          useKey={(key) => void send(key)}
         />
       )}
       <div className="dialog-buttons">

@@ -7,18 +7,29 @@ export const ANSWER_MS = 5_000
 export interface Api {
   /** Asks with the key of this moment. */
   client(): ApiClient
-  /** From now on asked with this key. It is kept in this object and nowhere else. */
+  /** From now on everything is asked with this key. It is kept in this object and nowhere else. */
   useKey(key: string): void
+  /**
+   * Ends a user's sessions, or those of one device. With a `key` of its own: reading goes on with the other, which may be
+   * good for reading only. It is kept for the next time if the server has taken it.
+   */
+  kick(userId: string, options: { readonly deviceId?: string; readonly key?: string }): Promise<void>
 }
 
 /** @param url Of the server: `/v1` is below it. */
 export function createApi(url: string, fetcher: typeof fetch = (...asked) => fetch(...asked)): Api {
   const clientWith = (key?: string) => createApiClient({ url, key, timeoutMs: ANSWER_MS, fetch: fetcher })
-  let client = clientWith()
+  let reader = clientWith()
+  let actor = reader
   return {
-    client: () => client,
+    client: () => reader,
     useKey(key) {
-      client = clientWith(key)
+      reader = actor = clientWith(key)
+    },
+    async kick(userId, { key, ...device }) {
+      const client = key === undefined ? actor : clientWith(key)
+      await client.kick(userId, device)
+      actor = client
     },
   }
 }

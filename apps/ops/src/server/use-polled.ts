@@ -25,8 +25,12 @@ export function usePolled<Answer>(ask: () => Promise<Answer>, everyMs: number): 
   const [turn, again] = useReducer((turns: number) => turns + 1, 0)
   useEffect(() => {
     let isOver = false
+    let isAsking = false
     let timer: ReturnType<typeof setTimeout> | undefined
     const poll = async () => {
+      // One that is under way when the page is seen again sets the next timer itself.
+      if (isAsking) return
+      isAsking = true
       clearTimeout(timer)
       try {
         const answer = await ask()
@@ -40,6 +44,7 @@ export function usePolled<Answer>(ask: () => Promise<Answer>, everyMs: number): 
             : { ask, answer: undefined, answeredAt: Date.now(), problem },
         )
       }
+      isAsking = false
       if (everyMs > 0 && !document.hidden) timer = setTimeout(() => void poll(), everyMs)
     }
     const onVisibility = () => {

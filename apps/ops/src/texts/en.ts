@@ -81,7 +81,6 @@ export const en = {
   keyLead: 'One of its API keys. The page keeps it in memory only: a reload forgets it.',
   keyLabel: 'API key',
   keyUse: 'Use this key',
-  keyOther: 'Use another key',
   keyGive: 'Use a key',
   keyMayNotAct: 'Ending sessions needs a key that may act.',
   // The server's state
@@ -114,7 +113,6 @@ export const en = {
   series,
   limit: (value: string) => `limit ${value}`,
   over: 'over the limit',
-  within: 'within the limit',
   noValue: 'no data',
   showTable: 'Table',
   showChart: 'Chart',
@@ -125,7 +123,6 @@ export const en = {
   perSecond: (value: string) => `${value} /s`,
   now: (value: string) => `now ${value}`,
   highest: (value: string) => `highest ${value}`,
-  waiting: 'The first numbers come in a moment.',
   // Nodes
   nodes: 'Nodes',
   node: 'Node',
