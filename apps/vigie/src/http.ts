@@ -1,4 +1,5 @@
-import { Hono } from 'hono'
+import { getConnInfo } from '@hono/node-server/conninfo'
+import { Hono, type Context } from 'hono'
 import type { Health } from './health.js'
 
 /** What answers over HTTP, apart from Socket.IO. */
@@ -7,6 +8,8 @@ export interface HttpOptions {
   readonly version: string
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */
   readonly routes?: Hono | undefined
+  /** Whether a token is one that `vigie doctor` has signed with the secret of this server. */
+  readonly isDoctor?: ((token: string) => boolean) | undefined
 }
 
 /** Permits exactly what the pages of the demo are made of: their own files, and the connection back to this server. */
@@ -22,7 +25,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, routes }: HttpOptions): Hono {
+export function createHttp({ health, version, routes, isDoctor }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -31,7 +34,7 @@ export function createHttp({ health, version, routes }: HttpOptions): Hono {
     context.header('Referrer-Policy', 'no-referrer')
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
-  addHealth(http, { health, version })
+  addHealth(http, { health, version, isDoctor })
   // What comes before the server is ready is to come again; an error that says so is better than a refused connection,
   // which looks like a server that is not there.
   if (health.state() === 'starting') {
@@ -53,8 +56,12 @@ export function createHttp({ health, version, routes }: HttpOptions): Hono {
 }
 
 /** Who asks what, and why the answers differ: docs/operations.md. */
-function addHealth(http: Hono, { health, version }: HttpOptions): void {
-  http.get('/livez', (context) => context.json({ status: 'ok', version }))
+function addHealth(http: Hono, { health, version, isDoctor }: HttpOptions): void {
+  http.get('/livez', (context) => {
+    const [, token] = /^Bearer (.+)$/u.exec(context.req.header('Authorization') ?? '') ?? []
+    const isAskedByDoctor = token !== undefined && isDoctor?.(token) === true
+    return context.json({ status: 'ok', version, ...(isAskedByDoctor && { seen: seenOf(context) }) })
+  })
   http.get('/readyz', async (context) => {
     const { isReady, reasons, checks } = await health.readiness()
     const status = !isReady ? 'unavailable' : reasons.length === 0 ? 'ok' : 'degraded'
@@ -66,4 +73,17 @@ function addHealth(http: Hono, { health, version }: HttpOptions): void {
       ? context.json({ status: 'ok', version, database })
       : context.json({ status: 'unavailable', version, database }, 503)
   })
+}
+
+/** What the server sees of whoever asks. A proxy on the way should have added an address to `X-Forwarded-For`. */
+export interface Seen {
+  readonly port: number | undefined
+  readonly forwardedFor: string | undefined
+}
+
+function seenOf(context: Context): Seen {
+  return {
+    port: getConnInfo(context).remote.port,
+    forwardedFor: context.req.header('X-Forwarded-For'),
+  }
 }

@@ -1,6 +1,5 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
@@ -15,12 +14,12 @@ import { writeWorld } from './demo/rows.js'
 import { createWorld } from './demo/world.js'
 import { createDrain } from './drain.js'
 import { createHealth, type HealthSources } from './health.js'
-import { createHttp } from './http.js'
+import { createHttp, type HttpOptions } from './http.js'
 import type { ServerLog } from './log.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
 import { isWeak, readSecrets, SECRET_MIN_BYTES, withDatabaseUrl, type Secret } from './secrets.js'
 import { createIo } from './socket-io.js'
-import { createTokens } from './token.js'
+import { createTokens, DOCTOR_USER } from './token.js'
 import { VERSION } from './version.js'
 
 export interface RunningServer {
@@ -112,13 +111,14 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
 
   sockets.attach(door.server)
   started.io = sockets
+  const tokens = secret === undefined ? undefined : createTokens(secret.value, config)
   door.open(
     {
       isDatabaseReachable: database.isReachable,
       presence: presence.health,
       settings: config.settings,
     },
-    demo?.routes,
+    { routes: demo?.routes, isDoctor: (token) => tokens?.userOf(token) === DOCTOR_USER },
   )
   if (demo !== undefined && config.demoBots > 0) {
     const bots = startBots({
@@ -148,8 +148,8 @@ const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnec
 /** The HTTP server, from the moment when it listens: first with health alone, then with all that it has. */
 function openDoor() {
   const health = createHealth()
-  const listener = (routes?: Hono) =>
-    getRequestListener(createHttp({ health, version: VERSION, routes }).fetch)
+  const listener = (served: Pick<HttpOptions, 'routes' | 'isDoctor'> = {}) =>
+    getRequestListener(createHttp({ health, version: VERSION, ...served }).fetch)
   let answer = listener()
   const server = createServer((request, response) => void answer(request, response))
   // Once Socket.IO is there, it answers these.
@@ -158,9 +158,9 @@ function openDoor() {
   })
   return {
     server,
-    open(sources: HealthSources, routes: Hono | undefined) {
+    open(sources: HealthSources, served: Pick<HttpOptions, 'routes' | 'isDoctor'>) {
       health.serve(sources)
-      answer = listener(routes)
+      answer = listener(served)
     },
     /**
      * A client that comes from now on is refused, and tries again. The server's end is not awaited here: it comes only
