@@ -84,9 +84,10 @@ export async function openSocket(
     })
     asked.once('response', (response) => {
       clearTimeout(timer)
+      const head = headOf(response)
       response.resume()
       response.on('error', reject)
-      response.once('end', () => resolve({ answer: { ...headOf(response), body: Buffer.alloc(0) } }))
+      response.once('end', () => resolve({ answer: { ...head, body: Buffer.alloc(0) } }))
     })
     asked.end()
   })
@@ -96,6 +97,7 @@ function request(url: URL, options: RequestOptions) {
   return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
 }
 
+/** To be asked before the answer has ended: then it has lost its connection. */
 function headOf({ statusCode = 0, rawHeaders, socket }: IncomingMessage): Omit<Answer, 'body'> {
   return {
     status: statusCode,
