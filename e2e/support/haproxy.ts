@@ -13,6 +13,8 @@ export interface HaproxyOptions {
   readonly targets: readonly string[]
   /** @default true: a cookie binds a client to a server */
   readonly isSticky?: boolean
+  /** @default true: it adds the address of a client */
+  readonly saysAddress?: boolean
   /** For lines that carry a WebSocket. @default '1h' */
   readonly tunnelTimeout?: string
   /** For answers. @default '60s' */
@@ -60,7 +62,14 @@ async function accepts(port: number): Promise<boolean> {
 }
 
 function configuration(options: HaproxyOptions, port: number): string {
-  const { targets, isSticky = true, tunnelTimeout = '1h', serverTimeout = '60s', rules = [] } = options
+  const {
+    targets,
+    isSticky = true,
+    tunnelTimeout = '1h',
+    serverTimeout = '60s',
+    rules = [],
+    saysAddress = true,
+  } = options
   const servers = targets.map((target, n) => {
     const { host } = new URL(target)
     return `  server s${n} ${host}${isSticky ? ` cookie s${n}` : ''}`
@@ -78,6 +87,7 @@ function configuration(options: HaproxyOptions, port: number): string {
     '  default_backend vigie',
     'backend vigie',
     '  balance roundrobin',
+    ...(saysAddress ? ['  option forwardfor'] : []),
     ...(isSticky ? ['  cookie server insert indirect nocache'] : []),
     ...servers,
     '',

@@ -213,6 +213,16 @@ describe('from outside, through HAProxy in front of two servers,', () => {
     ['origin_not_passed', { rules: ['http-request del-header Origin'] }],
     ['cors_doubled', { rules: ['http-response add-header Access-Control-Allow-Origin *'] }],
     ['cors_replaced', { rules: ['http-response set-header Access-Control-Allow-Origin *'] }],
+    ['address_not_passed', { saysAddress: false }],
+    [
+      'address_forgeable',
+      {
+        saysAddress: false,
+        rules: [
+          'http-request set-header X-Forwarded-For %[src] unless { req.hdr(X-Forwarded-For) -m found }',
+        ],
+      },
+    ],
     ['path_not_served', { rules: ['http-request set-path /chat%[path]'] }],
   ])('finds %s', async (code, options) => {
     const { codes, exitCode, text } = await through(options)

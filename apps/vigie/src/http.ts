@@ -1,4 +1,5 @@
-import { Hono, type Handler } from 'hono'
+import { getConnInfo } from '@hono/node-server/conninfo'
+import { Hono, type Context, type Handler } from 'hono'
 import { startingResponse } from './api/problems.js'
 import type { Health } from './health.js'
 
@@ -14,6 +15,8 @@ export interface HttpOptions {
   readonly routes?: Hono | undefined
   /** The operators' page. */
   readonly ops?: Hono | undefined
+  /** Whether a token is one that `vigie doctor` has signed with the secret of this server. */
+  readonly isDoctor?: ((token: string) => boolean) | undefined
 }
 
 /** Permits exactly what our pages are made of: their own files, and the connection back to this server. */
@@ -29,7 +32,7 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ')
 
 /** Health, headers that make a browser careful, and `routes`; while the server starts, nothing but health. */
-export function createHttp({ health, version, api, metrics, routes, ops }: HttpOptions): Hono {
+export function createHttp({ health, version, api, metrics, routes, ops, isDoctor }: HttpOptions): Hono {
   const http = new Hono()
   http.use(async (context, next) => {
     await next()
@@ -38,7 +41,7 @@ export function createHttp({ health, version, api, metrics, routes, ops }: HttpO
     context.header('Referrer-Policy', 'no-referrer')
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
   })
-  addHealth(http, { health, version })
+  addHealth(http, { health, version, isDoctor })
   if (api) http.route('/', api)
   if (ops !== undefined) http.route('/', ops)
   if (metrics !== undefined) http.get('/metrics', metrics)
@@ -64,8 +67,12 @@ export function createHttp({ health, version, api, metrics, routes, ops }: HttpO
 }
 
 /** Who asks what, and why the answers differ: docs/operations.md. */
-function addHealth(http: Hono, { health, version }: HttpOptions): void {
-  http.get('/livez', (context) => context.json({ status: 'ok', version }))
+function addHealth(http: Hono, { health, version, isDoctor }: HttpOptions): void {
+  http.get('/livez', (context) => {
+    const [, token] = /^Bearer (.+)$/u.exec(context.req.header('Authorization') ?? '') ?? []
+    const isAskedByDoctor = token !== undefined && isDoctor?.(token) === true
+    return context.json({ status: 'ok', version, ...(isAskedByDoctor && { seen: seenOf(context) }) })
+  })
   http.get('/readyz', async (context) => {
     const { isReady, reasons, checks } = await health.readiness()
     const status = !isReady ? 'unavailable' : reasons.length === 0 ? 'ok' : 'degraded'
@@ -77,4 +84,17 @@ function addHealth(http: Hono, { health, version }: HttpOptions): void {
       ? context.json({ status: 'ok', version, database })
       : context.json({ status: 'unavailable', version, database }, 503)
   })
+}
+
+/** What the server sees of whoever asks. A proxy on the way should have added an address to `X-Forwarded-For`. */
+export interface Seen {
+  readonly port: number | undefined
+  readonly forwardedFor: string | undefined
+}
+
+function seenOf(context: Context): Seen {
+  return {
+    port: getConnInfo(context).remote.port,
+    forwardedFor: context.req.header('X-Forwarded-For'),
+  }
 }

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
+import { inspect } from 'node:util'
 import type { Log } from '@vigie/server'
 import { pino } from 'pino'
 
@@ -142,7 +143,7 @@ function describeError(error: unknown, depth = 0): DescribedError {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : inspect(value)
 }
 
 /** Errors of the database name values: the id that was asked for is one. */

@@ -33,7 +33,7 @@ import {
   type Secret,
 } from './secrets.js'
 import { createIo } from './socket-io.js'
-import { createTokens } from './token.js'
+import { createTokens, DOCTOR_USER } from './token.js'
 import { VERSION } from './version.js'
 
 export interface RunningServer {
@@ -134,6 +134,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     access: config.metricsAccess,
     isKey: (key) => keyring.find(key)?.scopes.has('read') === true,
   })
+  const tokens = secret === undefined ? undefined : createTokens(secret.value, config)
   door.open(
     {
       isDatabaseReachable: database.isReachable,
@@ -145,6 +146,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
       api: openApi(config, { presence, keys, log }),
       routes: demo?.routes,
       ops: await opsRoutes(log),
+      isDoctor: (token) => tokens?.userOf(token) === DOCTOR_USER,
     },
   )
   if (demo !== undefined && config.demoBots > 0) {
@@ -172,7 +174,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
 
 const COME_AGAIN = 'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n\r\n'
 
-type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops'>
+type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops' | 'isDoctor'>
 
 interface ApiInput {
   readonly presence: PresenceServer

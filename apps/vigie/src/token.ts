@@ -5,6 +5,9 @@ import { OperatorError } from './operator-error.js'
 
 type TokenConfig = Pick<Config, 'jwtAlgorithms' | 'jwtIssuer' | 'jwtAudience' | 'jwtUserClaim'>
 
+/** Whose token it is that `vigie doctor` shows to a server, which then says what it sees of the request. */
+export const DOCTOR_USER = 'vigie-doctor'
+
 /** Signs and reads tokens as the server with the same configuration accepts them. */
 export interface Tokens {
   /** A token of `userId` that ends after `ttlMs`. */

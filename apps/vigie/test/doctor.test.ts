@@ -183,6 +183,15 @@ describe('the way from outside', () => {
     expect(await compressing((earlier) => earlier)).toEqual(['compressed_twice'])
   })
 
+  it('has WebSockets that are refused', async () => {
+    const { codes, server } = await lookThrough((own) => own)
+    server.removeAllListeners('upgrade')
+    server.on('upgrade', (_request, line) => {
+      line.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    })
+    expect(await codes()).toEqual(['no_upgrade'])
+  })
+
   it('has WebSockets that are opened and over which nothing comes', async () => {
     const { codes, server } = await lookThrough((own) => own)
     server.removeAllListeners('upgrade')

@@ -51,6 +51,10 @@ describe('a line', () => {
     })
     log.error('It failed.', { error: 'no error at all' })
     expect(last().error).toEqual({ type: 'string', message: 'no error at all' })
+    const circular: { self?: unknown; count: bigint } = { count: 7n }
+    circular.self = circular
+    log.error('It failed.', { error: circular, note: circular })
+    expect(last().error).toEqual({ type: 'object', message: expect.stringContaining('Circular') as string })
   })
 
   it('is a sentence where a person watches', () => {

@@ -1,6 +1,8 @@
 /** `vigie doctor`: asks each subject what is wrong, one after the other, and says it to people or to programs. */
 import type { Config } from '../config.js'
 import { errorMessage, OperatorError } from '../operator-error.js'
+import { readSecrets } from '../secrets.js'
+import { createTokens, DOCTOR_USER } from '../token.js'
 import { lookAtConfiguration } from './configuration.js'
 import { lookAtDatabase } from './database.js'
 import type { Finding, Subject, Unseen } from './finding.js'
@@ -50,8 +52,26 @@ export async function examine({ load, env, url }: DoctorInput): Promise<Report> 
   if (config.databaseUrl === undefined) pass('database', 'none is named in DATABASE_URL')
   else await look('database', () => lookAtDatabase(config))
   if (base === undefined) pass('outside', 'no address was given (--url https://chat.example.org)')
-  else await look('outside', () => lookFromOutside(base, config))
+  else {
+    await look('outside', async () =>
+      lookFromOutside(base, { ...config, doctorToken: await signDoctorToken(config) }),
+    )
+  }
   return { findings, seen, unseen }
+}
+
+/** It has to be shown at once. */
+const TOKEN_TTL_MS = 60_000
+
+/** Undefined where tokens are checked by published keys, or the secret cannot be read, which is a finding already. */
+async function signDoctorToken(config: Config): Promise<string | undefined> {
+  try {
+    const [secret] = await readSecrets({ ...config, demo: false })
+    return secret && createTokens(secret.value, config).sign(DOCTOR_USER, TOKEN_TTL_MS)
+  } catch (error) {
+    if (error instanceof OperatorError) return undefined
+    throw error
+  }
 }
 
 /** What a database that did not answer said is in the cause. */

@@ -50,6 +50,8 @@ export const FINDING_CODES = {
     'cors_doubled',
     'cors_replaced',
     'compressed_twice',
+    'address_not_passed',
+    'address_forgeable',
   ],
 } as const
 

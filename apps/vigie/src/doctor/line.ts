@@ -13,6 +13,8 @@ export interface Answer {
   header(name: string): readonly string[]
   /** As it came: still compressed. */
   readonly body: Buffer
+  /** Of this end of the connection. */
+  readonly localPort: number | undefined
 }
 
 export interface Ask {
@@ -32,12 +34,14 @@ export async function ask(url: URL, { method = 'GET', headers = {}, body, timeou
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
     })
-    asked.once('error', reject)
+    // Not once: a line may break a second time, and nobody would catch that.
+    asked.on('error', reject)
     asked.once('response', (response) => {
+      const head = headOf(response)
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
-      response.once('error', reject)
-      response.once('end', () => resolve({ ...headOf(response), body: Buffer.concat(parts) }))
+      response.on('error', reject)
+      response.once('end', () => resolve({ ...head, body: Buffer.concat(parts) }))
     })
     asked.end(body)
   })
@@ -70,7 +74,7 @@ export async function openSocket(
       },
       agent: false,
     })
-    asked.once('error', (error) => {
+    asked.on('error', (error) => {
       clearTimeout(timer)
       reject(error)
     })
@@ -80,9 +84,10 @@ export async function openSocket(
     })
     asked.once('response', (response) => {
       clearTimeout(timer)
+      const head = headOf(response)
       response.resume()
-      response.once('error', reject)
-      response.once('end', () => resolve({ answer: { ...headOf(response), body: Buffer.alloc(0) } }))
+      response.on('error', reject)
+      response.once('end', () => resolve({ answer: { ...head, body: Buffer.alloc(0) } }))
     })
     asked.end()
   })
@@ -92,9 +97,11 @@ function request(url: URL, options: RequestOptions) {
   return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
 }
 
-function headOf({ statusCode = 0, rawHeaders }: IncomingMessage): Omit<Answer, 'body'> {
+/** To be asked before the answer has ended: then it has lost its connection. */
+function headOf({ statusCode = 0, rawHeaders, socket }: IncomingMessage): Omit<Answer, 'body'> {
   return {
     status: statusCode,
+    localPort: socket.localPort,
     header: (name) =>
       rawHeaders.flatMap((key, place) =>
         place % 2 === 0 && key.toLowerCase() === name ? (rawHeaders[place + 1] ?? []) : [],

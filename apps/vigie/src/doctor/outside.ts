@@ -5,10 +5,14 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { isLoopback, type Config } from '../config.js'
 import { errorMessage } from '../operator-error.js'
+import type { Seen } from '../http.js'
 import type { Finding } from './finding.js'
 import { ask, openSocket, type Answer } from './line.js'
 
-type OutsideConfig = Pick<Config, 'socketIoPath' | 'corsOrigins'>
+interface OutsideConfig extends Pick<Config, 'socketIoPath' | 'corsOrigins'> {
+  /** By which the server knows that it may say what it sees of a request; without it addresses are not looked at. */
+  readonly doctorToken?: string | undefined
+}
 
 /** How long an answer may take that nothing has to be waited for. Milliseconds. */
 const ANSWER_MS = 5_000
@@ -42,6 +46,7 @@ export async function lookFromOutside(base: URL, config: OutsideConfig): Promise
     ...encryptionFindings(base),
     ...(await originFindings(way, config)),
     ...(await pollingFindings(way, first.open)),
+    ...(await addressFindings(way, config)),
   ]
   return [...quick, ...(await idle).flat()]
 }
@@ -158,6 +163,52 @@ function corsFindings(origin: string, answer: Answer): Finding[] {
     },
   ]
 }
+
+/** An address that nobody has (RFC 5737), as a client would claim it. */
+const CLAIMED_ADDRESS = '203.0.113.7'
+
+/** Whether the server learns who comes, and from the proxy rather than from who comes. */
+async function addressFindings(way: Way, { doctorToken }: OutsideConfig): Promise<Finding[]> {
+  if (doctorToken === undefined) return []
+  const url = new URL(way.base)
+  url.pathname = `${way.base.pathname.replace(/\/$/u, '')}/livez`
+  const seenOf = async (headers: Readonly<Record<string, string>>) => {
+    const Authorization = `Bearer ${doctorToken}`
+    const answer = await ask(url, { headers: { ...headers, Authorization }, timeoutMs: ANSWER_MS })
+    if (answer.status !== 200) return undefined
+    const { seen } = JSON.parse(answer.body.toString()) as { seen?: Seen }
+    // Without a proxy there is nobody who should have said where the request is from.
+    return seen?.port === answer.localPort ? undefined : seen
+  }
+  const plain = await seenOf({})
+  if (plain === undefined) return []
+  if (plain.forwardedFor === undefined) {
+    return [
+      {
+        ...OUTSIDE,
+        code: 'address_not_passed',
+        what: 'The proxy does not say in X-Forwarded-For from which address a client comes.',
+        follows: ADDRESS_FOLLOWS,
+        todo: 'Let the proxy add it (nginx: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; HAProxy: option forwardfor).',
+      },
+    ]
+  }
+  const claimed = await seenOf({ 'X-Forwarded-For': CLAIMED_ADDRESS })
+  const last = claimed?.forwardedFor?.split(',').at(-1)?.trim()
+  if (last !== CLAIMED_ADDRESS) return []
+  return [
+    {
+      ...OUTSIDE,
+      code: 'address_forgeable',
+      what: 'What a client writes into X-Forwarded-For is passed on as the last address.',
+      follows: 'A client can claim any address.',
+      todo: 'Let the proxy add the address that it sees at the end of X-Forwarded-For, or put it in the place of the header.',
+    },
+  ]
+}
+
+const ADDRESS_FOLLOWS =
+  'All clients seem to come from the proxy: whatever goes by addresses, a limit or a door for this machine only, takes them for one.'
 
 /** Follows one polling session over several connections, and makes it answer at length. */
 async function pollingFindings(way: Way, { sid, cookies }: Open): Promise<Finding[]> {
