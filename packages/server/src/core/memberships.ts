@@ -193,7 +193,7 @@ function noteMembers(world: World, room: Room, next: readonly Person[], isSwitch
   const typists = new Set([...(room.typing?.keys() ?? []), ...typistsOf(room)])
   const note = (person: Person, isOwnChange: boolean) => {
     for (const session of person.live) {
-      if (room.counted) noteWatched(world, session, room)
+      if (room.counted || isSwitching) noteWatched(world, session, room, willBe)
       noteRoster(world, session, room, before)
       noteRoom(world, session, room)
       if (isSwitching) noteOccupancy(world, session, room)
@@ -210,11 +210,14 @@ function rosterOf(world: World, room: Room): RosterBefore {
   return { at: ++world.noted, members }
 }
 
-/** Call before it changes whether people on the session's screen are in a room in count mode. */
-function noteWatched(world: World, session: Session, room: Room): void {
+/**
+ * Call before it changes whether people on the session's screen are in a room in count mode; `willBe`: those who come into
+ * it with the change, while the room begins to count say.
+ */
+function noteWatched(world: World, session: Session, room: Room, willBe?: ReadonlySet<Person>): void {
   for (const id of session.watched ?? []) {
     const other = world.people.get(id)
-    if (other && isMember(other, room)) noteSight(world, session, other)
+    if (other && (isMember(other, room) || willBe?.has(other))) noteSight(world, session, other)
   }
 }
 

@@ -272,7 +272,7 @@ export function newCount(
   const subject = news ? subjectOf(world, news) : world.people.get(userId)
   const now = subject ? presenceFor(session.user, subject) : OFFLINE
   // Nearly always: no members have changed since it was found that they see each other.
-  if (news?.allSee && !session.pending?.rosters && subject && subject === news.subject)
+  if (news?.allSee && !session.pending?.rosters && subject && subject === news.subject && !news.mustAnswer)
     return isNoticed(news.told, true, now, true) ? newsCountOf(subject, now) : undefined
   const isSeen = subject !== undefined && sees(session, subject)
   if (news && !isSeen) world.counts.hidden++

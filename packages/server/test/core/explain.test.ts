@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ConversationId, DeviceId, GroupId, SessionId, UserId } from '@vigie/protocol'
 import { createEngine, resolveSettings, type Input, type KnownRooms } from '../../src/core/index.js'
 import { play } from '../../src/testing/history.js'
+import type { History } from '../../src/testing/steps.js'
 import { allHistories, worldSettings } from '../support/histories.js'
 
 const asked = { wallTime: (at: number) => 1_000_000 + at }
@@ -43,6 +44,35 @@ describe('explain', () => {
     )
     expect(explained).toBeGreaterThan(100_000)
   }, 600_000)
+
+  /** Found by random histories, once in a thousand: what waits was not what would be told. */
+  const FOUND: readonly (readonly [string, History])[] = [
+    [
+      'somebody comes, goes and is asked about before the viewer is written: the question is answered',
+      [
+        { do: 'join', user: 3, conversation: 0, read: 'both' },
+        { do: 'join', user: 0, conversation: 0, read: 'both' },
+        { do: 'connect', user: 0, sdk: true },
+        { do: 'connect', user: 3, sdk: false },
+        { do: 'disconnect', session: 1 },
+        { do: 'watch', session: 0, user: 3 },
+      ],
+    ],
+    [
+      'somebody on the screen comes into a room whose names are too many from then on: the viewer hears of them',
+      [
+        ...[1, 3, 0, 2].map((user) => ({ do: 'join', user, conversation: 2, read: 'both' }) as const),
+        { do: 'connect', user: 0, sdk: true },
+        { do: 'connect', user: 5, sdk: false },
+        { do: 'watch', session: 0, user: 5 },
+        { do: 'wait', ms: 25 },
+        { do: 'join', user: 5, conversation: 2, read: 'both' },
+      ],
+    ],
+  ]
+  it.each(FOUND)('%s', (_name, history) => {
+    expect(play(history, createEngine, worldSettings, { explains: 'all' }).explained).toBeGreaterThan(0)
+  })
 
   it('shows the session behind a presence, with its times on the wall clock', () => {
     const { engine, connect, apply, pass } = start({ graceMs: 5_000 })

@@ -337,7 +337,10 @@ function isCaught(create: typeof createEngine, counted?: keyof Tally): boolean {
   return failed || (counted !== undefined && count === 0)
 }
 
-describe('2,000 random histories notice', () => {
+/** A limit for a busy machine: an engine in which nothing is wrong plays all of them. */
+const TIMEOUT_MS = 120_000
+
+describe('2,000 random histories notice', { timeout: TIMEOUT_MS }, () => {
   afterAll(() => rm(cache, { recursive: true, force: true }))
 
   it.each(MUTANTS)('$name', async (mutant) => {

@@ -58,6 +58,36 @@ describe('presence for tests', () => {
   })
 })
 
+describe('what it explains', () => {
+  it('is what a server would, with times since the test began', () => {
+    const presence = createTestPresence({
+      conversations: { plan: ['ana', 'ben'] },
+      users: ['cyd'],
+      online: ['ana', 'ben', 'cyd'],
+    })
+    presence.advance('2s')
+    presence.lose('ana')
+    presence.advance('1s')
+    expect(presence.explain('ana', 'ben')).toMatchObject({
+      presence: { online: true, count: 1 },
+      sessions: [{ state: 'lost', lostAt: 2_000, graceEndsAt: 7_000 }],
+      transitions: [
+        { at: 2_000, reason: 'lost' },
+        { at: 0, reason: 'connected' },
+      ],
+      rooms: [{ kind: 'conversation', id: 'plan', mode: 'names' }],
+      viewer: { sees: true, told: { online: true, count: 1 } },
+    })
+    presence.advance('5s')
+    expect(presence.explain('ana', 'cyd')).toMatchObject({
+      presence: { online: false },
+      transitions: [{ at: 7_000, reason: 'grace_over', after: { online: false, count: 0 } }, {}, {}],
+      viewer: { sees: false, hiddenBy: 'no_shared_room' },
+    })
+    expect(presence.ghosts()).toEqual({ sockets: 0, sessions: 0, rosters: 0, published: 0, rooms: 0 })
+  })
+})
+
 describe('its time', () => {
   it('passes when it is told to, in whatever unit: a loss is seen when its grace is over', () => {
     const presence = createTestPresence({
