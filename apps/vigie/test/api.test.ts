@@ -191,6 +191,13 @@ it('has a limit for each key, says how much is left, and fills up as time passes
   expect((await ask())[0]).toBe(200)
   now += 3_600_000
   expect(await ask()).toEqual([200, '"key";r=2;t=1', null])
+  // The list looks at all conversations: it counts as twenty requests, here as all that there are.
+  now += 3_600_000
+  expect((await server.ask('/v1/conversations')).headers.get('ratelimit')).toBe('"key";r=0;t=2')
+  now += 1_499
+  expect((await server.ask('/v1/conversations')).headers.get('retry-after')).toBe('1')
+  now += 1
+  expect((await server.ask('/v1/conversations')).status).toBe(200)
   // Who is refused has not used a key.
   for (let n = 0; n < 5; n++) expect((await server.ask('/v1/users/ann', { key: null })).status).toBe(401)
 })

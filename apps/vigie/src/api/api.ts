@@ -141,7 +141,7 @@ function createAdmission(options: ApiOptions) {
 
   return (route: Route, node: string): MiddlewareHandler =>
     async (context, next) => {
-      const { isAllowed, headers } = limits.take(bucketOf(route, context))
+      const { isAllowed, headers } = limits.take(bucketOf(route, context), route.cost)
       if (isAllowed) await next()
       else context.res = problemResponse(new ApiProblem('rate_limited'))
       for (const [name, value] of Object.entries({ ...headers, 'Vigie-Node': node })) {

@@ -13,8 +13,8 @@ export interface Passage {
 }
 
 export interface Limits {
-  /** One more request of this key; it counts if it is allowed. */
-  take(key: number): Passage
+  /** One more request of this key; if it is allowed it counts as `cost` requests, or as `burst` where that is less. */
+  take(key: number, cost: number): Passage
 }
 
 /** @param now Milliseconds, monotonic. */
@@ -23,19 +23,20 @@ export function createLimits({ perSecond, burst }: Rate, now: () => number): Lim
   const policy = `"key";q=${burst};w=${Math.ceil(burst / perSecond)}`
   const secondsFor = (tokens: number) => Math.max(0, Math.ceil(tokens / perSecond))
   return {
-    take(key) {
+    take(key, cost) {
       const at = now()
       const before = buckets.get(key) ?? { tokens: burst, filledAt: at }
       const filled = Math.min(burst, before.tokens + ((at - before.filledAt) * perSecond) / 1_000)
-      const isAllowed = filled >= 1
-      const tokens = isAllowed ? filled - 1 : filled
+      const wanted = Math.min(cost, burst)
+      const isAllowed = filled >= wanted
+      const tokens = isAllowed ? filled - wanted : filled
       buckets.set(key, { tokens, filledAt: at })
       return {
         isAllowed,
         headers: {
           'RateLimit-Policy': policy,
           RateLimit: `"key";r=${Math.floor(tokens)};t=${secondsFor(burst - tokens)}`,
-          ...(!isAllowed && { 'Retry-After': String(Math.max(1, secondsFor(1 - tokens))) }),
+          ...(!isAllowed && { 'Retry-After': String(Math.max(1, secondsFor(wanted - tokens))) }),
         },
       }
     },

@@ -72,13 +72,13 @@ export function createDocument(routes: readonly Route[], version: string): OpenA
 }
 
 function operationOf(route: Route): Operation {
-  const { operationId, tag, summary, scope, body } = route
+  const { operationId, tag, summary, scope, body, cost } = route
   const parameters = [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query')]
   return {
     operationId,
     tags: [tag],
     summary,
-    description: `Needs the scope \`${scope}\`.`,
+    description: `Needs the scope \`${scope}\`.${cost === 1 ? '' : ` Counts as ${cost} requests.`}`,
     security: [{ key: [scope] }],
     ...(parameters.length > 0 && { parameters }),
     ...(body && {

@@ -43,6 +43,8 @@ interface Described<Params extends Fields, Query extends Fields, Body extends Fi
   readonly body: Body
   /** The name of the answer's schema; undefined: 202, without a body. */
   readonly answer: AnswerName | undefined
+  /** As how many requests it counts for the rate limit. */
+  readonly cost: number
   /** It may have to read rows, which the database may not let it. */
   readonly mayBeUnavailable: boolean
   readonly handle: (request: {
@@ -55,6 +57,9 @@ interface Described<Params extends Fields, Query extends Fields, Body extends Fi
 /** A route whose fields have passed its schemas. */
 export type Route = Described<Fields, Fields, Fields | undefined>
 
+/** Of a route that looks at all conversations: with 20,000 of them it takes several milliseconds of the loop. */
+const ALL_ROOMS_COST = 20
+
 const NOTHING = v.strictObject({})
 
 function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
@@ -65,9 +70,10 @@ function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
     readonly answer: AnswerName
     readonly query?: Query
     readonly mayBeUnavailable?: boolean
+    readonly cost?: number
   },
 ): Route {
-  const whole = { query: NOTHING, mayBeUnavailable: false, ...route }
+  const whole = { query: NOTHING, mayBeUnavailable: false, cost: 1, ...route }
   return { ...whole, method: 'GET', scope: 'read', body: undefined } as unknown as Route
 }
 
@@ -77,7 +83,7 @@ function post<Params extends Fields, Body extends Fields>(
     'path' | 'operationId' | 'tag' | 'summary' | 'scope' | 'params' | 'body' | 'answer' | 'handle'
   >,
 ): Route {
-  return { ...route, method: 'POST', query: NOTHING, mayBeUnavailable: false } as unknown as Route
+  return { ...route, method: 'POST', query: NOTHING, mayBeUnavailable: false, cost: 1 } as unknown as Route
 }
 
 const ofUser = v.strictObject({ userId })
@@ -138,6 +144,7 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
         limit: v.exactOptional(limit),
       }),
       answer: 'Conversations',
+      cost: ALL_ROOMS_COST,
       handle: ({ query }) => ({
         conversations: presence
           .busiest(query.limit ?? CONVERSATIONS_DEFAULT)
