@@ -115,7 +115,7 @@ async function metricsDocument() {
         ['first_picture', 'the server saw the CONNECT packet', 'the session itself: its first picture'],
       ],
     ),
-    `- It is a sample. One change of a level is followed at a time; the next is followed ${SAMPLE_GAP_MS} ms after the one before began, at the earliest: ten a second for each level at most.`,
+    `- It is a sample. One change of a level is followed at a time; the next is followed ${SAMPLE_GAP_MS} ms after the one before began, at the earliest: ${1_000 / SAMPLE_GAP_MS} a second for each level at most.`,
     '- Written means handed to the connection: to the stream under a WebSocket, or to engine.io. The network and the client come after it.',
     '- A session whose connection cannot be written is not waited for: it is a gauge of its own, `presence_connections_blocked`, and is cut after `stalledClientMs`. Clients that poll are such sessions between two polls, so the histogram is about WebSockets.',
     '- A session that ends meanwhile is not waited for. If it was the last that was missing, the measurement ends at that moment. If nobody was told anything, because the change had changed back or everybody had gone, nothing is counted.',
@@ -125,7 +125,7 @@ async function metricsDocument() {
     '- In shadow mode (`emit: false`) nothing is written, and nothing is measured. News that only an open screen (`presence:watch`) or a number of a large room tells is not measured.',
     '## Prometheus',
     '`vigie serve` answers `/metrics` to programs on the same machine, and to others with a key of the HTTP API. `VIGIE_METRICS_ACCESS=key` wants a key from everybody, `off` takes it away. A request that a proxy passes on comes from elsewhere: a header such as `X-Forwarded-For` says so, and it needs a key.',
-    'In [deploy/prometheus](../deploy/prometheus) are a configuration to begin with and [alert rules](../deploy/prometheus/rules.yml): each says in `action` what to do. They are checked with `promtool`, and [tests](../deploy/prometheus/rules.test.yml) plant each incident. [deploy/grafana/vigie.json](../deploy/grafana/vigie.json) is a dashboard: import it and choose the data source.',
+    'In [deploy/prometheus](../deploy/prometheus) are a configuration to begin with and [alert rules](../deploy/prometheus/rules.yml): each says in `action` what to do. They are checked with `promtool`, and [tests](../deploy/prometheus/incidents.yml) plant each incident. [deploy/grafana/vigie.json](../deploy/grafana/vigie.json) is a dashboard: import it and choose the data source.',
     '## Your own exporter',
     '`presence.metrics()` returns a list of families: name, kind, help, and samples with their labels. `METRICS` of `@vigie/server` is the table without values.',
     [

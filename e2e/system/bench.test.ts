@@ -97,6 +97,23 @@ describe('the benchmark', () => {
     expect(figure(rows, 'vigie-1', 'wrongViews')).toBe(0)
     expect(figure(rows, 'vigie-2', 'wrongViews')).toBe(0)
   }, 240_000)
+
+  it('plays the same history through two builds, with and without monitoring, and both write the same', async () => {
+    const script = fileURLToPath(new URL('../../bench/dist/monitoring.js', import.meta.url))
+    const build = fileURLToPath(new URL('../../packages/server/dist', import.meta.url))
+    await using started = startProcess([script, '--against', build, '--users', String(USERS), '--pairs', '1'])
+    expect(await started.ended, started.lines.join('\n')).toBe(0)
+    const runs = started.lines.map(
+      (line) => /(\d+) writes {2}(\d+) bytes .* (\d+) measured$/u.exec(line) ?? [],
+    )
+    const [off, on] = runs.map(([, writes, bytes, measured]) => [
+      Number(writes),
+      Number(bytes),
+      Number(measured),
+    ])
+    expect(on?.slice(0, 2)).toEqual(off?.slice(0, 2))
+    expect(on?.[2]).toBeGreaterThan(0)
+  })
 })
 
 /** Frames of a storm where each who comes is told to everybody who is in the room by then, the comer included. */

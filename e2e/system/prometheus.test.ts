@@ -17,7 +17,7 @@ const RULES = deploy('prometheus/rules.yml')
 describe('what is in deploy/', () => {
   it('has rules that Prometheus’ own tool takes, each of which fires in the incident that is planted for it', async () => {
     expect(await promtool('check', 'rules', RULES)).toMatch(/SUCCESS: \d+ rules found/u)
-    expect(await promtool('test', 'rules', deploy('prometheus/rules.test.yml'))).toContain('SUCCESS')
+    expect(await promtool('test', 'rules', deploy('prometheus/incidents.yml'))).toContain('SUCCESS')
     await expect(promtool('check', 'rules', deploy('grafana/vigie.json'))).rejects.toThrow(
       /promtool check rules/u,
     )

@@ -92,7 +92,7 @@ describe('the alert rules', () => {
   })
 
   it('each says what happened and what to do, has a severity, and is planted in a test', async () => {
-    const tests = await read('prometheus/rules.test.yml')
+    const tests = await read('prometheus/incidents.yml')
     for (const { name, block } of await expressionsOfRules()) {
       expect([name, /summary: .+/u.test(block), /action:\s*\S.{10}/su.test(block)]).toEqual([
         name,

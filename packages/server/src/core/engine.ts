@@ -29,6 +29,7 @@ import {
   NOT_DUE,
   OFFLINE,
   sizeOfRows,
+  type Person,
   type Room,
   type Session,
   type World,
@@ -177,7 +178,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
     pendingMembers(conversationId, typistId) {
       const room = world.conversations.get(conversationId)
       if (!room || modeOf(room) === 'count') return []
-      return pendingIn([room]).filter(({ user }) => user.id !== typistId)
+      return pendingIn(world, [room], world.people.get(typistId))
     },
   }
 }
@@ -225,17 +226,26 @@ function pendingViewers(world: World, userId: UserId, kind: RoomName['kind']): r
   const subject = world.people.get(userId)
   if (!subject) return []
   const rooms = namedRoomsOf(subject).filter(({ name }) => name.kind === kind)
-  return pendingIn(rooms).filter(({ user }) => user !== subject)
+  return pendingIn(world, rooms, subject)
 }
 
-function pendingIn(rooms: readonly Room[]): readonly Session[] {
-  const found = new Set<Session>()
+/** Each session once, those of `except` left out. */
+function pendingIn(world: World, rooms: readonly Room[], except: Person | undefined): readonly Session[] {
+  const found: Session[] = []
+  const visit = ++world.visit
+  if (except) except.visited = visit
   for (const room of rooms) {
+    let last: Person | undefined
     forEachViewer(room, (session) => {
-      if (session.dueAt !== NOT_DUE) found.add(session)
+      const { user } = session
+      // All sessions of one person come one after the other.
+      if (user.visited === visit && user !== last) return
+      user.visited = visit
+      last = user
+      if (session.dueAt !== NOT_DUE) found.push(session)
     })
   }
-  return [...found]
+  return found
 }
 
 function* places({ people, groups, conversations }: World): Iterable<Place> {

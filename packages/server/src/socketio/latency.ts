@@ -12,7 +12,7 @@ import type { DueSession, Effect } from '../core/index.js'
 import { LEVELS, type Level, type ShellCounts } from '../host/metrics.js'
 
 /** After a change was followed, changes of the same level are left alone for this long. Milliseconds. */
-export const SAMPLE_GAP_MS = 100
+export const SAMPLE_GAP_MS = 250
 /** A change that some recipient was not told for this long is counted as late as that. Longer than the widest window. */
 export const SAMPLE_MAX_MS = 10_000
 /** A connection that has not become a session for this long is followed no longer. Longer than `admissionWaitMs`. */
@@ -66,6 +66,8 @@ interface LatencyOptions {
 
 const NONE = -Infinity
 
+type Recipient = Pick<DueSession, 'outlet'>
+
 export function createLatency({ clock, now, viewers, members, counts }: LatencyOptions): Latency {
   const samples: (Sample | undefined)[] = LEVELS.map(() => undefined)
   /** When the last change of each level was followed, by the engine's time. */
@@ -82,19 +84,26 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
     return samples[place] === undefined && at - (followedAt[place] ?? NONE) >= SAMPLE_GAP_MS
   }
 
-  function follow(level: Level, startedAt: number, recipients: readonly Followed[]): void {
+  function follow(level: Level, startedAt: number, recipients: readonly Recipient[]): void {
     const place = LEVELS.indexOf(level)
-    const outlets = recipients.filter(({ state }) => state === 'open' || state === 'corked')
+    const outlets: Followed[] = []
+    for (const recipient of recipients) {
+      const outlet = recipient.outlet as Followed
+      // A connection that could not be written when it was last tried is not waited for.
+      if (outlet.state !== 'open' && outlet.state !== 'corked') continue
+      outlet.followed |= 1 << place
+      outlets.push(outlet)
+    }
     if (outlets.length === 0) return
     followedAt[place] = now()
     samples[place] = { startedAt, outlets, remaining: outlets.length, isTold: false }
-    for (const outlet of outlets) outlet.followed |= 1 << place
   }
 
   function takeOff(outlet: Followed, isTold: boolean): void {
     const { followed } = outlet
     outlet.followed = 0
-    for (const [place, sample] of samples.entries()) {
+    for (let place = 0; place < samples.length; place++) {
+      const sample = samples[place]
       if (!sample || (followed & (1 << place)) === 0) continue
       sample.isTold ||= isTold
       if (--sample.remaining === 0) finish(place, sample)
@@ -106,8 +115,6 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
     const level = LEVELS[place]
     if (isTold && level) counts.publishSeconds[level].observe(Math.max(0, clock() - startedAt) / 1_000)
   }
-
-  const outletsOf = (sessions: readonly DueSession[]) => sessions.map(({ outlet }) => outlet as Followed)
 
   /** What has come to the engine late, the end of a grace say, counts from when it was due. */
   function receivedAt(userId: UserId, at: number): number {
@@ -131,7 +138,7 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
       connectingSince = arrivedAt
       if (arriving !== key) return
       arriving = undefined
-      follow('first_picture', arrivedAt, [outlet])
+      follow('first_picture', arrivedAt, [{ outlet }])
     },
     connected() {
       connectingUser = undefined
@@ -140,10 +147,10 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
       if (effect.type === 'presence') {
         const { userId, at } = effect
         for (const level of ['group', 'conversation'] as const)
-          if (isFree(level, at)) follow(level, receivedAt(userId, at), outletsOf(viewers(userId, level)))
+          if (isFree(level, at)) follow(level, receivedAt(userId, at), viewers(userId, level))
       } else if (effect.type === 'typing' && isFree('typing', effect.at)) {
         const { userId, conversationId, at } = effect
-        follow('typing', clock() - (now() - at), outletsOf(members(conversationId, userId)))
+        follow('typing', clock() - (now() - at), members(conversationId, userId))
       }
     },
     written: takeOff,

@@ -38,6 +38,8 @@ function scene() {
   const rooms: KnownRooms = [
     { kind: 'group', id: 'crew', value: ['ann', 'bob', 'cy'] },
     { kind: 'conversation', id: 'plan', value: ['ann', 'bob', 'cy', 'dee'] },
+    // Those whom one meets in two rooms are recipients once.
+    { kind: 'conversation', id: 'lunch', value: ['dee', 'ann', 'cy'] },
   ] as unknown as KnownRooms
 
   function apply(input: Input): void {
