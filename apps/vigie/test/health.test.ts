@@ -142,3 +142,10 @@ it('has no check of a feed that there is none of', async () => {
   const { checks } = await serving({ feedAgeMs: undefined }).readiness()
   expect(checks).not.toHaveProperty('feed')
 })
+
+it('says what it sees of a request to nobody but the doctor', async () => {
+  const http = createHttp({ health: serving(), version: '1', isDoctor: (token) => token === 'right' })
+  for (const headers of [{}, { Authorization: 'Bearer wrong' }, { Authorization: 'right' }]) {
+    expect(await (await http.request('/livez', { headers })).json()).toEqual({ status: 'ok', version: '1' })
+  }
+})
