@@ -10,7 +10,6 @@ import { attachPresence, silentLog, type Log, type Memberships, type PresenceSer
 import { memoryMemberships, type MemoryMemberships } from '@vigie/server/memory'
 import { createApi, type ApiOptions } from '../src/api/api.js'
 import { parseApiKey } from '../src/api/keys.js'
-import { gaugesOf } from '../src/api/monitor.js'
 import { createHealth } from '../src/health.js'
 import { createHttp } from '../src/http.js'
 
@@ -76,7 +75,7 @@ export async function startApi({
   })
   const api = createApi({
     presence,
-    metrics: () => gaugesOf(presence.sizes()),
+    metrics: presence.metrics,
     keys: [`read:${READ_KEY}`, `act:${ACT_KEY}`, BOTH_KEY].map((entry) => parseApiKey(entry)!),
     isOpenToRead: false,
     rate: { perSecond: 100_000, burst: 100_000 },

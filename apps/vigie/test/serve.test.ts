@@ -448,7 +448,7 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
         'an unknown command',
         ['constructor'],
         {},
-        'vigie: There is no command "constructor"; there are serve, token, migrate, config, explain.\n',
+        'vigie: There is no command "constructor"; there are serve, token, migrate, config, explain, doctor.\n',
       ],
       ['a word too many', ['serve', 'now'], {}, 'vigie: vigie serve does not know what to do with "now".\n'],
       ['a file that is not there', ['config', '--config', 'x.json'], {}, 'vigie: There is no file x.json.\n'],
@@ -509,9 +509,9 @@ describe('the other commands', { timeout: 30_000 }, () => {
     const lines = stderr
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { level: number; msg: string })
+      .map((line) => JSON.parse(line) as { level: string; msg: string })
     expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
-      [40, 'VIGIE_GRACEMS is no variable of Vigie and has no effect; the nearest is VIGIE_GRACE_MS.'],
+      ['warn', 'VIGIE_GRACEMS is no variable of Vigie and has no effect; the nearest is VIGIE_GRACE_MS.'],
     ])
   })
 

@@ -28,13 +28,3 @@ function asJson({ samples, ...family }: MetricFamily): MonitoredMetric {
     ),
   }
 }
-
-/** Sizes of what is kept in memory, each as a gauge. */
-export function gaugesOf(sizes: Readonly<Record<string, number>>): readonly MetricFamily[] {
-  return Object.entries(sizes).map(([name, value]) => ({
-    name: `presence_${name.replace(/[A-Z]/gu, (letter) => `_${letter.toLowerCase()}`)}`,
-    kind: 'gauge',
-    help: `The size of ${name} in this server's memory.`,
-    samples: [{ labels: {}, value }],
-  }))
-}
