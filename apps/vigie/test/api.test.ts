@@ -132,9 +132,9 @@ it('says how the server is; a limit that is none is null in JSON', async () => {
   await using plain = await startApi()
   await plain.connect('ann')
   const { metrics } = (await read(plain, '/v1/monitor')) as { metrics: readonly { name: string }[] }
-  expect(metrics.find(({ name }) => name === 'presence_held_rooms')).toMatchObject({
+  expect(metrics.find(({ name }) => name === 'presence_users_online')).toMatchObject({
     kind: 'gauge',
-    samples: [{ labels: {}, value: 3 }],
+    samples: [{ labels: {}, value: 1 }],
   })
 })
 
