@@ -83,7 +83,7 @@ test(
     await vigie.process.kill('SIGKILL')
     await tab.banner('reconnecting')
     const panel = tab.page.locator('.members')
-    await panel.getByText(/^last known \d\d:\d\d$/u).waitFor()
+    await panel.getByText(/^last known \d{1,2}:\d\d$/u).waitFor()
     expect(await panel.locator('h3').allTextContents()).toEqual(['Online 1', 'Offline 43'])
     // Said once, and not in each row.
     expect(await panel.locator('.was').count()).toBe(1)
