@@ -5,7 +5,7 @@ import { attachPresence } from '@vigie/server'
 import { memoryMemberships } from '@vigie/server/memory'
 import { Server } from 'socket.io'
 import { createMessages } from '../../apps/vigie/dist/demo/messages.js'
-import { readPageFiles } from '../../apps/vigie/dist/demo/page-files.js'
+import { readDemoPages } from '../../apps/vigie/dist/demo/demo-pages.js'
 import { demoRoutes } from '../../apps/vigie/dist/demo/routes.js'
 import { listen, processorMs } from './listen.js'
 import { createPageWorld, SHOWN_ROOM } from './page-world.js'
@@ -30,7 +30,7 @@ for (let count = 0; count < MESSAGES; count++) {
 const routes = demoRoutes({
   world,
   messages,
-  pages: await readPageFiles(),
+  pages: await readDemoPages(),
   tokens: { sign: signToken, userOf: verifyToken },
 })
 const http = createServer((request, response) => void getRequestListener(routes.fetch)(request, response))
