@@ -9,20 +9,21 @@ import { errorCode } from './operator-error.js'
  * @throws Error of the system, with the code ENOTSUP where no folder can be made.
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<void> {
+  if (await make(path, mode)) return
+  const parent = dirname(path)
+  // Another process may have made it meanwhile.
+  if (!existsSync(parent)) await makeFolder(parent, mode)
+  if (await make(path, mode)) return
+  throw Object.assign(new Error(`ENOTSUP: no folder can be made, mkdir '${path}'`), { code: 'ENOTSUP' })
+}
+
+/** False: a folder above it is missing, or so the system says. */
+async function make(path: string, mode: number): Promise<boolean> {
   try {
     await mkdir(path, { mode })
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') await makeBelow(path, mode)
-    else if (errorCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
+    if (errorCode(error) === 'ENOENT') return false
+    if (errorCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
   }
-}
-
-/** `path` could not be made, because a folder above it is missing, or so the system says. */
-async function makeBelow(path: string, mode: number): Promise<void> {
-  const parent = dirname(path)
-  if (existsSync(parent)) {
-    throw Object.assign(new Error(`ENOTSUP: no folder can be made, mkdir '${path}'`), { code: 'ENOTSUP' })
-  }
-  await makeFolder(parent, mode)
-  await makeFolder(path, mode)
+  return true
 }

@@ -227,6 +227,7 @@ it('is off with 0, and in shadow mode leaves connections alone', async () => {
   const second = shadow.client('ann')
   await second.until(({ connections }) => connections === 1)
   const gone = shadow.client('bob')
+  await gone.until(({ connections }) => connections === 1)
   await shadow.until('bob is there', () => shadow.presence.get('bob').online)
   gone.server().removeAllListeners('disconnect')
   await gone.drop()
