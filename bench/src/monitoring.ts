@@ -173,25 +173,13 @@ async function play(
 
   function scrape(): void {
     if (!counts || !monitoring) return
-    const none = core.createHistogram([])
-    monitoring.metrics.readMetrics({
+    const { NOTHING_MEASURED, readMetrics } = monitoring.metrics
+    readMetrics({
+      ...NOTHING_MEASURED,
       counts,
       core: engine.counts(),
       census: engine.census(),
-      pending: engine.sizes().owed,
       connections: { transports: Array.from(outlets, () => 'websocket'), blocked: 0, refusalsHeld: 0 },
-      ghosts: { sockets: 0, sessions: 0, rosters: 0, published: 0, rooms: 0 },
-      ghostsRepaired: 0,
-      admission: { waiting: 0, delayMs: 0 },
-      loop: { lagMs: 0, pressureStep: 0 },
-      rows: {
-        held: { users: 0, rooms: 0 },
-        seconds: { users: none, rooms: none },
-        failed: { users: 0, rooms: 0 },
-        waiting: { asked: 0, reread: 0 },
-        isAway: false,
-      },
-      feed: undefined,
       now,
     })
   }

@@ -89,7 +89,7 @@ describe('an explanation', () => {
     }
   })
 
-  it('says through what a viewer sees the user, what they are told, and what waits', () => {
+  it('says through which rooms a viewer sees the user, what the viewer is told, and what is pending', () => {
     expect(viewerSentences(viewer, 'ana', english)).toEqual([
       'ben may see ana by name. Both are in conversation cafe and group lisbon.',
       'Told now: online, on 2 devices.',

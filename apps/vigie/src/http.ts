@@ -86,7 +86,7 @@ function addHealth(http: Hono, { health, version, isDoctor }: HttpOptions): void
   })
 }
 
-/** What the server sees of whoever asks. A proxy on the way should have added an address to `X-Forwarded-For`. */
+/** What the server sees of the client that asks. A proxy on the way should have added an address to `X-Forwarded-For`. */
 export interface Seen {
   readonly port: number | undefined
   readonly forwardedFor: string | undefined

@@ -5,7 +5,7 @@ import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
 import { createApi } from './api/api.js'
-import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey } from './api/keys.js'
+import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey, type Keyring } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
 import { startBots } from './demo/bots.js'
@@ -143,7 +143,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     },
     {
       metrics,
-      api: openApi(config, { presence, keys, log }),
+      api: openApi(config, { presence, keyring, log }),
       routes: demo?.routes,
       ops: await opsRoutes(log),
       isDoctor: (token) => tokens?.userOf(token) === DOCTOR_USER,
@@ -178,15 +178,15 @@ type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops' | 'isDoctor
 
 interface ApiInput {
   readonly presence: PresenceServer
-  readonly keys: readonly ApiKey[]
+  readonly keyring: Keyring
   readonly log: Log
 }
 
-function openApi(config: Config, { presence, keys, log }: ApiInput): Hono {
+function openApi(config: Config, { presence, keyring, log }: ApiInput): Hono {
   return createApi({
     presence,
     metrics: () => [...presence.metrics(), ...processMetrics()],
-    keys,
+    keyring,
     isOpenToRead: config.demo,
     rate: { perSecond: config.apiRatePerSecond, burst: config.apiBurst },
     node: hostname(),

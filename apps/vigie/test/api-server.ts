@@ -9,7 +9,7 @@ import { io, type Socket } from 'socket.io-client'
 import { attachPresence, silentLog, type Log, type Memberships, type PresenceServer } from '@vigie/server'
 import { memoryMemberships, type MemoryMemberships } from '@vigie/server/memory'
 import { createApi, type ApiOptions } from '../src/api/api.js'
-import { parseApiKey } from '../src/api/keys.js'
+import { createKeyring, parseApiKey } from '../src/api/keys.js'
 import { createHealth } from '../src/health.js'
 import { createHttp } from '../src/http.js'
 
@@ -76,7 +76,9 @@ export async function startApi({
   const api = createApi({
     presence,
     metrics: presence.metrics,
-    keys: [`read:${READ_KEY}`, `act:${ACT_KEY}`, BOTH_KEY].map((entry) => parseApiKey(entry)!),
+    keyring: createKeyring(
+      [`read:${READ_KEY}`, `act:${ACT_KEY}`, BOTH_KEY].map((entry) => parseApiKey(entry)!),
+    ),
     isOpenToRead: false,
     rate: { perSecond: 100_000, burst: 100_000 },
     node: 'node-a',

@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { PresenceError } from '@vigie/protocol'
 import { expect, it } from 'vitest'
 import { BODY_MAX_BYTES } from '../src/api/api.js'
+import { createKeyring } from '../src/api/keys.js'
 import { CHANGED_MAX, QUERY_USERS_MAX } from '../src/api/schemas.js'
 import { createHealth } from '../src/health.js'
 import { createHttp } from '../src/http.js'
@@ -328,7 +329,7 @@ it('in the demo is open to read at a loopback address, to act only with a key, a
   expect(await status('/v1/users/ann', { key: null })).toBe(200)
   expect(await status('/v1/users/ann/kick', { key: null, method: 'POST' })).toBe(401)
   expect(await status('/v1/users/ann', { key: 'wrong' })).toBe(401)
-  await using keyless = await startApi({ isOpenToRead: true, keys: [] })
+  await using keyless = await startApi({ isOpenToRead: true, keyring: createKeyring([]) })
   expect((await keyless.ask('/v1/users/ann', { key: null })).status).toBe(200)
   expect((await keyless.ask('/v1/users/ann/kick', { key: null, method: 'POST' })).status).toBe(403)
   // A name of somebody else's that leads here, as a page elsewhere would use it.

@@ -34,7 +34,7 @@ export function ExplanationView(props: ExplanationViewProps) {
   const { answer, answeredAt, problem, again } = usePolled(ask, isLive ? EVERY_MS : 0)
   const [kick, setKick] = useState<Kick>()
   const title = useRef<HTMLHeadingElement>(null)
-  // Whoever asked is taken to the answer, which on a phone is below the search.
+  // The focus goes to the answer: on a phone it is below the search.
   useEffect(() => title.current?.focus(), [userId, viewerId])
   const endKick = (isDone: boolean) => {
     setKick(undefined)

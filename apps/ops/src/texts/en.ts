@@ -207,9 +207,9 @@ export const en = {
   kickAll: 'End all sessions',
   kickTitle: (user: string) => `End sessions of ${user}?`,
   kickAllSentence: (user: string) =>
-    `All sessions of ${user} end at once. The clients are told not to come back by themselves.`,
+    `All sessions of ${user} end at once. Their clients do not connect again by themselves.`,
   kickDeviceSentence: (user: string, device: string) =>
-    `The sessions of ${user} on device ${device} end at once. The client is told not to come back by itself.`,
+    `The sessions of ${user} on device ${device} end at once. Its client does not connect again by itself.`,
   kickConfirm: 'End the sessions',
   cancel: 'Cancel',
   kicked: (user: string) => `The sessions of ${user} are being ended.`,

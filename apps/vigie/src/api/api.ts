@@ -9,7 +9,7 @@ import { etag } from 'hono/etag'
 import * as v from 'valibot'
 import { isLoopback } from '../config.js'
 import { docsPage, DOCS_STYLE } from './docs-page.js'
-import { createKeyring, type ApiKey } from './keys.js'
+import type { Keyring } from './keys.js'
 import { createLimits, type Rate } from './limits.js'
 import { createMonitor } from './monitor.js'
 import { createDocument } from './openapi.js'
@@ -19,9 +19,9 @@ import { createRoutes, type ApiPresence, type Fields, type Route } from './route
 export interface ApiOptions {
   readonly presence: ApiPresence
   readonly metrics: () => readonly MetricFamily[]
-  /** Without one the API is closed. */
-  readonly keys: readonly ApiKey[]
-  /** Whether whoever reaches this server at a loopback address may read without a key: the demo. */
+  /** Without a key in it the API is closed. */
+  readonly keyring: Keyring
+  /** Whether programs that reach this server at a loopback address may read without a key: in the demo. */
   readonly isOpenToRead: boolean
   readonly rate: Rate
   readonly node: string
@@ -113,8 +113,7 @@ function addRest(api: Hono, routes: readonly Route[]): void {
 
 /** Lets a request through to its route if its key may, and has not been used too often. */
 function createAdmission(options: ApiOptions) {
-  const { keys, isOpenToRead, rate, now = () => performance.now() } = options
-  const keyring = createKeyring(keys)
+  const { keyring, isOpenToRead, rate, now = () => performance.now() } = options
   const limits = createLimits(rate, now)
 
   /** @throws ApiProblem */

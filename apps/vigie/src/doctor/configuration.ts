@@ -141,7 +141,7 @@ async function keysFindings({ jwksUrl }: Config): Promise<Finding[]> {
       ...CONFIGURATION,
       code: 'keys_unencrypted',
       what: `VIGIE_JWKS_URL is ${jwksUrl}, which is not encrypted.`,
-      follows: 'Whoever is on the way can put keys of their own there, and sign tokens of any user.',
+      follows: 'An attacker on the way can put keys of their own there, and sign tokens of any user.',
       todo: 'Use the https:// address of the issuer.',
     })
   }

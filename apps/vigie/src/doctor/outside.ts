@@ -112,7 +112,7 @@ function encryptionFindings({ protocol, hostname, origin }: URL): Finding[] {
       ...OUTSIDE,
       code: 'unencrypted',
       what: `${origin} is not encrypted.`,
-      follows: 'Whoever is on the way reads the tokens, and can act as those users until they end.',
+      follows: 'An attacker on the way reads the tokens, and can act as those users until the tokens end.',
       todo: 'Let the proxy speak TLS, and clients use https://.',
     },
   ]

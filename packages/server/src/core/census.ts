@@ -2,7 +2,7 @@
  * What there is now, counted when somebody asks: for metrics. It looks at each person, session and room once, a few
  * milliseconds for tens of thousands.
  */
-import type { Room, World } from './model.js'
+import type { Room, Session, World } from './model.js'
 
 export interface Census {
   /** Users who are online, here or on another node. */
@@ -14,6 +14,8 @@ export interface Census {
   readonly conversations: RoomCensus
   /** People who are shown as typing, once for each conversation. */
   readonly typing: number
+  /** Entries that wait to be written to sessions. */
+  readonly pending: number
 }
 
 /** Rooms by mode. */
@@ -42,6 +44,7 @@ export function takeCensus({ people, sessions, groups, conversations }: World): 
     groups: byMode(groups),
     conversations: byMode(conversations),
     typing,
+    pending: pendingEntries(sessions),
   }
 }
 
@@ -51,4 +54,18 @@ function byMode(rooms: ReadonlyMap<unknown, Room>): RoomCensus {
     if (counted) count++
   })
   return { names: rooms.size - count, count }
+}
+
+/** How many entries wait to be written to sessions. */
+export function pendingEntries(sessions: ReadonlyMap<unknown, Session>): number {
+  let entries = 0
+  for (const { firstPending, pending } of sessions.values()) {
+    if (firstPending) entries++
+    if (!pending) continue
+    entries += pending.presence?.length ?? 0
+    const { rosters, occupancy, groups, conversations } = pending
+    for (const each of [rosters, occupancy, groups, conversations]) entries += each?.size ?? 0
+    for (const typists of pending.typing?.values() ?? []) entries += typists.size
+  }
+  return entries
 }

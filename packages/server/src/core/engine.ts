@@ -7,7 +7,7 @@
  * same effects. Its only caller is the shell, which calls again at `nextDeadline()`.
  */
 import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
-import { takeCensus, type Census } from './census.js'
+import { pendingEntries, takeCensus, type Census } from './census.js'
 import type { Counts } from './counts.js'
 import { createAudit, settleAnew, type Audit } from './audit.js'
 import { dropCache } from './event-cache.js'
@@ -173,7 +173,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       sessions: world.sessions.size,
       rooms: world.groups.size + world.conversations.size,
       offline: world.offline.size,
-      owed: pendingEntries(world),
+      owed: pendingEntries(world.sessions),
       nodes: world.nodes.size,
     }),
     census: () => takeCensus(world),
@@ -429,17 +429,4 @@ function refuse(world: World, code: 'session_ended' | 'not_member' | 'too_many_w
 function liveSession(world: World, id: SessionId): Session | undefined {
   const session = world.sessions.get(id)
   return session?.state === 'live' ? session : undefined
-}
-
-function pendingEntries(world: World): number {
-  let entries = 0
-  for (const { firstPending, pending } of world.sessions.values()) {
-    if (firstPending) entries++
-    if (!pending) continue
-    entries += pending.presence?.length ?? 0
-    const { rosters, occupancy, groups, conversations } = pending
-    for (const each of [rosters, occupancy, groups, conversations]) entries += each?.size ?? 0
-    for (const typists of pending.typing?.values() ?? []) entries += typists.size
-  }
-  return entries
 }

@@ -206,8 +206,6 @@ export interface MetricSources {
   readonly counts: ShellCounts
   readonly core: Readonly<Counts>
   readonly census: Census
-  /** Entries that are pending for sessions. */
-  readonly pending: number
   readonly connections: {
     /** The name of each session's transport, as engine.io has it. */
     readonly transports: Iterable<string>
@@ -229,6 +227,24 @@ export interface MetricSources {
   readonly feed: FeedCounts | undefined
   /** On the clock of `performance.now()`. */
   readonly now: number
+}
+
+const NOTHING_READ = createHistogram([])
+/** What a presence without sockets and without rows to read has to tell beside its engine. */
+export const NOTHING_MEASURED: Omit<MetricSources, 'counts' | 'core' | 'census' | 'now'> = {
+  connections: { transports: [], blocked: 0, refusalsHeld: 0 },
+  ghosts: NO_GHOSTS,
+  ghostsRepaired: 0,
+  admission: { waiting: 0, delayMs: 0 },
+  loop: { lagMs: 0, pressureStep: 0 },
+  rows: {
+    held: { users: 0, rooms: 0 },
+    seconds: { users: NOTHING_READ, rooms: NOTHING_READ },
+    failed: { users: 0, rooms: 0 },
+    waiting: { asked: 0, reread: 0 },
+    isAway: false,
+  },
+  feed: undefined,
 }
 
 type Read = Metric['read']
@@ -349,7 +365,11 @@ const TABLE: readonly Metric[] = [
     ({ core }, { why }) => firstPictures(core)[why ?? ''],
     each('why', ['new', 'continued', 'outdated']),
   ),
-  gauge('presence_pending_entries', 'Entries that wait to be written to sessions.', ({ pending }) => pending),
+  gauge(
+    'presence_pending_entries',
+    'Entries that wait to be written to sessions.',
+    ({ census }) => census.pending,
+  ),
   gauge(
     'presence_connections_blocked',
     'Sessions whose connection could not be written when they were due: the client does not read, or does not poll.',

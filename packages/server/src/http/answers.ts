@@ -2,7 +2,7 @@
 import type { MetricFamily } from '../host/metric-families.js'
 import type { Presence, RoomPresence } from '../core/index.js'
 
-export type { Explanation } from '../host/explanation.js'
+export type { Explanation } from '../core/index.js'
 export type { RoomPresence }
 
 /** A user, by the id that was asked for. Of somebody unknown: offline. */

@@ -289,7 +289,6 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       counts,
       core: engine.counts(),
       census: engine.census(),
-      pending: engine.sizes().owed,
       connections: {
         transports: closing ? [] : inbound.transports(),
         blocked: outbound.blocked,

@@ -188,8 +188,9 @@ export function createInbound(options: InboundOptions): Inbound {
       (error: unknown) => {
         noteRefusal('A connection was refused after it was connected.', socket, asPresenceError(error))
         latency.refused(socket)
-        if (!isShadow) countClose(counts, asPresenceError(error).code)
-        if (!isShadow) ends.cutWhenWritten(socket)
+        if (isShadow) return
+        countClose(counts, asPresenceError(error).code)
+        ends.cutWhenWritten(socket)
       },
     )
   }

@@ -8,7 +8,7 @@ export type {
   ExplainedViewer,
   Explanation,
   TransitionReason,
-} from '../host/explanation.js'
+} from '../core/index.js'
 export type { GhostPlace, Ghosts } from '../host/server-api.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {

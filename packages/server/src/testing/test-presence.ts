@@ -5,7 +5,6 @@
 import { parseAuth, type ConversationId, type GroupId, type SessionId, type UserId } from '@vigie/protocol'
 import {
   createEngine,
-  createHistogram,
   resolveSettings,
   type Effect,
   type Input,
@@ -16,12 +15,7 @@ import {
 } from '../core/index.js'
 import { memoryMemberships } from '../memory/index.js'
 // Not its `index.js`: that would load Socket.IO.
-import {
-  createShellCounts,
-  createTransitionCounter,
-  readMetrics,
-  type MetricSources,
-} from '../host/metrics.js'
+import { createShellCounts, createTransitionCounter, NOTHING_MEASURED, readMetrics } from '../host/metrics.js'
 import { createServerApi, NO_GHOSTS, type PresenceServer } from '../host/server-api.js'
 
 /** Members by id of the room: `{ plan: ['ana', 'ben'] }`, or the same as pairs. */
@@ -245,11 +239,10 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
     ready: Promise.resolve(),
     metrics: () =>
       readMetrics({
-        ...NO_SOCKETS,
+        ...NOTHING_MEASURED,
         counts,
         core: engine.counts(),
         census: engine.census(),
-        pending: engine.sizes().owed,
         now,
       }),
     // There is nothing that a session could differ from.
@@ -307,24 +300,6 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       now = until
     },
   }
-}
-
-const NOTHING_READ = createHistogram([])
-/** Metrics of what this presence does without. */
-const NO_SOCKETS: Omit<MetricSources, 'counts' | 'core' | 'census' | 'pending' | 'now'> = {
-  connections: { transports: [], blocked: 0, refusalsHeld: 0 },
-  ghosts: NO_GHOSTS,
-  ghostsRepaired: 0,
-  admission: { waiting: 0, delayMs: 0 },
-  loop: { lagMs: 0, pressureStep: 0 },
-  rows: {
-    held: { users: 0, rooms: 0 },
-    seconds: { users: NOTHING_READ, rooms: NOTHING_READ },
-    failed: { users: 0, rooms: 0 },
-    waiting: { asked: 0, reread: 0 },
-    isAway: false,
-  },
-  feed: undefined,
 }
 
 function pairsOf(rooms: TestRooms): (readonly [id: string, userIds: readonly string[]])[] {

@@ -1,6 +1,6 @@
 import type { UserId } from '@vigie/protocol'
 import { describe, expect, it } from 'vitest'
-import { createHistogram, type Effect } from '../../src/core/index.js'
+import { createEngine, createHistogram, resolveSettings, type Effect } from '../../src/core/index.js'
 import {
   countBytes,
   countClose,
@@ -11,9 +11,9 @@ import {
   FALSE_OFFLINE_MS,
   METRIC_LIMITS,
   METRICS,
+  NOTHING_MEASURED,
   readMetrics,
 } from '../../src/host/metrics.js'
-import { NO_GHOSTS } from '../../src/host/server-api.js'
 
 const NAME = /^presence_[a-z]+(_[a-z]+)*$/u
 
@@ -124,42 +124,6 @@ describe('a user who was shown as offline by mistake', () => {
 })
 
 function sources(counts: ReturnType<typeof createShellCounts>): Parameters<typeof readMetrics>[0] {
-  const none = createHistogram([])
-  return {
-    counts,
-    core: {
-      coalesced: 0,
-      unchanged: 0,
-      hidden: 0,
-      repeated: 0,
-      returned: 0,
-      expired: 0,
-      firstNew: 0,
-      firstContinued: 0,
-      firstOutdated: 0,
-    },
-    census: {
-      online: 0,
-      live: 0,
-      lost: 0,
-      typing: 0,
-      groups: { names: 0, count: 0 },
-      conversations: { names: 0, count: 0 },
-    },
-    pending: 0,
-    connections: { transports: [], blocked: 0, refusalsHeld: 0 },
-    ghosts: NO_GHOSTS,
-    ghostsRepaired: 0,
-    admission: { waiting: 0, delayMs: 0 },
-    loop: { lagMs: 0, pressureStep: 0 },
-    rows: {
-      held: { users: 0, rooms: 0 },
-      seconds: { users: none, rooms: none },
-      failed: { users: 0, rooms: 0 },
-      waiting: { asked: 0, reread: 0 },
-      isAway: false,
-    },
-    feed: undefined,
-    now: 0,
-  }
+  const engine = createEngine(resolveSettings({}))
+  return { ...NOTHING_MEASURED, counts, core: engine.counts(), census: engine.census(), now: 0 }
 }
