@@ -143,15 +143,15 @@ const HERE =
 
 const LOOK = `SELECT ${HERE}`
 
-/**
- * The statement's own snapshot is the next position, so that nothing falls between two polls. Rows from `xmax` on
- * were dumped from another cluster: no snapshot here would ever contain them.
- */
+/** Rows from `xmax` on were dumped from another cluster: no snapshot here would ever contain them. */
 const CHANGED = `xid >= pg_snapshot_xmin(CAST($1 AS text)::pg_snapshot)
     AND xid < pg_snapshot_xmax(pg_current_snapshot())
     AND NOT pg_visible_in_snapshot(xid, CAST($1 AS text)::pg_snapshot)`
 
-/** The age of the first row of the oldest transaction is found by the index: it is read for metrics alone. */
+/**
+ * The statement's own snapshot is the next position, so that nothing falls between two polls. The age of the first row of
+ * the oldest transaction is found by the index: it is read for metrics alone.
+ */
 const POLL = `
 SELECT here.*, c.kind, c.id, o.oldest_ms
 FROM (
