@@ -103,7 +103,16 @@ describe('the benchmark', () => {
   it('plays the same history through two builds, with and without monitoring, and both write the same', async () => {
     const script = fileURLToPath(new URL('../../bench/dist/monitoring.js', import.meta.url))
     const build = fileURLToPath(new URL('../../packages/server/dist', import.meta.url))
-    await using started = startProcess([script, '--against', build, '--users', String(USERS), '--pairs', '1'])
+    await using started = startProcess([
+      '--expose-gc',
+      script,
+      '--against',
+      build,
+      '--users',
+      String(USERS),
+      '--pairs',
+      '1',
+    ])
     expect(await started.ended, started.lines.join('\n')).toBe(0)
     const runs = started.lines.map(
       (line) => /(\d+) writes {2}(\d+) bytes .* (\d+) measured$/u.exec(line) ?? [],

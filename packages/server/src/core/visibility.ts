@@ -243,10 +243,11 @@ export function countedOnlineIn({ locals }: Room): number {
 export function hasBothEnds(room: Room): boolean {
   const { counted, rows, roster } = room
   if (counted || typeof rows === 'number') return true
+  if (!roster.every(({ memberOf }) => memberOf.includes(room))) return false
+  // A roster is made in the order of its rows; each change of one member keeps it or not.
+  if (rows.length === roster.length && roster.every(({ id }, place) => id === rows[place])) return true
   const ids = new Set(rows)
-  return (
-    ids.size === roster.length && roster.every(({ id, memberOf }) => ids.has(id) && memberOf.includes(room))
-  )
+  return ids.size === roster.length && roster.every(({ id }) => ids.has(id))
 }
 
 /** How many members are online. Without a list of them: the host may ask it of all rooms at once. */

@@ -57,6 +57,8 @@ const SIZE_CLASSES = [
   { name: 'more', most: Infinity },
 ] as const
 
+const MOST_BYTES = SIZE_CLASSES.map(({ most }) => most).slice(0, -1)
+
 /** Why a connection ended, as Socket.IO names it, with underscores. */
 const DISCONNECTS = [
   'client_namespace_disconnect',
@@ -121,7 +123,7 @@ export interface ShellCounts {
   /** Events that were written. */
   readonly frames: Tally<EventName>
   /** Bytes of writes, by size of the write. */
-  readonly bytes: number[]
+  readonly bytes: Float64Array
   readonly transitions: Tally<TransitionReason | 'start' | 'stop'>
   /** See {@link FALSE_OFFLINE_MS}. */
   falseOffline: number
@@ -136,7 +138,7 @@ export interface ShellCounts {
 export function createShellCounts(): ShellCounts {
   return {
     frames: tally(Object.keys(EVENT_NAMES) as EventName[]),
-    bytes: SIZE_CLASSES.map(() => 0),
+    bytes: new Float64Array(SIZE_CLASSES.length),
     transitions: tally([...TRANSITION_REASONS, 'start', 'stop'] as const),
     falseOffline: 0,
     messages: Object.fromEntries(
@@ -153,8 +155,19 @@ export function createShellCounts(): ShellCounts {
 
 export function countBytes({ bytes }: ShellCounts, size: number): void {
   let place = 0
-  while (size > (SIZE_CLASSES[place]?.most ?? Infinity)) place++
+  for (const most of MOST_BYTES) {
+    if (size <= most) break
+    place++
+  }
   bytes[place] = (bytes[place] ?? 0) + size
+}
+
+/** Called for each write: the name that nearly all have is constant, so that its counter is found without a look-up. */
+export function countFrames({ frames }: ShellCounts, events: readonly { readonly name: EventName }[]): void {
+  for (const { name } of events) {
+    if (name === 'presence:diff') frames['presence:diff']++
+    else frames[name]++
+  }
 }
 
 export function countClose({ closed }: ShellCounts, code: string): void {

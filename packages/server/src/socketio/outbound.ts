@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
-import { countBytes, createShellCounts, type ShellCounts } from '../host/metrics.js'
+import { countBytes, countFrames, createShellCounts, type ShellCounts } from '../host/metrics.js'
 import {
   anyStreamOf,
   bytesKept,
@@ -139,19 +139,17 @@ export function createOutbound(options: OutboundOptions): Outbound {
   }
 
   function tryWrite(session: DueSession): void {
-    guard(session, () => {
+    try {
       writeOrWait(session, session.outlet as Outlet)
-    })
+    } catch (error) {
+      giveUp(session, error)
+    }
   }
 
   /** A session that missed something would differ from the truth for ever: its client starts anew. */
-  function guard(session: DueSession, write: () => void): void {
-    try {
-      write()
-    } catch (error) {
-      onFailure(session, error)
-      cutLine((session.outlet as Outlet).connection)
-    }
+  function giveUp(session: DueSession, error: unknown): void {
+    onFailure(session, error)
+    cutLine((session.outlet as Outlet).connection)
   }
 
   function writeOrWait(session: DueSession, outlet: Outlet): void {
@@ -166,7 +164,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
         }
         if (outlet.publicOnly) {
           const events = take(session)
-          countEvents(events)
+          countFrames(counts, events)
           emitAll(outlet.publicOnly, events)
           if (outlet.followed !== 0) onFollowed(outlet, events.length > 0)
           return
@@ -222,10 +220,6 @@ export function createOutbound(options: OutboundOptions): Outbound {
     if (outlet.followed !== 0) onFollowed(outlet, events.length > 0)
   }
 
-  function countEvents(events: readonly PresenceEvent[]): void {
-    for (const { name } of events) counts.frames[name]++
-  }
-
   function cork(connection: Duplex | Socket['conn']): void {
     const corkable = connection as Corkable
     const stream = 'cork' in corkable ? corkable : streamOf(corkable)
@@ -249,9 +243,11 @@ export function createOutbound(options: OutboundOptions): Outbound {
       if (!due || !isReady || !stream.writable) continue
       outlet.stream = stream
       each.due = undefined
-      guard(due, () => {
+      try {
         writeNow(due, outlet)
-      })
+      } catch (error) {
+        giveUp(due, error)
+      }
     }
     for (const { stream } of all.values()) stream.uncork()
     for (const { due } of all.values()) if (due) tryWrite(due)
@@ -259,7 +255,7 @@ export function createOutbound(options: OutboundOptions): Outbound {
 
   function write(session: DueSession, outlet: Outlet, events: readonly PresenceEvent[]): void {
     const { connection, namespace, stream } = outlet
-    countEvents(events)
+    countFrames(counts, events)
     // Packets of the host that engine.io still keeps go first: then ours follow them through engine.io.
     if (stream && connection.writeBuffer.length === 0) {
       const frames = encode.frames(events, namespace)
@@ -289,9 +285,11 @@ export function createOutbound(options: OutboundOptions): Outbound {
   }
 
   function writeRest(session: DueSession, outlet: Outlet, packets: readonly (string | Buffer)[]): void {
-    guard(session, () => {
+    try {
       writePackets(session, outlet, packets)
-    })
+    } catch (error) {
+      giveUp(session, error)
+    }
     const { due, state } = outlet
     if (!due || state !== 'open') return
     outlet.due = undefined
