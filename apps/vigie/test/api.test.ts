@@ -348,6 +348,14 @@ it('in the demo is open to read at a loopback address, to act only with a key, a
   expect(rebound).toBe(401)
 })
 
+it('in the demo is open to nobody who comes through a proxy, on this machine, too', async () => {
+  await using server = await startApi({ isOpenToRead: true })
+  for (const name of ['X-Forwarded-For', 'X-Forwarded-Host', 'Forwarded', 'X-Real-IP', 'Via']) {
+    const answer = await server.ask('/v1/users/ann', { key: null, headers: { [name]: 'localhost' } })
+    expect([name, answer.status]).toEqual([name, 401])
+  }
+})
+
 it('shows the document as a page without scripts, with nothing from elsewhere, and each error that there is', async () => {
   await using server = await startApi()
   const page = await server.ask('/v1/docs', { key: null })

@@ -7,7 +7,7 @@ import type { Log, MetricFamily } from '@vigie/server'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { etag } from 'hono/etag'
 import * as v from 'valibot'
-import { isLoopback } from '../config.js'
+import { isLocalRequest } from '../local-request.js'
 import { docsPage, DOCS_STYLE } from './docs-page.js'
 import type { Keyring } from './keys.js'
 import { createLimits, type Rate } from './limits.js'
@@ -21,7 +21,7 @@ export interface ApiOptions {
   readonly metrics: () => readonly MetricFamily[]
   /** Without a key in it the API is closed. */
   readonly keyring: Keyring
-  /** Whether programs that reach this server at a loopback address may read without a key: in the demo. */
+  /** Whether programs on this machine may read without a key: in the demo. */
   readonly isOpenToRead: boolean
   readonly rate: Rate
   readonly node: string
@@ -117,9 +117,9 @@ function createAdmission(options: ApiOptions) {
   const limits = createLimits(rate, now)
 
   /** @throws ApiProblem */
-  function bucketOf({ scope }: Route, { req }: Context): number {
-    const given = req.header('authorization')
-    if (given === undefined && isOpenToRead && scope === 'read' && isAtLoopback(req.url)) return NO_KEY
+  function bucketOf({ scope }: Route, context: Context): number {
+    const given = context.req.header('authorization')
+    if (given === undefined && isOpenToRead && scope === 'read' && isLocalRequest(context)) return NO_KEY
     if (keyring.size === 0) throw new ApiProblem('api_closed')
     if (given === undefined) {
       throw new ApiProblem('key_missing', undefined, { 'WWW-Authenticate': CHALLENGE })
@@ -148,11 +148,6 @@ function createAdmission(options: ApiOptions) {
       }
       context.res.headers.append('Vary', 'Authorization')
     }
-}
-
-/** A page elsewhere whose name was made to lead here would name itself in the address. */
-function isAtLoopback(url: string): boolean {
-  return isLoopback(new URL(url).hostname.replace(/^\[|\]$/gu, ''))
 }
 
 async function answer(route: Route, { req, json, body }: Context): Promise<Response> {
