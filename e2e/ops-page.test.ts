@@ -52,17 +52,23 @@ test(
       crowd.map((client) => client.until('it is connected', ({ connections }) => connections === 1)),
     )
     using _crowd = { [Symbol.dispose]: () => crowd.forEach((client) => client[Symbol.dispose]()) }
-    for (const [name, viewport, colorScheme, locale] of [
-      ['desktop', DESKTOP, 'light', 'en-GB'],
-      ['desktop-dark', DESKTOP, 'dark', 'fr-FR'],
-      ['phone', PHONE, 'light', 'fr-FR'],
-      ['phone-dark', PHONE, 'dark', 'en-GB'],
-    ] as const) {
-      await using tab = await openTab(vigie.url, { viewport, colorScheme, locale })
-      const { page } = tab
-      await page.locator('[data-testid=line][data-state=live]').waitFor()
+    const looks = (
+      [
+        ['desktop', DESKTOP, 'light', 'en-GB'],
+        ['desktop-dark', DESKTOP, 'dark', 'fr-FR'],
+        ['phone', PHONE, 'light', 'fr-FR'],
+        ['phone-dark', PHONE, 'dark', 'en-GB'],
+      ] as const
+    ).map(async ([name, viewport, colorScheme, locale]) => {
+      const tab = await openTab(vigie.url, { viewport, colorScheme, locale })
+      await tab.page.locator('[data-testid=line][data-state=live]').waitFor()
       // Frames and first pictures have been measured, and a second look has made rates of them.
-      await page.locator('[data-chart=frames] strong', { hasText: '/s' }).waitFor()
+      await tab.page.locator('[data-chart=frames] strong', { hasText: '/s' }).waitFor()
+      return { name, viewport, tab }
+    })
+    for (const { name, viewport, tab: opened } of await Promise.all(looks)) {
+      await using tab = opened
+      const { page } = tab
       await page.locator('[data-testid=conversation][data-id=cafe] button').first().click()
       await page.getByTestId('online-user').filter({ hasText: ana.userId }).first().click()
       await page.locator('[data-testid=verdict][data-online=true]').waitFor()
