@@ -466,6 +466,9 @@ it('shows the document as a page without scripts, with nothing from elsewhere, a
   expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=UTF-8'])
   expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
   expect(text).not.toMatch(/<script|style=|\son\w+=|(?:src|href)="(?!#|\/v1\/)/u)
+  // What is code in a description of OpenAPI is code on the page.
+  expect(text).toContain('Needs the scope <code>read</code>.')
+  expect(text.replaceAll(/<pre>.*?<\/pre>/gsu, '').includes('`')).toBe(false)
   for (const [, id] of text.matchAll(/href="#([\w-]+)"/gu)) expect(text).toContain(`id="${id ?? ''}"`)
   const refused = (await (await server.ask('/v1/users/ann', { key: null })).json()) as { type: string }
   expect(text).toContain(`id="${refused.type.split('#')[1] ?? ''}"`)
