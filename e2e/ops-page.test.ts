@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Browser, BrowserContextOptions } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshDatabase } from '../test/database.js'
 import { flawsOf } from './support/axe.js'
 import { launchBrowser, overhear } from './support/chromium.js'
 import { connectClient } from './support/clients.js'
 import { freshSecret, serve } from './support/serve.js'
-import { startVigie } from './support/vigie.js'
+import { startVigie, type Vigie } from './support/vigie.js'
 
 const PICTURES = fileURLToPath(new URL('../test-results/', import.meta.url))
 const DESKTOP = { width: 1280, height: 900 }
@@ -20,11 +20,19 @@ const KEY = 'operators-0123456789abcdef'
 const READ_KEY = 'readers-0123456789abcdef'
 
 let browser: Browser
+/** Without simulated colleagues. Tests share it, and nobody whom one of them connects is the one of another. */
+let quiet: Vigie
 beforeAll(async () => {
   await mkdir(PICTURES, { recursive: true })
   browser = await launchBrowser()
+  // A clock that is moved makes a page ask more often than a server is asked.
+  const often = { VIGIE_API_RATE_PER_SECOND: '100000', VIGIE_API_BURST: '100000' }
+  quiet = await startVigie({ VIGIE_API_KEYS: `read:${READ_KEY},${KEY}`, ...often })
 }, SLOW_MS)
-afterAll(() => browser.close())
+afterAll(async () => {
+  await browser.close()
+  await quiet[Symbol.asyncDispose]()
+})
 
 test(
   'shows a busy server and explains somebody, on a phone and a desktop, light and dark, and axe finds nothing',
@@ -44,17 +52,23 @@ test(
       crowd.map((client) => client.until('it is connected', ({ connections }) => connections === 1)),
     )
     using _crowd = { [Symbol.dispose]: () => crowd.forEach((client) => client[Symbol.dispose]()) }
-    for (const [name, viewport, colorScheme, locale] of [
-      ['desktop', DESKTOP, 'light', 'en-GB'],
-      ['desktop-dark', DESKTOP, 'dark', 'fr-FR'],
-      ['phone', PHONE, 'light', 'fr-FR'],
-      ['phone-dark', PHONE, 'dark', 'en-GB'],
-    ] as const) {
-      await using tab = await openTab(vigie.url, { viewport, colorScheme, locale })
-      const { page } = tab
-      await page.locator('[data-testid=line][data-state=live]').waitFor()
+    const looks = (
+      [
+        ['desktop', DESKTOP, 'light', 'en-GB'],
+        ['desktop-dark', DESKTOP, 'dark', 'fr-FR'],
+        ['phone', PHONE, 'light', 'fr-FR'],
+        ['phone-dark', PHONE, 'dark', 'en-GB'],
+      ] as const
+    ).map(async ([name, viewport, colorScheme, locale]) => {
+      const tab = await openTab(vigie.url, { viewport, colorScheme, locale })
+      await tab.page.locator('[data-testid=line][data-state=live]').waitFor()
       // Frames and first pictures have been measured, and a second look has made rates of them.
-      await page.locator('[data-chart=frames] strong', { hasText: '/s' }).waitFor()
+      await tab.page.locator('[data-chart=frames] strong', { hasText: '/s' }).waitFor()
+      return { name, viewport, tab }
+    })
+    for (const { name, viewport, tab: opened } of await Promise.all(looks)) {
+      await using tab = opened
+      const { page } = tab
       await page.locator('[data-testid=conversation][data-id=cafe] button').first().click()
       await page.getByTestId('online-user').filter({ hasText: ana.userId }).first().click()
       await page.locator('[data-testid=verdict][data-online=true]').waitFor()
@@ -84,11 +98,10 @@ test(
   'the keyboard reaches the search at the first step, searches, is taken to the answer, and reads a chart as a table',
   { timeout: SLOW_MS },
   async () => {
-    await using vigie = await startVigie()
-    const [ana] = await vigie.pair()
-    using phone = connectClient(vigie.url, ana.token)
+    const [ana] = await quiet.pair()
+    using phone = connectClient(quiet.url, ana.token)
     await phone.until('it is connected', ({ connections }) => connections === 1)
-    await using tab = await openTab(vigie.url, { viewport: DESKTOP })
+    await using tab = await openTab(quiet.url, { viewport: DESKTOP })
     const { page } = tab
     const focused = () =>
       page.evaluate(() => {
@@ -121,16 +134,84 @@ test(
 )
 
 test(
+  'moves each second; stands still while it is paused; moves every ten seconds for who wants less motion',
+  { timeout: SLOW_MS },
+  async () => {
+    const [, , , token = ''] = await quiet.tokens()
+    await using tab = await openTab(quiet.url, { viewport: DESKTOP }, '', async (page) => {
+      await page.clock.install()
+      await page.addInitScript(countPictures)
+    })
+    const { page } = tab
+    const asked = { monitor: 0, conversations: 0 }
+    const open = new Set<Request>()
+    page.on('request', (request) => open.add(request))
+    page.on('requestfailed', (request) => open.delete(request))
+    page.on('requestfinished', (request) => {
+      open.delete(request)
+      const [, name] = /\/v1\/(monitor|conversations)\b/u.exec(request.url()) ?? []
+      if (name !== undefined) asked[name as keyof typeof asked]++
+    })
+    await page.locator('[data-chart=lag] strong', { hasText: 'ms' }).waitFor()
+    await page.clock.pauseAt((await page.evaluate(() => Date.now())) + 1_000)
+
+    const seen = () => page.evaluate(() => ({ pictures, at: Date.now() }))
+    /** The page asks the server so often, as if a second passed before each. How often it drew its charts for that. */
+    async function looks(count: number) {
+      const before = await seen()
+      for (let n = 0; n < count; n++) {
+        const { monitor } = asked
+        while (asked.monitor === monitor) {
+          // A server has no time to answer in a second that does not pass.
+          const [request] = open
+          if (request) await request.response()
+          else await page.clock.runFor(1_000)
+        }
+      }
+      await page.clock.runFor(1)
+      const after = await seen()
+      return { pictures: after.pictures - before.pictures, seconds: (after.at - before.at) / 1_000 }
+    }
+
+    const line = page.getByTestId('line')
+    const online = page.locator('[data-testid=users-online] dd')
+    const pause = page.getByTestId('pause')
+    expect((await looks(6)).pictures).toBeGreaterThanOrEqual(5)
+
+    await pause.click()
+    expect(await line.innerText()).toMatch(/^Paused at \d\d:\d\d:\d\d$/u)
+    expect(await pause.innerText()).toBe('Continue')
+    const shown = await online.innerText()
+    using newcomer = connectClient(quiet.url, token)
+    await newcomer.until('it is connected', ({ connections }) => connections === 1)
+    const { conversations } = asked
+    expect((await looks(6)).pictures).toBe(0)
+    expect([await online.innerText(), asked.conversations]).toEqual([shown, conversations])
+
+    await pause.click()
+    expect(await line.getAttribute('data-state')).toBe('live')
+    expect((await looks(2)).pictures).toBeGreaterThanOrEqual(1)
+    expect(await online.innerText()).toBe(String(Number(shown) + 1))
+
+    await page.emulateMedia({ reducedMotion: 'reduce' })
+    await looks(1)
+    const calm = await looks(24)
+    expect(calm.pictures).toBeGreaterThanOrEqual(2)
+    expect(calm.pictures).toBeLessThanOrEqual(Math.ceil(calm.seconds / 10))
+    expect(tab.problems).toEqual([])
+  },
+)
+
+test(
   'a kick asks once more, and for a key that may do it; then the sessions are ended, and the page shows it',
   { timeout: SLOW_MS },
   async () => {
-    await using vigie = await startVigie({ VIGIE_API_KEYS: `read:${READ_KEY},${KEY}` })
-    const [ana] = await vigie.pair()
-    using laptop = connectClient(vigie.url, ana.token, { auth: { deviceId: 'laptop' }, reconnection: false })
-    using phone = connectClient(vigie.url, ana.token, { auth: { deviceId: 'phone' }, reconnection: false })
+    const [, ben] = await quiet.pair()
+    using laptop = connectClient(quiet.url, ben.token, { auth: { deviceId: 'laptop' }, reconnection: false })
+    using phone = connectClient(quiet.url, ben.token, { auth: { deviceId: 'phone' }, reconnection: false })
     await phone.until('it is connected', ({ connections }) => connections === 1)
     await laptop.until('it is connected', ({ connections }) => connections === 1)
-    await using tab = await openTab(vigie.url, { viewport: DESKTOP }, `#/user/${ana.userId}`)
+    await using tab = await openTab(quiet.url, { viewport: DESKTOP }, `#/user/${ben.userId}`)
     const { page } = tab
     const sessions = page.getByTestId('session')
     await sessions.nth(1).waitFor()
@@ -156,7 +237,7 @@ test(
     await dialog.waitFor({ state: 'detached' })
     await phone.until('it is ended', ({ socket }) => !socket.connected)
     expect(await page.getByTestId('said').textContent()).toBe(
-      `The sessions of ${ana.userId} are being ended.`,
+      `The sessions of ${ben.userId} are being ended.`,
     )
     await page.locator('[data-testid=timeline] [data-reason=kicked]').waitFor()
     expect(await sessions.evaluateAll((all) => all.map((one) => one.getAttribute('data-device')))).toEqual([
@@ -241,10 +322,33 @@ test(
   },
 )
 
-async function openTab(url: string, look: BrowserContextOptions, hash = '') {
+declare global {
+  /** How often each chart of the page was drawn. */
+  var pictures: number
+}
+
+/** In the page, before its own code. uPlot clears the canvas of each chart for each picture. */
+function countPictures(): void {
+  const cleared = new Map<unknown, number>()
+  const { prototype } = CanvasRenderingContext2D
+  const clearRect = prototype.clearRect
+  prototype.clearRect = function (...place) {
+    cleared.set(this, (cleared.get(this) ?? 0) + 1)
+    globalThis.pictures = Math.max(...cleared.values())
+    clearRect.apply(this, place)
+  }
+}
+
+async function openTab(
+  url: string,
+  look: BrowserContextOptions,
+  hash = '',
+  prepare: (page: Page) => unknown = () => undefined,
+) {
   const context = await browser.newContext({ locale: 'en-GB', ...look })
   const page = await context.newPage()
   const { problems, strangers } = overhear(page, url)
+  await prepare(page)
   await page.goto(`${url}/ops/${hash}`)
   return {
     page,

@@ -124,7 +124,7 @@ async function metricsDocument() {
     '- Waiting for a window (`windowMs`, or wider under pressure) counts, and so does time in which the process stood still after it had received the change.',
     '- In shadow mode (`emit: false`) nothing is written, and nothing is measured. News that only an open screen (`presence:watch`) or a number of a large room tells is not measured.',
     '## Prometheus',
-    '`vigie serve` answers `/metrics` to programs on the same machine, and to others with a key of the HTTP API. `VIGIE_METRICS_ACCESS=key` wants a key from everybody, `off` takes it away. A request that a proxy passes on comes from elsewhere: a header such as `X-Forwarded-For` says so, and it needs a key.',
+    '`vigie serve` answers `/metrics` to programs on the same machine, and to others with a key of the HTTP API. `VIGIE_METRICS_ACCESS=key` wants a key from everybody, `off` takes it away. A request that a proxy on that machine passes on needs a key: a header such as `X-Forwarded-For`, or a `Host` that is no loopback address, gives it away. A proxy that shows neither cannot be told from a program there; `vigie doctor --url` finds it (`monitoring_open`).',
     'In [deploy/prometheus](../deploy/prometheus) are a configuration to begin with and [alert rules](../deploy/prometheus/rules.yml): each says in `action` what to do. They are checked with `promtool`, and [tests](../deploy/prometheus/incidents.yml) plant each incident. [deploy/grafana/vigie.json](../deploy/grafana/vigie.json) is a dashboard: import it and choose the data source.',
     '## Your own exporter',
     '`presence.metrics()` returns a list of families: name, kind, help, and samples with their labels. `METRICS` of `@vigie/server` is the table without values.',

@@ -17,6 +17,7 @@ interface ChatDatabase extends AsyncDisposable {
   readonly sql: TestDatabase['sql']
   /** Of Vigie's role. */
   readonly url: string
+  readonly ownerUrl: string
   readonly role: string
 }
 
@@ -37,6 +38,7 @@ async function chatDatabase(): Promise<ChatDatabase> {
   return {
     sql,
     url: url.href,
+    ownerUrl: database.url,
     role,
     async [Symbol.asyncDispose]() {
       await sql.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
@@ -121,6 +123,32 @@ describe('in the database it finds', () => {
     const { codes, exitCode, text } = await doctor({ ...envOf(database), ...env })
     expect(codes, text).toEqual([code])
     expect(exitCode).toBe(1)
+  })
+
+  test('triggers_break_statements, once a table has a foreign partition, until `vigie migrate` has run', async () => {
+    await using database = await chatDatabase()
+    const { sql, role, ownerUrl } = database
+    const { hostname, port, pathname, username, password } = new URL(ownerUrl)
+    await sql.unsafe(`CREATE TABLE members (group_id text, user_id text) PARTITION BY LIST (group_id);
+      CREATE INDEX ON members (group_id); CREATE INDEX ON members (user_id);
+      CREATE TABLE members_near PARTITION OF members FOR VALUES IN ('near');
+      SELECT vigie.watch_memberships('members', 'group', 'group_id', 'user_id', '{}');
+      CREATE TABLE elsewhere (group_id, user_id) AS VALUES ('far', 'ann');
+      CREATE EXTENSION postgres_fdw;
+      CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw
+        OPTIONS (host '${hostname}', port '${port}', dbname '${pathname.slice(1)}');
+      CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user '${username}', password '${password}');
+      CREATE FOREIGN TABLE members_far PARTITION OF members FOR VALUES IN ('far') SERVER far OPTIONS (table_name 'elsewhere');
+      GRANT SELECT ON members TO ${role}`)
+    await expect(sql`DELETE FROM members`).rejects.toThrow('child foreign tables')
+    const env = { ...envOf(database), VIGIE_GROUPS_TABLE: 'members' }
+    const { codes, exitCode, text } = await doctor(env)
+    // The trigger for rows has to fire in every session now, and does so for replicated rows only.
+    expect(codes, text).toEqual(['triggers_break_statements', 'triggers_not_for_replicas'])
+    expect(exitCode).toBe(1)
+    await migrate(sql, { groups: { table: 'members' } })
+    await sql`DELETE FROM members`
+    expect(await doctor(env)).toMatchObject({ exitCode: 0, codes: [] })
   })
 
   test('database_unreachable', async () => {
@@ -213,7 +241,26 @@ describe('from outside, through HAProxy in front of two servers,', () => {
     ['origin_not_passed', { rules: ['http-request del-header Origin'] }],
     ['cors_doubled', { rules: ['http-response add-header Access-Control-Allow-Origin *'] }],
     ['cors_replaced', { rules: ['http-response set-header Access-Control-Allow-Origin *'] }],
-    ['address_not_passed', { saysAddress: false }],
+    // Whoever comes from this machine seems to be a program of it.
+    ['address_not_passed and monitoring_open', { saysAddress: false }],
+    [
+      'monitoring_open',
+      {
+        saysAddress: false,
+        rules: ['http-request set-header X-Forwarded-For %[src] unless { path /metrics }'],
+      },
+    ],
+    [
+      'monitoring_open',
+      {
+        saysAddress: false,
+        // What is asked for by the name that clients use is not for this machine; what names this machine is.
+        rules: [
+          'http-request set-header X-Forwarded-For %[src] unless { path /metrics }',
+          'http-request set-header Host chat.example.org if { path /metrics } !{ req.hdr(Host) localhost }',
+        ],
+      },
+    ],
     [
       'address_forgeable',
       {
@@ -226,7 +273,29 @@ describe('from outside, through HAProxy in front of two servers,', () => {
     ['path_not_served', { rules: ['http-request set-path /chat%[path]'] }],
   ])('finds %s', async (code, options) => {
     const { codes, exitCode, text } = await through(options)
-    expect(codes, text).toEqual([code])
+    expect(codes, text).toEqual(code.split(' and '))
+    expect(exitCode).toBe(1)
+  })
+
+  test.each(['http-request deny if { path /metrics }', 'http-request reject if { path_beg /metrics /v1 }'])(
+    'finds nothing when the proxy keeps monitoring to itself: %s',
+    async (rule) => {
+      const rules = ['http-request set-header X-Forwarded-For %[src] unless { path /metrics }', rule]
+      expect(await through({ saysAddress: false, rules })).toMatchObject({ exitCode: 0, codes: [] })
+    },
+  )
+
+  test('finds nothing about monitoring without a proxy, where it is open to this machine', async () => {
+    const [{ url } = { url: '' }] = servers
+    expect((await fetch(`${url}/metrics`)).status).toBe(200)
+    expect(await doctor(env, ['--url', url])).toMatchObject({ exitCode: 0, codes: [] })
+  })
+
+  test('finds unencrypted: an address that is not of this machine by its name', async () => {
+    await using proxy = await startHaproxy({ targets: servers.map(({ url }) => url) })
+    // It leads here, and nothing in it says so.
+    const { codes, exitCode, text } = await doctor(env, ['--url', proxy.url.replace('127.0.0.1', '0.0.0.0')])
+    expect(codes, text).toEqual(['unencrypted'])
     expect(exitCode).toBe(1)
   })
 

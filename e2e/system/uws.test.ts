@@ -40,13 +40,6 @@ const LEFT_OUT = [
     titles: ['counts each event that clients hear, and exactly the bytes that they are'],
   },
   {
-    why: 'Not looked into yet: how both are planted there.',
-    titles: [
-      'says how many wait to be let in, and that the first of them has waited',
-      'rooms: a host exchanged the adapter, which knows of no rows',
-    ],
-  },
-  {
     why: 'uWebSockets.js cuts a line before the packet of the same turn is out. The client comes back all the same.',
     titles: ['when connectionStateRecovery let it past the checks, and it is refused afterwards'],
   },

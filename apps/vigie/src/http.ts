@@ -1,5 +1,6 @@
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { Hono, type Context, type Handler } from 'hono'
+import type { Api } from './api/api.js'
 import { startingResponse } from './api/problems.js'
 import type { Health } from './health.js'
 
@@ -8,7 +9,7 @@ export interface HttpOptions {
   readonly health: Health
   readonly version: string
   /** What is below `/v1`, once the server serves. */
-  readonly api?: Hono | undefined
+  readonly api?: Api | undefined
   /** Answers `/metrics`; nothing is there without it. */
   readonly metrics?: Handler | undefined
   /** Further routes, such as the demo's. Given here because a header must be set before a route answers. */

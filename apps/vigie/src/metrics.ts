@@ -1,9 +1,8 @@
 /** `/metrics`, as Prometheus reads it: the metrics of presence, and those of the process that prom-client collects. */
-import { isIPv4 } from 'node:net'
-import { getConnInfo } from '@hono/node-server/conninfo'
 import type { Context, Handler } from 'hono'
 import { collectDefaultMetrics, Registry, type Metric } from 'prom-client'
 import { METRICS, type MetricFamily, type MetricSample, type PresenceServer } from '@vigie/server'
+import { isLocalRequest } from './local-request.js'
 
 /** See the option `metricsAccess`. */
 export type MetricsAccess = 'loopback' | 'key' | 'off'
@@ -51,16 +50,7 @@ const REFUSED = {
 function mayRead(context: Context, access: 'loopback' | 'key', isKey: (key: string) => boolean): boolean {
   const [, key] = /^bearer +(\S+)$/iu.exec(context.req.header('Authorization') ?? '') ?? []
   if (key !== undefined && isKey(key)) return true
-  return access === 'loopback' && isLocal(context)
-}
-
-/** What a proxy passes on comes from this machine, too, and names whom it comes from. */
-const FORWARDED = ['Forwarded', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Real-IP', 'Via']
-
-function isLocal(context: Context): boolean {
-  if (FORWARDED.some((name) => context.req.header(name) !== undefined)) return false
-  const address = getConnInfo(context).remote.address?.replace(/^::ffff:/u, '')
-  return address === '::1' || (address !== undefined && isIPv4(address) && address.startsWith('127.'))
+  return access === 'loopback' && isLocalRequest(context)
 }
 
 interface Value {

@@ -1,10 +1,9 @@
 import { createServer, type Server as HttpServer } from 'node:http'
 import { hostname } from 'node:os'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
-import { createApi } from './api/api.js'
+import { createApi, type Api } from './api/api.js'
 import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey, type Keyring } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
 import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
@@ -182,7 +181,7 @@ interface ApiInput {
   readonly log: Log
 }
 
-function openApi(config: Config, { presence, keyring, log }: ApiInput): Hono {
+function openApi(config: Config, { presence, keyring, log }: ApiInput): Api {
   return createApi({
     presence,
     metrics: () => [...presence.metrics(), ...processMetrics()],

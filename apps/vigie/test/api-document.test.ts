@@ -63,7 +63,8 @@ it('is valid OpenAPI 3.1, to a validator that is not ours, and is what the serve
 describe.each(operations)('$name', ({ path, method, operation, scope }) => {
   let server: ApiServer
   beforeAll(async () => {
-    server = await startApi()
+    // What is generated has more wrong keys than a service should send.
+    server = await startApi({ wrongKeyRate: { perSecond: 100_000, burst: 100_000 } })
     await server.connect('ann')
   })
   afterAll(async () => {
@@ -108,6 +109,15 @@ describe.each(operations)('$name', ({ path, method, operation, scope }) => {
       }),
       { numRuns: RUNS },
     )
+  })
+
+  it('refuses too many unknown keys as described', async () => {
+    await using strict = await startApi({ wrongKeyRate: { perSecond: 1, burst: 1 }, now: () => 0 })
+    const ask = () => strict.ask(path.replaceAll(/[{}]/gu, ''), { method, key: 'unknown' })
+    expect((await ask()).status).toBe(401)
+    const answer = await ask()
+    expect(await expectDocumented(operation, answer)).toMatchObject({ status: 429, code: 'wrong_keys' })
+    expect(answer.headers.get('retry-after')).toBe('1')
   })
 
   it('refuses every request without a key, with an unknown one, and with one for something else', async () => {

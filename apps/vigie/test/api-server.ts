@@ -38,6 +38,8 @@ export interface ApiServer extends AsyncDisposable {
 }
 
 type Given = Partial<Omit<ApiOptions, 'presence' | 'log'>> & {
+  /** Instead of a log that nobody reads. */
+  readonly log?: Partial<Log>
   /** Something between the rows and presence: an outage, say. */
   readonly wrap?: (rows: MemoryMemberships) => Memberships
   readonly namesMax?: number
@@ -57,7 +59,7 @@ export async function startApi({
     ],
   })
   const errors: string[] = []
-  const log: Log = { ...silentLog, error: (message) => errors.push(message) }
+  const log: Log = { ...silentLog, error: (message) => errors.push(message), ...given.log }
   const sockets = new Server()
   const presence = attachPresence(sockets, {
     memberships: wrap(rows),
@@ -83,8 +85,8 @@ export async function startApi({
     rate: { perSecond: 100_000, burst: 100_000 },
     node: 'node-a',
     version: '1.2.3',
-    log,
     ...given,
+    log,
   })
   const listener = getRequestListener(createHttp({ health, version: '1.2.3', api }).fetch)
   const http = createServer((request, response) => void listener(request, response))

@@ -1,13 +1,17 @@
+import { createHash } from 'node:crypto'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { PresenceError } from '@vigie/protocol'
-import { expect, it } from 'vitest'
+import type { Log } from '@vigie/server'
+import { describe, expect, it } from 'vitest'
 import { BODY_MAX_BYTES } from '../src/api/api.js'
 import { createKeyring } from '../src/api/keys.js'
+import { ADDRESSES_MAX, createLimits, WRONG_KEYS } from '../src/api/limits.js'
 import { CHANGED_MAX, QUERY_USERS_MAX } from '../src/api/schemas.js'
 import { createHealth } from '../src/health.js'
 import { createHttp } from '../src/http.js'
-import { BOTH_KEY, READ_KEY, startApi, type ApiServer } from './api-server.js'
+import { createLog } from '../src/log.js'
+import { ACT_KEY, BOTH_KEY, READ_KEY, startApi, type ApiServer } from './api-server.js'
 
 async function read(server: ApiServer, path: string): Promise<unknown> {
   const answer = await server.ask(path, { key: READ_KEY })
@@ -203,6 +207,105 @@ it('has a limit for each key, says how much is left, and fills up as time passes
   for (let n = 0; n < 5; n++) expect((await server.ask('/v1/users/ann', { key: null })).status).toBe(401)
 })
 
+describe('keys that are not known', () => {
+  const ask = (server: ApiServer, key: string) => server.ask('/v1/users/ann', { key })
+
+  it('are so many from one address, then 429 with a time to come again; a key that is known is let in', async () => {
+    let now = 1_000
+    const warnings: unknown[] = []
+    const warn: Log['warn'] = (message, fields) => warnings.push({ message, ...fields })
+    await using server = await startApi({ now: () => now, log: { warn } })
+    for (let n = 0; n < WRONG_KEYS.burst; n++) expect((await ask(server, `wrong-${n}`)).status).toBe(401)
+    expect(warnings).toEqual([])
+    const refused = await ask(server, 'wrong-again')
+    expect([refused.status, refused.headers.get('content-type'), await refused.json()]).toMatchObject([
+      429,
+      'application/problem+json',
+      { status: 429, code: 'wrong_keys', type: '/v1/docs#wrong_keys' },
+    ])
+    expect([refused.headers.get('retry-after'), refused.headers.get('ratelimit')]).toEqual([
+      '1',
+      `"address";r=0;t=${WRONG_KEYS.burst / WRONG_KEYS.perSecond}`,
+    ])
+    expect((await ask(server, BOTH_KEY)).status).toBe(200)
+    // Who sends none is no such stranger.
+    expect((await server.ask('/v1/users/ann', { key: null })).status).toBe(401)
+    for (let n = 0; n < 3; n++) expect((await ask(server, 'wrong')).status).toBe(429)
+    now += 1_000 / WRONG_KEYS.perSecond
+    expect((await ask(server, 'wrong')).status).toBe(401)
+    expect((await ask(server, 'wrong')).status).toBe(429)
+    const line = { message: expect.stringMatching(/key that is not known/u) as string, address: '127.0.0.1' }
+    expect(warnings).toEqual([line, { ...line, leftOut: 3 }])
+    expect(JSON.stringify(warnings)).not.toContain('wrong')
+  })
+
+  it('are counted for so many addresses: the one that was quiet for longest begins anew', () => {
+    const limits = createLimits<string>(WRONG_KEYS, {
+      name: 'address',
+      now: () => 0,
+      holdersMax: ADDRESSES_MAX,
+    })
+    const use = (address: string) => limits.take(address, WRONG_KEYS.burst).isAllowed
+    for (let n = 0; n < ADDRESSES_MAX; n++) expect(use(`address-${n}`)).toBe(true)
+    expect([use('address-0'), use('address-1'), limits.size]).toEqual([false, false, ADDRESSES_MAX])
+    for (let n = 0; n < ADDRESSES_MAX - 1; n++) use(`other-${n}`)
+    expect(limits.size).toBe(ADDRESSES_MAX)
+    // The last who was heard of is still known.
+    expect([use('address-1'), use('address-0')]).toEqual([false, true])
+  })
+})
+
+it('writes into the log who acted, by the fingerprint of the key and never the key; what services do all day, once a second', async () => {
+  let now = 1_000
+  const texts: string[] = []
+  const log = createLog({ level: 'info', output: { write: (text) => texts.push(text) } })
+  await using server = await startApi({ now: () => now, log })
+  const act = async (path: string, body: object, key = BOTH_KEY) => {
+    const init = {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'Content-Type': 'application/json' },
+    }
+    return (await server.ask(path, { ...init, key })).status
+  }
+  const lines = () =>
+    texts
+      .splice(0)
+      .map((text) => JSON.parse(text) as { msg: string; userId?: string })
+      .filter(({ msg }) => msg.includes('HTTP API'))
+  const print = (key: string) => createHash('sha256').update(key).digest('hex').slice(0, 8)
+
+  await act('/v1/users/ann/kick', {})
+  await act('/v1/users/ann/kick', { deviceId: 'phone' }, ACT_KEY)
+  await act('/v1/users/ann/kick', {}, READ_KEY)
+  await act('/v1/users/ann/kick', { device: 1 })
+  const kicks = lines()
+  const kicked = { level: 'info', msg: 'A user was kicked over the HTTP API.' }
+  expect(kicks).toMatchObject([
+    { ...kicked, keyFingerprint: print(BOTH_KEY), devices: 'all' },
+    { ...kicked, keyFingerprint: print(ACT_KEY), devices: 'one' },
+  ])
+  expect(kicks.map(({ userId }) => userId?.slice(0, 1))).toEqual(['#', '#'])
+
+  for (let n = 0; n < 5; n++) await act('/v1/users/ann/stop-typing', { conversationId: 'plan' })
+  await act('/v1/users/ann/stop-typing', {}, ACT_KEY)
+  await act('/v1/memberships/changed', { users: ['ann', 'ben'], conversations: ['plan'] })
+  now += 1_000
+  await act('/v1/users/ben/stop-typing', {})
+  const stopped = { msg: 'A user’s typing was ended over the HTTP API.' }
+  const routine = lines()
+  expect(routine).toMatchObject([
+    { ...stopped, keyFingerprint: print(BOTH_KEY), conversationId: 'plan' },
+    { ...stopped, keyFingerprint: print(ACT_KEY) },
+    { msg: 'Rows were said to have changed over the HTTP API.', users: 2, groups: 0, conversations: 1 },
+    { ...stopped, leftOut: 4 },
+  ])
+  // Reads are not acts.
+  await server.ask('/v1/users/ann')
+  expect(lines()).toEqual([])
+  for (const key of [BOTH_KEY, ACT_KEY, READ_KEY]) expect(JSON.stringify([kicks, routine])).not.toContain(key)
+})
+
 it('takes bodies of so many bytes, whether they say their length or not', async () => {
   await using server = await startApi()
   const whole = (bytes: number) => `{"userIds":[]}${' '.repeat(bytes - 14)}`
@@ -348,6 +451,14 @@ it('in the demo is open to read at a loopback address, to act only with a key, a
   expect(rebound).toBe(401)
 })
 
+it('in the demo is open to nobody who comes through a proxy, on this machine, too', async () => {
+  await using server = await startApi({ isOpenToRead: true })
+  for (const name of ['X-Forwarded-For', 'X-Forwarded-Host', 'Forwarded', 'X-Real-IP', 'Via']) {
+    const answer = await server.ask('/v1/users/ann', { key: null, headers: { [name]: 'localhost' } })
+    expect([name, answer.status]).toEqual([name, 401])
+  }
+})
+
 it('shows the document as a page without scripts, with nothing from elsewhere, and each error that there is', async () => {
   await using server = await startApi()
   const page = await server.ask('/v1/docs', { key: null })
@@ -355,6 +466,9 @@ it('shows the document as a page without scripts, with nothing from elsewhere, a
   expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=UTF-8'])
   expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
   expect(text).not.toMatch(/<script|style=|\son\w+=|(?:src|href)="(?!#|\/v1\/)/u)
+  // What is code in a description of OpenAPI is code on the page.
+  expect(text).toContain('Needs the scope <code>read</code>.')
+  expect(text.replaceAll(/<pre>.*?<\/pre>/gsu, '').includes('`')).toBe(false)
   for (const [, id] of text.matchAll(/href="#([\w-]+)"/gu)) expect(text).toContain(`id="${id ?? ''}"`)
   const refused = (await (await server.ask('/v1/users/ann', { key: null })).json()) as { type: string }
   expect(text).toContain(`id="${refused.type.split('#')[1] ?? ''}"`)

@@ -64,13 +64,29 @@ const expressionsOfRules = async () => {
     }))
 }
 
+/** Of a data source that a panel or a query of it names. */
+interface DataSource {
+  readonly type: string
+  readonly uid: string
+}
+
 interface Panel {
+  readonly id: number
   readonly title: string
+  readonly datasource?: DataSource
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } }
   readonly type: string
   readonly description?: string
-  readonly targets?: readonly { readonly expr: string }[]
+  readonly targets?: readonly {
+    readonly refId: string
+    readonly expr: string
+    readonly datasource?: DataSource
+  }[]
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number }
 }
+
+/** Ids of units that Grafana knows, of those that fit what we measure; one that it does not know is shown as a suffix. */
+const UNITS = new Set(['short', 'none', 'percentunit', 's', 'ms', 'bytes', 'Bps', 'ops', 'cps'])
 
 const dashboard = async () =>
   JSON.parse(await read('grafana/vigie.json')) as { readonly panels: readonly Panel[] }
@@ -121,6 +137,28 @@ describe('the dashboard', () => {
         for (const name of names) shown.add(name.replace(/_(bucket|sum|count)$/u, ''))
       }
     expect(METRICS.map(({ name }) => name).filter((name) => !shown.has(name))).toEqual([])
+  })
+
+  it('has panels of different ids, whose queries ask the source that is chosen, in units that Grafana knows', async () => {
+    const { panels } = await dashboard()
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    const chosen = { type: 'prometheus', uid: '${datasource}' }
+    const charts = panels.filter(({ type }) => type !== 'row')
+    expect(charts.length).toBeGreaterThan(10)
+    for (const { title, datasource, fieldConfig, targets = [] } of charts) {
+      const refs = targets.map(({ refId }) => refId)
+      expect([title, datasource, refs.length > 0, new Set(refs).size]).toEqual([
+        title,
+        chosen,
+        true,
+        refs.length,
+      ])
+      for (const target of targets) expect([title, target.datasource]).toEqual([title, chosen])
+      const unit = fieldConfig?.defaults.unit ?? 'none'
+      expect([title, unit, UNITS.has(unit)]).toEqual([title, unit, true])
+    }
+    for (const { title, gridPos } of panels)
+      expect([title, gridPos.x >= 0 && gridPos.x + gridPos.w <= 24]).toEqual([title, true])
   })
 
   it('explains each panel, and none covers another', async () => {

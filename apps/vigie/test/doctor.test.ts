@@ -202,6 +202,34 @@ describe('the way from outside', () => {
     expect(await codes()).toEqual(['no_upgrade'])
   })
 
+  it('leads to monitoring that is open, in the demo to that of /v1, too; not to another program’s /metrics', async () => {
+    const monitoring = async (answers: Readonly<Record<string, string>>, doctorToken?: string) => {
+      const { url } = await lookThrough((own) => (request, response) => {
+        const seen = { port: 1, forwardedFor: request.headers['x-forwarded-for'] ?? '10.0.0.7' }
+        if (request.url === '/livez') response.end(JSON.stringify({ status: 'ok', seen: withProxy(seen) }))
+        else if (answers[request.url ?? ''] !== undefined) response.end(answers[request.url ?? ''])
+        else own(request, response)
+      })
+      return (await lookFromOutside(new URL(url), { ...config, doctorToken })).map(
+        ({ code, what }) => `${code} ${what.replace(/ answered.*$/u, '')}`,
+      )
+    }
+    // Only the last address is the proxy's own: it adds one.
+    const withProxy = ({ port, forwardedFor }: { port: number; forwardedFor: string | string[] }) => ({
+      port,
+      forwardedFor: `${String(forwardedFor)}, 10.0.0.7`,
+    })
+    const metrics = { '/metrics': '# HELP presence_x Y.\n# TYPE presence_x gauge\npresence_x 1\n' }
+    const monitor = { '/v1/monitor': '{"metrics":[{"name":"presence_x"}]}' }
+    expect(await monitoring(metrics, 'signed')).toEqual(['monitoring_open /metrics is'])
+    expect(await monitoring({ ...metrics, ...monitor }, 'signed')).toEqual([
+      'monitoring_open /metrics and /v1/monitor are',
+    ])
+    expect(await monitoring({ '/metrics': '# TYPE go_threads gauge\ngo_threads 1\n' }, 'signed')).toEqual([])
+    // Nobody says whether there is a proxy, and programs of this machine may read.
+    expect(await monitoring(metrics)).toEqual([])
+  })
+
   it('has the path of another server, or of a server that starts', async () => {
     const page = await listen((_request, response) => response.end('<h1>Welcome</h1>'))
     expect(codesOf(await lookFromOutside(new URL(page.url), config))).toEqual(['path_not_served'])

@@ -29,8 +29,12 @@ async function serveMetrics(access: MetricsAccess) {
     presence,
     ask: (headers: Record<string, string> = {}) => fetch(url, { headers }),
     /** As a request from another machine looks to the route. */
-    askFrom: (address: string, headers: Record<string, string> = {}) =>
-      http.request('/metrics', { headers }, { incoming: { socket: { remoteAddress: address } } }),
+    askFrom: (address: string, headers: Record<string, string> = {}, host = 'localhost') =>
+      http.request(
+        `http://${host}/metrics`,
+        { headers },
+        { incoming: { socket: { remoteAddress: address } } },
+      ),
   }
 }
 
@@ -48,14 +52,23 @@ describe('who may read /metrics', () => {
     expect((await askFrom('10.0.0.7', { Authorization: 'Bearer wrong' })).status).toBe(401)
   })
 
-  it.each(['Forwarded', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Real-IP', 'Via'])(
-    'not who comes through a proxy on this machine (%s), unless with a key',
-    async (name) => {
-      const { ask } = await serveMetrics('loopback')
-      expect((await ask({ [name]: '203.0.113.7' })).status).toBe(401)
-      expect((await ask({ [name]: '203.0.113.7', ...KEY })).status).toBe(200)
-    },
-  )
+  it.each([
+    ...['Forwarded', 'X-Forwarded-For', 'X-Forwarded-Host', 'X-Forwarded-Proto', 'X-Real-IP', 'Via'],
+    ...['X-Client-IP', 'True-Client-IP', 'CF-Connecting-IP'],
+  ])('not who comes through a proxy on this machine (%s), unless with a key', async (name) => {
+    const { ask } = await serveMetrics('loopback')
+    expect((await ask({ [name]: '203.0.113.7' })).status).toBe(401)
+    expect((await ask({ [name]: '203.0.113.7', ...KEY })).status).toBe(200)
+  })
+
+  it('not who names this machine otherwise: a page whose name was made to lead here, a proxy that passes Host on', async () => {
+    const { askFrom } = await serveMetrics('loopback')
+    for (const host of ['localhost:8080', '127.0.0.1:8080', '[::1]:8080', '127.8.8.8'])
+      expect([host, (await askFrom('127.0.0.1', {}, host)).status]).toEqual([host, 200])
+    for (const host of ['evil.example', 'localhost.evil.example', '10.0.0.7:8080'])
+      expect([host, (await askFrom('127.0.0.1', {}, host)).status]).toEqual([host, 401])
+    expect((await askFrom('127.0.0.1', KEY, 'chat.example')).status).toBe(200)
+  })
 
   it('key: nobody without one, and the answer says what is needed', async () => {
     const { ask } = await serveMetrics('key')

@@ -55,6 +55,7 @@ const KINDS: ReadonlyMap<string, ProblemKind> = new Map([
   ['unreachable', 'no_answer'],
   ['key_missing', 'key_missing'],
   ['key_invalid', 'key_wrong'],
+  ['wrong_keys', 'key_wrong'],
   ['scope_missing', 'not_allowed'],
   ['api_closed', 'closed'],
   ['rate_limited', 'too_many'],

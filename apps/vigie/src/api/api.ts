@@ -1,32 +1,25 @@
 /**
  * The HTTP API under `/v1`: for each request its key, its turn (rate limit), its fields, then the route's answer, from
- * this server's memory. Who may call it is decided in keys.ts, what there is in routes.ts, how it is refused in problems.ts.
+ * this server's memory. Who may call it is decided in admission.ts, what there is in routes.ts, how it is refused in problems.ts.
  */
 import { PresenceError } from '@vigie/protocol'
 import type { Log, MetricFamily } from '@vigie/server'
-import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { Hono, type Context } from 'hono'
 import { etag } from 'hono/etag'
 import * as v from 'valibot'
-import { isLoopback } from '../config.js'
+import { createAdmission, type AdmissionOptions, type Admitted } from './admission.js'
 import { docsPage, DOCS_STYLE } from './docs-page.js'
-import type { Keyring } from './keys.js'
-import { createLimits, type Rate } from './limits.js'
+import type { KnownKey } from './keys.js'
 import { createMonitor } from './monitor.js'
 import { createDocument } from './openapi.js'
+import { createPacedLog, type PacedLog } from './paced-log.js'
 import { ApiProblem, problemResponse } from './problems.js'
-import { createRoutes, type ApiPresence, type Fields, type Route } from './routes.js'
+import { createRoutes, type Act, type ApiPresence, type Fields, type Route } from './routes.js'
 
-export interface ApiOptions {
+export interface ApiOptions extends Omit<AdmissionOptions, 'lines' | 'now'> {
   readonly presence: ApiPresence
   readonly metrics: () => readonly MetricFamily[]
-  /** Without a key in it the API is closed. */
-  readonly keyring: Keyring
-  /** Whether programs that reach this server at a loopback address may read without a key: in the demo. */
-  readonly isOpenToRead: boolean
-  readonly rate: Rate
-  readonly node: string
   readonly version: string
-  readonly log: Log
   /** Milliseconds, monotonic. @default performance.now */
   readonly now?: () => number
 }
@@ -34,17 +27,17 @@ export interface ApiOptions {
 /** Most bytes of a body: a thousand of the longest ids, each unit as three bytes. */
 export const BODY_MAX_BYTES = 524_288
 
-/** RFC 6750. Of the scheme the letters may be large or small. */
-const BEARER = /^bearer +([\w.~+/-]+=*)$/iu
 const JSON_TYPE = /^application\/json *(;|$)/iu
-const CHALLENGE = 'Bearer realm="vigie"'
-/** The bucket of those who need no key. */
-const NO_KEY = -1
 
-export function createApi(options: ApiOptions): Hono {
-  const { presence, node, version, log } = options
+export type Api = Hono<Admitted>
+
+export function createApi(options: ApiOptions): Api {
+  const { presence, version, log, now = () => performance.now() } = options
   const routes = createRoutes({ presence, monitor: createMonitor(options) })
-  const api = new Hono()
+  const lines = createPacedLog(now)
+  const admit = createAdmission({ ...options, now, lines })
+  const answer = createAnswer(log, lines)
+  const api = new Hono<Admitted>()
 
   api.onError((error, context) => {
     const problem = problemOf(error)
@@ -58,12 +51,11 @@ export function createApi(options: ApiOptions): Hono {
   })
 
   addDocuments(api, routes, version)
-  const admit = createAdmission(options)
   for (const route of routes) {
     api.on(
       route.method,
       route.path.replaceAll(/\{(\w+)\}/gu, ':$1'),
-      admit(route, node),
+      admit(route),
       ...(route.method === 'GET' ? [etag()] : []),
       async (context) => answer(route, context),
     )
@@ -73,7 +65,7 @@ export function createApi(options: ApiOptions): Hono {
 }
 
 /** The document, the same as a page, and the page's style: open to all, because each Vigie of a version has the same. */
-function addDocuments(api: Hono, routes: readonly Route[], version: string): void {
+function addDocuments(api: Api, routes: readonly Route[], version: string): void {
   const document = createDocument(routes, version)
   const files: Readonly<Record<string, (context: Context) => Response | Promise<Response>>> = {
     'openapi.json': (context) => context.json(document),
@@ -89,7 +81,7 @@ function addDocuments(api: Hono, routes: readonly Route[], version: string): voi
 }
 
 /** What no route has answered: another method of its path, or a path of none. */
-function addRest(api: Hono, routes: readonly Route[]): void {
+function addRest(api: Api, routes: readonly Route[]): void {
   const known = [
     ...routes.map(({ method, path }) => ({
       method,
@@ -111,61 +103,30 @@ function addRest(api: Hono, routes: readonly Route[]): void {
   api.all('/v1/*', rest)
 }
 
-/** Lets a request through to its route if its key may, and has not been used too often. */
-function createAdmission(options: ApiOptions) {
-  const { keyring, isOpenToRead, rate, now = () => performance.now() } = options
-  const limits = createLimits(rate, now)
-
-  /** @throws ApiProblem */
-  function bucketOf({ scope }: Route, { req }: Context): number {
-    const given = req.header('authorization')
-    if (given === undefined && isOpenToRead && scope === 'read' && isAtLoopback(req.url)) return NO_KEY
-    if (keyring.size === 0) throw new ApiProblem('api_closed')
-    if (given === undefined) {
-      throw new ApiProblem('key_missing', undefined, { 'WWW-Authenticate': CHALLENGE })
+/** Answers a request that was let in. */
+function createAnswer(log: Log, lines: PacedLog) {
+  function noteAct({ sentence, fields, isRoutine }: Act<never>, key: KnownKey, request: never): void {
+    const write = (leftOut = {}) => {
+      log.info(sentence, { keyFingerprint: key.fingerprint, ...fields(request), ...leftOut })
     }
-    const key = keyring.find(BEARER.exec(given)?.[1] ?? '')
-    if (key === undefined) {
-      throw new ApiProblem('key_invalid', undefined, {
-        'WWW-Authenticate': `${CHALLENGE}, error="invalid_token"`,
-      })
-    }
-    if (!key.scopes.has(scope)) {
-      throw new ApiProblem('scope_missing', `The key lacks the scope \`${scope}\`.`, {
-        'WWW-Authenticate': `${CHALLENGE}, error="insufficient_scope", scope="${scope}"`,
-      })
-    }
-    return key.id
+    if (isRoutine) lines.note(`${key.id} ${sentence}`, write)
+    else write()
   }
 
-  return (route: Route, node: string): MiddlewareHandler =>
-    async (context, next) => {
-      const { isAllowed, headers } = limits.take(bucketOf(route, context), route.cost)
-      if (isAllowed) await next()
-      else context.res = problemResponse(new ApiProblem('rate_limited'))
-      for (const [name, value] of Object.entries({ ...headers, 'Vigie-Node': node })) {
-        context.res.headers.set(name, value)
-      }
-      context.res.headers.append('Vary', 'Authorization')
-    }
-}
-
-/** A page elsewhere whose name was made to lead here would name itself in the address. */
-function isAtLoopback(url: string): boolean {
-  return isLoopback(new URL(url).hostname.replace(/^\[|\]$/gu, ''))
-}
-
-async function answer(route: Route, { req, json, body }: Context): Promise<Response> {
-  const result = await route.handle({
-    params: parse('path', route.params, paramsOf(req)),
-    query: parse('query', route.query, queryOf(req)),
-    body: route.body && parse('body', route.body, await bodyOf(req)),
-  } as never)
-  if (route.answer === undefined) return body(null, 202, { 'Cache-Control': 'no-store' })
-  // May be kept by the one who asked, who has to ask whether it still stands.
-  return json(result as object, 200, {
-    'Cache-Control': route.method === 'GET' ? 'private, no-cache' : 'no-store',
-  })
+  return async (route: Route, { req, json, body, var: { key } }: Context<Admitted>): Promise<Response> => {
+    const request = {
+      params: parse('path', route.params, paramsOf(req)),
+      query: parse('query', route.query, queryOf(req)),
+      body: route.body && parse('body', route.body, await bodyOf(req)),
+    } as never
+    const result = await route.handle(request)
+    if (route.act) noteAct(route.act, key, request)
+    if (route.answer === undefined) return body(null, 202, { 'Cache-Control': 'no-store' })
+    // May be kept by the one who asked, who has to ask whether it still stands.
+    return json(result as object, 200, {
+      'Cache-Control': route.method === 'GET' ? 'private, no-cache' : 'no-store',
+    })
+  }
 }
 
 /** @throws ApiProblem */

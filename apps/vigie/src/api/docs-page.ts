@@ -1,6 +1,6 @@
 /** The document as a page: without a script, and with nothing from elsewhere. */
 import { html } from 'hono/html'
-import type { OpenApiDocument, Operation } from './openapi.js'
+import type { OpenApiDocument, Operation, Parameter } from './openapi.js'
 import { PROBLEMS } from './problems.js'
 
 export const DOCS_STYLE = `
@@ -10,10 +10,10 @@ a { color: light-dark(#0a53be, #8ab8ff); }
 h2 { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: 1.5rem; }
 section { margin: 1.5rem 0; }
 code, pre { font: 0.9em/1.5 ui-monospace, monospace; }
-pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; padding: 0.75rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid var(--line); padding: 0.3rem 0.75rem 0.3rem 0; text-align: left; vertical-align: top; }
-.scroll { overflow-x: auto; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; overflow-wrap: anywhere; padding: 0.75rem; white-space: pre-wrap; }
+ul { padding-left: 1.25rem; }
+dt { border-top: 1px solid var(--line); margin-top: 0.5rem; padding-top: 0.5rem; }
+dd { margin: 0; }
 summary { cursor: pointer; }
 `
 
@@ -36,7 +36,7 @@ export function docsPage({ info, paths, components }: OpenApiDocument) {
       <body>
         <main>
           <h1>Vigie ${info.version}: HTTP API</h1>
-          <p>${info.description}</p>
+          <p>${prose(info.description)}</p>
           <p>For programs: <a href="/v1/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
           <nav aria-label="Routes">
             <ul>
@@ -56,33 +56,20 @@ export function docsPage({ info, paths, components }: OpenApiDocument) {
             ([name, schema]) =>
               html`<section>
                 <h3 id="schema-${name}">${name}</h3>
-                <pre tabindex="0">${JSON.stringify(schema, undefined, 2)}</pre>
+                <details>
+                  <summary>Schema</summary>
+                  <pre>${JSON.stringify(schema, undefined, 2)}</pre>
+                </details>
               </section>`,
           )}
           <h2 id="problems">Errors</h2>
-          <div class="scroll" tabindex="0">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">code</th>
-                  <th scope="col">status</th>
-                  <th scope="col">what happened</th>
-                  <th scope="col">what to do</th>
-                </tr>
-              </thead>
-              <tbody>
-                ${Object.entries(PROBLEMS).map(
-                  ([code, { status, title, next }]) =>
-                    html`<tr id="${code}">
-                      <td><code>${code}</code></td>
-                      <td>${status}</td>
-                      <td>${title}.</td>
-                      <td>${next}</td>
-                    </tr>`,
-                )}
-              </tbody>
-            </table>
-          </div>
+          <dl>
+            ${Object.entries(PROBLEMS).map(
+              ([code, { status, title, next }]) =>
+                html`<dt id="${code}"><code>${code}</code> (${status})</dt>
+                  <dd>${prose(title)}. ${prose(next)}</dd>`,
+            )}
+          </dl>
         </main>
       </body>
     </html>`
@@ -99,50 +86,48 @@ function routeSection({ path, method, operation }: Shown) {
   const body = requestBody?.content['application/json']?.schema
   return html`<section>
     <h3 id="${operationId}"><code>${method} ${path}</code></h3>
-    <p>${summary} ${description}</p>
-    <pre tabindex="0">${curlOf({ path, method, operation })}</pre>
+    <p>${prose(`${summary} ${String(description)}`)}</p>
+    <pre>${curlOf({ path, method, operation })}</pre>
     ${
       parameters.length === 0
         ? ''
-        : html`<div class="scroll" tabindex="0">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">parameter</th>
-                  <th scope="col">in</th>
-                  <th scope="col">needed</th>
-                  <th scope="col">schema</th>
-                </tr>
-              </thead>
-              <tbody>
-                ${parameters.map(
-                  (parameter) =>
-                    html`<tr>
-                      <td><code>${parameter.name}</code></td>
-                      <td>${parameter.in}</td>
-                      <td>${parameter.required ? 'yes' : 'no'}</td>
-                      <td><code>${JSON.stringify(parameter.schema)}</code></td>
-                    </tr>`,
-                )}
-              </tbody>
-            </table>
-          </div>`
+        : html`<ul>
+            ${parameters.map(
+              ({ name, in: place, required, schema }) =>
+                html`<li>
+                  <code>${name}</code>, in the ${place}${required ? '' : ', if you like'}:
+                  ${meaningOf(schema)}
+                </li>`,
+            )}
+          </ul>`
     }
     ${
       body === undefined
         ? ''
         : html`<details>
             <summary>Body</summary>
-            <pre tabindex="0">${JSON.stringify(body, undefined, 2)}</pre>
+            <pre>${JSON.stringify(body, undefined, 2)}</pre>
           </details>`
     }
     <ul>
       ${Object.entries(responses).map(
         ([status, response]) =>
-          html`<li><code>${status}</code>: ${response.description}${answerLink(response.content)}</li>`,
+          html`<li>
+            <code>${status}</code>: ${prose(response.description)}${answerLink(response.content)}
+          </li>`,
       )}
     </ul>
   </section>`
+}
+
+/** What stands between backticks is code, as in Markdown, which descriptions of OpenAPI are. */
+function prose(text: string) {
+  return text.split('`').map((part, place) => (place % 2 === 1 ? html`<code>${part}</code>` : part))
+}
+
+/** The words of a schema, or what it is made of where it has none. */
+function meaningOf({ description, ...schema }: Parameter['schema']) {
+  return typeof description === 'string' ? prose(description) : html`<code>${JSON.stringify(schema)}</code>`
 }
 
 function answerLink(content: Operation['responses'][string]['content']) {
@@ -154,9 +139,9 @@ function answerLink(content: Operation['responses'][string]['content']) {
 
 function curlOf({ path, method, operation }: Shown): string {
   const lines = [
-    `curl "$VIGIE_URL${path}"`,
+    `curl ${method === 'GET' ? '' : `-X ${method} `}"$VIGIE_URL${path}"`,
     '-H "Authorization: Bearer $VIGIE_API_KEY"',
     ...(operation.requestBody ? [`-H 'Content-Type: application/json' -d '{ … }'`] : []),
   ]
-  return `${method === 'GET' ? '' : `# ${method}\n`}${lines.join(' \\\n  ')}`
+  return lines.join(' \\\n  ')
 }

@@ -1,5 +1,5 @@
 /** Who may call the HTTP API, and for what. A key is compared by its digest, and is in no log and no error. */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Kind } from '../option-kinds.js'
 
 /** What a key is good for: to ask, or to change something. */
@@ -37,7 +37,11 @@ export function parseApiKey(entry: string): ApiKey | undefined {
 export interface KnownKey {
   readonly id: number
   readonly scopes: ReadonlySet<Scope>
+  /** How the log names it: the first eight hexadecimal digits of the key's SHA-256, the same after each start. */
+  readonly fingerprint: string
 }
+
+const FINGERPRINT_LENGTH = 8
 
 export interface Keyring {
   readonly size: number
@@ -54,7 +58,12 @@ export function createKeyring(keys: readonly ApiKey[]): Keyring {
   for (const { key, scopes } of keys) {
     scopesByKey.set(key, new Set([...(scopesByKey.get(key) ?? []), ...scopes]))
   }
-  const known = [...scopesByKey].map(([key, scopes], id) => ({ digest: digest(key), id, scopes }))
+  const known = [...scopesByKey].map(([key, scopes], id) => ({
+    digest: digest(key),
+    id,
+    scopes,
+    fingerprint: createHash('sha256').update(key).digest('hex').slice(0, FINGERPRINT_LENGTH),
+  }))
   return {
     size: known.length,
     find(given) {

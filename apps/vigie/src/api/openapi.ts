@@ -53,7 +53,8 @@ export function createDocument(routes: readonly Route[], version: string): OpenA
       description:
         'Who is online, for other services. Each request has a key of the server in `Authorization: Bearer <key>`; ' +
         'a key has the scope `read`, `act`, or both. Answers are from this server’s memory; `Vigie-Node` names it. ' +
-        'Each key has a rate limit, told in `RateLimit`; above it an answer is 429, with `Retry-After`. ' +
+        'Each key has a rate limit, told in `RateLimit`; above it an answer is 429, with `Retry-After`; ' +
+        'so is what an address sends with keys that are not known. ' +
         'Reads have an `ETag`: send it as `If-None-Match`, and an answer that is the same is 304. Errors are ' +
         '`application/problem+json`. An id that is part of a path is percent-encoded.',
       license: { name: 'MIT', identifier: 'MIT' },
@@ -122,7 +123,7 @@ function problemsOf({ body, mayBeUnavailable }: Route): readonly ProblemCode[] {
   return [
     ...(['invalid_payload', 'key_missing', 'key_invalid', 'api_closed', 'scope_missing'] as const),
     ...(body ? (['body_too_large', 'unsupported_media_type'] as const) : []),
-    ...(['rate_limited', 'internal'] as const),
+    ...(['rate_limited', 'wrong_keys', 'internal'] as const),
     ...(mayBeUnavailable ? (['unavailable'] as const) : []),
   ]
 }

@@ -53,6 +53,11 @@ export const PROBLEMS = {
     title: 'The key is used too often',
     next: 'Wait for as many seconds as `Retry-After` says; the operator may raise `apiRatePerSecond`.',
   },
+  wrong_keys: {
+    status: 429,
+    title: 'Too many keys that are not known came from this address',
+    next: 'Correct the key; wait for as many seconds as `Retry-After` says. A key that is known is let in meanwhile.',
+  },
   internal: {
     status: 500,
     title: 'The server failed in a way that it did not foresee',

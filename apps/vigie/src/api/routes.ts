@@ -47,11 +47,23 @@ interface Described<Params extends Fields, Query extends Fields, Body extends Fi
   readonly cost: number
   /** It may have to read rows, which the database may not let it. */
   readonly mayBeUnavailable: boolean
-  readonly handle: (request: {
-    readonly params: v.InferOutput<Params>
-    readonly query: v.InferOutput<Query>
-    readonly body: Body extends Fields ? v.InferOutput<Body> : undefined
-  }) => unknown
+  readonly handle: (request: Asked<Params, Query, Body>) => unknown
+  /** Of a route that changes something: what the log says of it. */
+  readonly act: Act<Asked<Params, Query, Body>> | undefined
+}
+
+interface Asked<Params extends Fields, Query extends Fields, Body extends Fields | undefined> {
+  readonly params: v.InferOutput<Params>
+  readonly query: v.InferOutput<Query>
+  readonly body: Body extends Fields ? v.InferOutput<Body> : undefined
+}
+
+export interface Act<Request> {
+  /** What was done. */
+  readonly sentence: string
+  readonly fields: (request: Request) => Readonly<Record<string, unknown>>
+  /** Whether services do it all day: then the log has one line for each key and second. */
+  readonly isRoutine: boolean
 }
 
 /** A route whose fields have passed its schemas. */
@@ -74,13 +86,13 @@ function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
   },
 ): Route {
   const whole = { query: NOTHING, mayBeUnavailable: false, cost: 1, ...route }
-  return { ...whole, method: 'GET', scope: 'read', body: undefined } as unknown as Route
+  return { ...whole, method: 'GET', scope: 'read', body: undefined, act: undefined } as unknown as Route
 }
 
 function post<Params extends Fields, Body extends Fields>(
   route: Pick<
     Described<Params, typeof NOTHING, Body>,
-    'path' | 'operationId' | 'tag' | 'summary' | 'scope' | 'params' | 'body' | 'answer' | 'handle'
+    'path' | 'operationId' | 'tag' | 'summary' | 'scope' | 'params' | 'body' | 'answer' | 'handle' | 'act'
   >,
 ): Route {
   return { ...route, method: 'POST', query: NOTHING, mayBeUnavailable: false, cost: 1 } as unknown as Route
@@ -111,6 +123,7 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
       params: NOTHING,
       body: usersQuery,
       answer: 'Users',
+      act: undefined,
       handle: ({ body }) => ({ users: body.userIds.map(userOf) }),
     }),
     read({
@@ -185,6 +198,14 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
       params: ofUser,
       body: kickBody,
       answer: undefined,
+      act: {
+        sentence: 'A user was kicked over the HTTP API.',
+        fields: ({ params, body }) => ({
+          userId: params.userId,
+          devices: body.deviceId === undefined ? 'all' : 'one',
+        }),
+        isRoutine: false,
+      },
       handle: ({ params, body }) => presence.kick(params.userId, body),
     }),
     post({
@@ -196,6 +217,14 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
       params: ofUser,
       body: stopTypingBody,
       answer: undefined,
+      act: {
+        sentence: 'A user’s typing was ended over the HTTP API.',
+        fields: ({ params, body }) => ({
+          userId: params.userId,
+          ...(body.conversationId !== undefined && { conversationId: body.conversationId }),
+        }),
+        isRoutine: true,
+      },
       handle: ({ params, body }) => presence.stopTyping(params.userId, body.conversationId),
     }),
     post({
@@ -207,6 +236,15 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
       params: NOTHING,
       body: changedBody,
       answer: undefined,
+      act: {
+        sentence: 'Rows were said to have changed over the HTTP API.',
+        fields: ({ body: { users = [], groups = [], conversations = [] } }) => ({
+          users: users.length,
+          groups: groups.length,
+          conversations: conversations.length,
+        }),
+        isRoutine: true,
+      },
       handle: ({ body }) => presence.membershipsChanged(body),
     }),
   ]

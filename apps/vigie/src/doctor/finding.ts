@@ -52,6 +52,7 @@ export const FINDING_CODES = {
     'compressed_twice',
     'address_not_passed',
     'address_forgeable',
+    'monitoring_open',
   ],
 } as const
 

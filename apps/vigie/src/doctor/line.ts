@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 export interface Answer {
@@ -94,7 +95,12 @@ export async function openSocket(
 }
 
 function request(url: URL, options: RequestOptions) {
-  return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+  if (url.protocol !== 'https:') return httpRequest(url, options)
+  // A header `Host` of our own would be taken for the name in the certificate.
+  return httpsRequest(url, {
+    servername: isIP(url.hostname.replace(/^\[|\]$/gu, '')) === 0 ? url.hostname : '',
+    ...options,
+  })
 }
 
 /** To be asked before the answer has ended: then it has lost its connection. */

@@ -3,7 +3,8 @@
  * token, opens a few connections of Engine.IO, and never becomes a session.
  */
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { isLoopback, type Config } from '../config.js'
+import type { Config } from '../config.js'
+import { isLoopbackUrl } from '../local-request.js'
 import { errorMessage } from '../operator-error.js'
 import type { Seen } from '../http.js'
 import type { Finding } from './finding.js'
@@ -46,7 +47,7 @@ export async function lookFromOutside(base: URL, config: OutsideConfig): Promise
     ...encryptionFindings(base),
     ...(await originFindings(way, config)),
     ...(await pollingFindings(way, first.open)),
-    ...(await addressFindings(way, config)),
+    ...(await serverFindings(way, config)),
   ]
   return [...quick, ...(await idle).flat()]
 }
@@ -56,9 +57,14 @@ interface Way {
   readonly path: string
 }
 
-function address({ base, path }: Way, transport: 'polling' | 'websocket', sid?: string): URL {
+function below({ base }: Way, path: string): URL {
   const url = new URL(base)
   url.pathname = `${base.pathname.replace(/\/$/u, '')}${path}`
+  return url
+}
+
+function address(way: Way, transport: 'polling' | 'websocket', sid?: string): URL {
+  const url = below(way, way.path)
   url.search = new URLSearchParams({ EIO: '4', transport, ...(sid !== undefined && { sid }) }).toString()
   return url
 }
@@ -105,8 +111,9 @@ function openOf({ status, body, header }: Answer): Open | undefined {
   return { sid, pingInterval, cookies: pairs.length === 0 ? {} : { Cookie: pairs.join('; ') } }
 }
 
-function encryptionFindings({ protocol, hostname, origin }: URL): Finding[] {
-  if (protocol === 'https:' || isLoopback(hostname.replace(/^\[|\]$/gu, ''))) return []
+function encryptionFindings(base: URL): Finding[] {
+  const { protocol, origin } = base
+  if (protocol === 'https:' || isLoopbackUrl(base)) return []
   return [
     {
       ...OUTSIDE,
@@ -166,15 +173,20 @@ function corsFindings(origin: string, answer: Answer): Finding[] {
 
 /** An address that nobody has (RFC 5737), as a client would claim it. */
 const CLAIMED_ADDRESS = '203.0.113.7'
+const CLAIM = { 'X-Forwarded-For': CLAIMED_ADDRESS }
 
-/** Whether the server learns who comes, and from the proxy rather than from who comes. */
-async function addressFindings(way: Way, { doctorToken }: OutsideConfig): Promise<Finding[]> {
-  if (doctorToken === undefined) return []
-  const url = new URL(way.base)
-  url.pathname = `${way.base.pathname.replace(/\/$/u, '')}/livez`
+/** What the server itself makes of who comes, and what it tells them for that. */
+async function serverFindings(way: Way, { doctorToken }: OutsideConfig): Promise<Finding[]> {
+  if (doctorToken === undefined) {
+    // Whoever asks at a loopback address may well be here, and nobody says whether there is a proxy.
+    return isLoopbackUrl(way.base) ? [] : await monitoringFindings(way)
+  }
   const seenOf = async (headers: Readonly<Record<string, string>>) => {
     const Authorization = `Bearer ${doctorToken}`
-    const answer = await ask(url, { headers: { ...headers, Authorization }, timeoutMs: ANSWER_MS })
+    const answer = await ask(below(way, '/livez'), {
+      headers: { ...headers, Authorization },
+      timeoutMs: ANSWER_MS,
+    })
     if (answer.status !== 200) return undefined
     const { seen } = JSON.parse(answer.body.toString()) as { seen?: Seen }
     // Without a proxy there is nobody who should have said where the request is from.
@@ -182,6 +194,12 @@ async function addressFindings(way: Way, { doctorToken }: OutsideConfig): Promis
   }
   const plain = await seenOf({})
   if (plain === undefined) return []
+  const claimed = plain.forwardedFor === undefined ? undefined : await seenOf(CLAIM)
+  return [...addressFindings(plain, claimed), ...(await monitoringFindings(way))]
+}
+
+/** Whether the server learns who comes, and from the proxy rather than from who comes. */
+function addressFindings(plain: Seen, claimed: Seen | undefined): Finding[] {
   if (plain.forwardedFor === undefined) {
     return [
       {
@@ -193,7 +211,6 @@ async function addressFindings(way: Way, { doctorToken }: OutsideConfig): Promis
       },
     ]
   }
-  const claimed = await seenOf({ 'X-Forwarded-For': CLAIMED_ADDRESS })
   const last = claimed?.forwardedFor?.split(',').at(-1)?.trim()
   if (last !== CLAIMED_ADDRESS) return []
   return [
@@ -209,6 +226,48 @@ async function addressFindings(way: Way, { doctorToken }: OutsideConfig): Promis
 
 const ADDRESS_FOLLOWS =
   'All clients seem to come from the proxy: whatever goes by addresses, a limit or a door for this machine only, takes them for one.'
+
+/** What the server tells programs on its own machine without a key, and by what such an answer is known. */
+const MONITORING = [
+  { path: '/metrics', mark: '# TYPE presence_' },
+  { path: '/v1/monitor', mark: '"presence_' },
+] as const
+
+/** Through a proxy, nobody is a program on the server's machine. */
+async function monitoringFindings(way: Way): Promise<Finding[]> {
+  const isOpen = async ({ path, mark }: (typeof MONITORING)[number]) => {
+    // A proxy that passes `Host` on lets each client write there what it likes.
+    const asked = [{}, { Host: 'localhost' }].map((headers) => isAnswered(below(way, path), headers, mark))
+    return (await Promise.all(asked)).includes(true) ? [path] : []
+  }
+  const open = (await Promise.all(MONITORING.map(isOpen))).flat()
+  if (open.length === 0) return []
+  return [
+    {
+      ...OUTSIDE,
+      code: 'monitoring_open',
+      what: `${open.join(' and ')} ${open.length === 1 ? 'is' : 'are'} answered without a key: the server takes who comes through the proxy for programs on its own machine.`,
+      follows: 'Anybody who can reach that address reads how many are online, and how the server is.',
+      todo:
+        'Let the proxy say in X-Forwarded-For for whom it asks, or pass no request for /metrics, /ops and /v1 on; ' +
+        'VIGIE_METRICS_ACCESS=key wants a key for /metrics from everybody.',
+    },
+  ]
+}
+
+async function isAnswered(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  mark: string,
+): Promise<boolean> {
+  try {
+    const { status, body } = await ask(url, { headers, timeoutMs: ANSWER_MS })
+    return status === 200 && body.includes(mark)
+  } catch {
+    // A proxy may refuse by closing the connection, or by silence: whoever asks reads nothing, and that is right.
+    return false
+  }
+}
 
 /** Follows one polling session over several connections, and makes it answer at length. */
 async function pollingFindings(way: Way, { sid, cookies }: Open): Promise<Finding[]> {

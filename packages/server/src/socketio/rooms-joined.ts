@@ -12,6 +12,8 @@ interface Target {
   readonly except?: ReadonlySet<string> | undefined
 }
 
+const NO_NAMES: ReadonlySet<string> = new Set()
+
 export interface JoinedRows {
   /** The rows of the socket's user may be others than before, or it has just become a session. */
   update(socketId: string): void
@@ -34,6 +36,8 @@ export function joinRows(
   const persistSession = adapter.persistSession.bind(adapter)
   /** What the host itself has joined of rooms that may be rows', by socket. */
   const ofHost = new Map<string, Set<string>>()
+  /** The socket that leaves everything now; Socket.IO forgets it right after. */
+  let leaving: string | undefined
   let isOver = false
 
   function note(id: string, names: Iterable<string>): void {
@@ -72,10 +76,18 @@ export function joinRows(
     }
   }
 
+  function isThere(id: string): boolean {
+    return !isOver && id !== leaving && namespace.sockets.has(id)
+  }
+
+  /** Of nobody where the host has exchanged the adapter: the new one knows no socket that was there before. */
+  function joinedBy(id: string): ReadonlySet<string> {
+    return adapter.sids.get(id) ?? NO_NAMES
+  }
+
   function update(id: string): void {
-    const joined = adapter.sids.get(id)
-    // It has left everything already, and is about to be told gone.
-    if (isOver || !joined) return
+    if (!isThere(id)) return
+    const joined = joinedBy(id)
     const named = new Set(rows.roomsOf(id))
     for (const room of [...joined]) {
       if (rows.mayBe(room) && !named.has(room) && !isOfHost(id, room)) attempt(() => del(id, room))
@@ -99,9 +111,14 @@ export function joinRows(
       // `delAll` with uWebSockets.js leaves a line that goes on subscribed to its topics: it would hear of rooms that
       // its user is no member of any more.
       if (namespace.sockets.get(id)?.conn.readyState === 'open') {
-        for (const room of [...(adapter.sids.get(id) ?? [])]) attempt(() => del(id, room))
+        for (const room of [...joinedBy(id)]) attempt(() => del(id, room))
       }
-      delAll(id)
+      leaving = id
+      try {
+        delAll(id)
+      } finally {
+        leaving = undefined
+      }
     }),
     // What `connectionStateRecovery` brings back is joined: of rows that are gone by then it would be for good.
     exchange(adapter, 'persistSession', (session) => {
@@ -122,8 +139,8 @@ export function joinRows(
   return {
     update,
     isRight(id) {
-      const joined = adapter.sids.get(id)
-      if (isOver || !joined) return true
+      if (!isThere(id)) return true
+      const joined = joinedBy(id)
       const named = new Set(rows.roomsOf(id))
       for (const room of named)
         if (!joined.has(room) || adapter.rooms.get(room)?.has(id) !== true) return false
@@ -132,7 +149,9 @@ export function joinRows(
     },
     restore() {
       for (const id of namespace.sockets.keys()) {
-        for (const room of rows.roomsOf(id)) if (!isOfHost(id, room)) attempt(() => del(id, room))
+        for (const room of [...joinedBy(id)]) {
+          if (rows.mayBe(room) && !isOfHost(id, room)) attempt(() => del(id, room))
+        }
       }
       isOver = true
       ofHost.clear()

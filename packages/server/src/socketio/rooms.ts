@@ -59,6 +59,8 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
   const missingAtStart = whatIsMissing(namespace.adapter)
   if (missingAtStart !== undefined) throw new TypeError(missingAtStart)
   const followed = new WeakMap<Adapter, Followed>()
+  /** The adapter of each namespace that was followed last. */
+  const latest = new WeakMap<Namespace, Adapter>()
   const rows = createRowRooms(prefixes, engine, spell)
   /** Adapters that only look are not to pay for those that must be told. */
   let isToldOfChanges = false
@@ -67,6 +69,13 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
   function follow(visited: Namespace): void {
     const { adapter } = visited
     if (isClosed || followed.has(adapter)) return
+    const former = latest.get(visited)
+    if (former) {
+      // The host has exchanged it. On uWebSockets.js its sockets go on hearing topics of the rooms that they joined on it.
+      followed.get(former)?.restore()
+      followed.delete(former)
+    }
+    latest.set(visited, adapter)
     followed.set(adapter, begin(visited))
   }
 
@@ -127,7 +136,13 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
 
   function update(id: SessionId): void {
     const moving = socket(id)
-    if (moving) followed.get(moving.nsp.adapter)?.joined?.update(id)
+    if (moving) repair(moving)
+  }
+
+  function repair({ id, nsp }: Socket): void {
+    // A host may have exchanged the adapter since somebody came last.
+    follow(nsp)
+    followed.get(nsp.adapter)?.joined?.update(id)
   }
 
   return {
@@ -138,14 +153,10 @@ export function provideRooms({ prefixes, engine, spell, namespace, socket, log }
       // A host may have exchanged the adapter since somebody came last.
       return isClosed || (mine !== undefined && mine.joined?.isRight(id) !== false)
     },
-    repair({ id, nsp }) {
-      follow(nsp)
-      followed.get(nsp.adapter)?.joined?.update(id)
-    },
+    repair,
     close() {
       if (isClosed) return
       isClosed = true
-      // An adapter that the host has exchanged for another reaches nobody any more.
       for (const { adapter } of namespacesOf(namespace.server)) followed.get(adapter)?.restore()
     },
   }

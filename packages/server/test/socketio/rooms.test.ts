@@ -267,6 +267,51 @@ describe('an adapter', () => {
     expect(await heard(ann, () => wire.io.to('conv:c').emit('news', 'x'))).toEqual(['x'])
   })
 
+  it.each(WAYS)(
+    'that the host exchanges has, with the next arrival, those who were there before, %s',
+    async (_, before) => {
+      await using wire = await startWire({ rows, before })
+      const ann = await wire.connect('ann')
+      wire.io.adapter(adapterOf(wire.io).constructor as typeof Adapter)
+      const bob = await wire.connect('bob')
+      await ann.until('bob 1 in c')
+      const tell = () => {
+        wire.io.to('conv:c').except(`user:bob`).emit('news', 'x')
+      }
+      expect(await heard(ann, tell)).toEqual(['x'])
+      expect(await heard(bob, tell)).toEqual([])
+    },
+  )
+
+  it('that the host exchanges, and that learns of rooms by joins, has them with the next change of rows', async () => {
+    let subscribed: string[] = []
+    await using wire = await startWire({
+      rows,
+      before(io) {
+        subscribed = learningAdapter(io)
+      },
+    })
+    const ann = await wire.connect('ann')
+    const bob = await wire.connect('bob')
+    await bob.until('ann 1 in c')
+    await ann.until('bob 1 in c')
+    wire.io.adapter(adapterOf(wire.io).constructor as typeof Adapter)
+    subscribed.splice(0)
+    wire.rows.removeFromConversation('c', 'bob')
+    await bob.until('ann 0 in c')
+    // Everybody leaves the former adapter’s rooms: on uWebSockets.js its topics would go on, of bob and c, too.
+    const left = ['-user:ann', '-group:g', '-conv:c', '-user:bob', '-group:g', '-conv:c']
+    const joined = ['+user:ann', '+group:g', '+conv:c', '+user:bob', '+group:g']
+    expect(subscribed).toEqual([...left, ...joined])
+    wire.rows.addToConversation('d', 'bob')
+    await bob.until('bob 1 in d')
+    const tell = () => {
+      for (const room of ['user:bob', 'conv:c', 'conv:d']) wire.io.to(room).emit('news', room)
+    }
+    expect(await heard(bob, tell)).toEqual(['user:bob', 'conv:d'])
+    expect(await heard(ann, tell)).toEqual(['conv:c'])
+  })
+
   it('that listens for rooms hears of each with its first member and its last', async () => {
     const heardOf: string[] = []
     await using wire = await startWire({
