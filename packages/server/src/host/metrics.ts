@@ -82,6 +82,7 @@ const EVENT_NAMES: Readonly<Record<EventName, true>> = {
   'presence:occupancy': true,
   'presence:devices': true,
   'presence:closed': true,
+  'presence:digest': true,
   'typing:start': true,
   'typing:stop': true,
 }
