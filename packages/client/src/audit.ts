@@ -53,7 +53,9 @@ export function digestOf(picture: Picture, nonce: string): DigestAnswer {
     others: hashOf(nonce, ['others', ...people(others).sort()]),
     devices: hashOf(nonce, [
       `devices ${devices.count}`,
-      ...devices.devices.map(({ deviceId, since, label = '' }) => `device ${since} ${deviceId} ${label}`).sort(),
+      ...devices.devices
+        .map(({ deviceId, since, label = '' }) => `device ${since} ${deviceId} ${label}`)
+        .sort(),
     ]),
   }
 }
