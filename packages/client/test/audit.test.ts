@@ -250,8 +250,7 @@ function audited(mutant: Mutant, tally: Tally): typeof createEngine {
   }
 }
 
-function playAll(mutant: Mutant, numRuns: number): Tally {
-  const tally = { compared: 0, different: 0 }
+function playAll(mutant: Mutant, numRuns: number, tally: Tally = { compared: 0, different: 0 }): Tally {
   fc.assert(
     fc.property(allHistories, (history) => {
       play(history, audited(mutant, tally), worldSettings)
@@ -260,6 +259,10 @@ function playAll(mutant: Mutant, numRuns: number): Tally {
   )
   return tally
 }
+
+/** So many wrong pictures have to be seen: of some mistakes few histories are a test. */
+const WRONG_MIN = 20
+const ROUNDS_MAX = 40
 
 /** The example of docs/protocol.md: what the server tells, its question, the texts that are hashed, and the answer. */
 async function exampleOfDocument() {
@@ -348,7 +351,7 @@ describe('the example of docs/protocol.md', () => {
       {
         type: 'typing',
         sessionId: 's2' as SessionId,
-        conversationId: plan.id as ConversationId,
+        conversationId: plan.id,
         typing: true,
       },
       0,
@@ -356,12 +359,12 @@ describe('the example of docs/protocol.md', () => {
     told.length = 0
     connects('ann', 's3', [everyone, plan], 2)
     expect(engine.digest('s2' as SessionId, question.nonce), 'protocol 1').toBeUndefined()
-    expect(told.at(-1)).toEqual({ name: 'presence:state', payload: state })
+    expect(told).toContainEqual({ name: 'presence:state', payload: state })
     happens({ type: 'watch', sessionId: 's3' as SessionId, add: ['éva' as UserId], remove: [] }, 1)
     const digest = engine.digest('s3' as SessionId, question.nonce)!
     expect({ ...digest, rooms: digest.rooms.map(({ hash }) => hash) }).toEqual({ userId: 'ann', ...answer })
     happens({ type: 'window', ms: 1_000 }, 2)
-    happens({ type: 'stopTyping', userId: 'ben' as UserId }, 3)
+    engine.apply({ type: 'stopTyping', userId: 'ben' as UserId }, 3)
     expect(engine.digest('s3' as SessionId, question.nonce), 'something is pending').toBeUndefined()
   })
 })
@@ -376,8 +379,10 @@ describe('over random histories', () => {
   it.each(MUTANTS)(
     'a client that $name is found whenever its picture is wrong',
     (mutant) => {
-      const { different } = playAll(mutant, 60)
-      expect(different).toBeGreaterThan(20)
+      const tally = playAll(mutant, 60)
+      for (let round = 1; tally.different < WRONG_MIN && round < ROUNDS_MAX; round++)
+        playAll(mutant, 60, tally)
+      expect(tally.different).toBeGreaterThanOrEqual(WRONG_MIN)
     },
     120_000,
   )
