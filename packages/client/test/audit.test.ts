@@ -25,7 +25,7 @@ import {
 import { cut } from '../../server/src/socketio/frames.js'
 import { play } from '../../server/src/testing/index.js'
 import { allHistories, worldSettings } from '../../server/test/support/histories.js'
-import { digestOf } from '../src/audit.js'
+import { digestOf } from '../src/digest.js'
 import { apply, begin, EMPTY_SYNC, setWatched, type Frame, type Picture, type Sync } from '../src/sync.js'
 
 /** A client of protocol 2, as its own code has it; and one that makes a mistake. */

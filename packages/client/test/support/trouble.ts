@@ -15,7 +15,7 @@ import {
   type Input,
   type KnownRooms,
 } from '../../../server/src/core/index.js'
-import { digestOf } from '../../src/audit.js'
+import { digestOf } from '../../src/digest.js'
 import type * as ClientModule from '../../src/client.js'
 import type { InnerClient } from '../../src/client.js'
 import type { Platform } from '../../src/platform.js'

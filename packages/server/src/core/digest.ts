@@ -1,7 +1,7 @@
 /**
  * Beside the path · what a client of protocol 2 that was told everything has to answer when it is asked for a digest of
  * its picture. Asked by the shell (socketio/client-audit.ts), for operators. How a hash is made is described in
- * docs/protocol.md; the client's side stands in packages/client/src/audit.ts, and shares no code with this one.
+ * docs/protocol.md; the client's side stands in packages/client/src/digest.ts, and shares no code with this one.
  */
 import { DIGEST_ROOMS_MAX, type Position, type UserId } from '@vigie/protocol'
 import type { RoomName } from './inputs.js'
