@@ -17,7 +17,9 @@ export function auditInWords(audit: ClientAudit): string {
     `  ${unanswered} without an answer within 3 s`,
     `  ${malformed} with an answer that is none of the protocol`,
     ...(skipped > 0
-      ? [`${skipped} could not be asked: something was pending for them all the time, or they have gone.`]
+      ? [
+          `${skipped} could not be asked: something was pending for them all the time, they have gone, or there was no time.`,
+        ]
       : []),
     ...different.flatMap(linesOf),
   ].join('\n')

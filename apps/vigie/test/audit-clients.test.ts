@@ -68,7 +68,7 @@ describe('the words of an audit', () => {
       '  2 different',
       '  1 without an answer within 3 s',
       '  0 with an answer that is none of the protocol',
-      '1 could not be asked: something was pending for them all the time, or they have gone.',
+      '1 could not be asked: something was pending for them all the time, they have gone, or there was no time.',
       'ann, session s1:',
       '  its picture is older than the last frame that it was sent',
       '  shows something else in group crew, conversation "a\\u001b[31mb" and in 4 more rooms',

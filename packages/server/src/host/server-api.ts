@@ -57,7 +57,10 @@ export interface ClientAudit {
   readonly unanswered: number
   /** Their answer is none of the protocol. */
   readonly malformed: number
-  /** They were picked, and could not be compared: something was pending for them all the time, or they have gone. */
+  /**
+   * They were picked, and could not be compared: something was pending for them all the time, they have gone, or their
+   * turn did not come within 5 s.
+   */
   readonly skipped: number
 }
 
@@ -163,7 +166,7 @@ export interface PresenceServer {
   ghosts(): Ghosts
   /**
    * Asks some clients, picked by chance, whether what they show is what they were told. Only clients of
-   * `@vigie/client/audit`, and others that answer `presence:digest`, are asked. It takes up to 8 s; a call while another
+   * `@vigie/client/audit`, and others that answer `presence:digest`, are asked. It takes up to 13 s; a call while another
    * is under way gets the result of that one.
    * @param options `sample`: how many at most, 1 to 1,000. @default 100
    * @throws RangeError (rejects) when `sample` is something else.

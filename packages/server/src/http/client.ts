@@ -42,7 +42,7 @@ export interface ApiClient {
   /** Scope `act`, as all that follow. Ends all sessions of a user, or those of one device, for good. */
   kick(userId: string, options?: { readonly deviceId?: string }): Promise<void>
   /**
-   * Asks some clients, picked by chance, whether what they show is what they were told. It takes up to 8 s, for which
+   * Asks some clients, picked by chance, whether what they show is what they were told. It takes up to 13 s, for which
    * `timeoutMs` is raised, should it be less. `sample`: 1 to 1,000. @default 100
    */
   auditClients(options?: { readonly sample?: number | undefined }): Promise<ClientAudit>

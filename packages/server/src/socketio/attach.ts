@@ -209,7 +209,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
         return socket && askClient(socket, question, withinMs)
       },
     },
-    { counts, log },
+    { counts, log, now: () => performance.now() },
   )
   const tokenTimer = setInterval(() => {
     inbound.checkTokens()

@@ -37,6 +37,8 @@ export interface AuditedClients {
 interface ClientAuditorOptions {
   readonly counts: ShellCounts
   readonly log: Log
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
   /** At least 0 and less than 1. */
   readonly random?: () => number
 }
@@ -51,6 +53,8 @@ export interface ClientAuditor {
   close(): void
 }
 
+/** Those whose turn has not come by then are passed over. Milliseconds. */
+export const BEGIN_WITHIN_MS = 5_000
 /** A client that has not answered by then is not waited for. Milliseconds. */
 export const ANSWER_WITHIN_MS = 3_000
 /** A difference is looked at again after this long. Milliseconds. */
@@ -71,7 +75,7 @@ type Result = 'unanswered' | 'malformed' | 'skipped'
 
 export function createClientAuditor(
   clients: AuditedClients,
-  { counts, log, random = Math.random }: ClientAuditorOptions,
+  { counts, log, now, random = Math.random }: ClientAuditorOptions,
 ): ClientAuditor {
   let running: Promise<ClientAudit> | undefined
   let isClosed = false
@@ -95,10 +99,12 @@ export function createClientAuditor(
   async function askSome(sample: number): Promise<ClientAudit> {
     const { picked, size } = pick(clients.answering(), sample, random)
     const looks: Promise<DifferentClient | Result | undefined>[] = []
+    const beganAt = now()
     for (const sessionId of picked) {
-      looks.push(lookTwice(sessionId))
-      // A digest of a large picture takes milliseconds: others get their turn between two of them.
-      await new Promise((resolve) => setImmediate(resolve))
+      const at = now()
+      looks.push(at - beganAt < BEGIN_WITHIN_MS ? lookTwice(sessionId) : Promise.resolve('skipped'))
+      // The digest of a large picture takes milliseconds: the rest is as long, so that others are told what they wait for.
+      await pause(now() - at)
     }
     const results = await Promise.all(looks)
     const numberOf = (result: Result | undefined) => results.filter((each) => each === result).length

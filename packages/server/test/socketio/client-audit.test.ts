@@ -5,6 +5,7 @@ import { createShellCounts } from '../../src/host/metrics.js'
 import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '../../src/host/server-api.js'
 import {
   ANSWER_WITHIN_MS,
+  BEGIN_WITHIN_MS,
   createClientAuditor,
   DIFFERENT_ROOMS_MAX,
   QUIET_EVERY_MS,
@@ -30,6 +31,8 @@ interface Fake {
   readonly told?: readonly (SessionDigest | undefined)[]
   /** What it answers, to each question; the last stays. `undefined`: nothing. */
   readonly answers?: readonly unknown[]
+  /** How long it takes to say what it was told. Milliseconds. */
+  readonly tookMs?: number
   isLive?: boolean
   isCaughtUp?: boolean
 }
@@ -40,6 +43,7 @@ function world(fakes: Readonly<Record<string, Fake>>, random?: () => number) {
   const questions: { readonly sessionId: string; readonly nonce: string; readonly withinMs: number }[] = []
   const warnings: unknown[] = []
   const seen = new Map<string, number>()
+  let clock = 0
   const next = (what: string, list: readonly unknown[]) => {
     const place = seen.get(what) ?? 0
     seen.set(what, place + 1)
@@ -52,6 +56,7 @@ function world(fakes: Readonly<Record<string, Fake>>, random?: () => number) {
       isLive: (id) => fakes[id]?.isLive ?? true,
       digest(id) {
         looks.push(id)
+        clock += fakes[id]?.tookMs ?? 0
         return next(`digest ${id}`, fakes[id]?.told ?? [told(1)]) as SessionDigest | undefined
       },
       ask(sessionId, { nonce }, withinMs) {
@@ -66,6 +71,7 @@ function world(fakes: Readonly<Record<string, Fake>>, random?: () => number) {
     {
       counts,
       log: { ...silentLog, warn: (_message, fields) => warnings.push(fields) },
+      now: () => clock + performance.now(),
       ...(random && { random }),
     },
   )
@@ -200,6 +206,20 @@ describe('the audit of clients', () => {
     const all = auditor.audit(CLIENT_AUDIT_SAMPLE_MAX)
     await vi.runAllTimersAsync()
     expect(await all).toMatchObject({ asked: 0 })
+  })
+
+  it('rests after each as long as it took, and passes over those whose turn has not come in time', async () => {
+    const tookMs = 300
+    const slow = Array.from({ length: 40 }, (_, n) => [`s${n}`, { tookMs }] as const)
+    const { auditor, looks } = world(Object.fromEntries(slow))
+    const audit = auditor.audit()
+    await vi.advanceTimersByTimeAsync(tookMs - 1)
+    expect(looks).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(looks).toHaveLength(2)
+    await vi.runAllTimersAsync()
+    const asked = Math.ceil(BEGIN_WITHIN_MS / (2 * tookMs))
+    expect(await audit).toMatchObject({ answering: 40, asked, equal: asked, skipped: 40 - asked })
   })
 
   it('gives a call while another is under way the result of that one, and a later one its own', async () => {
