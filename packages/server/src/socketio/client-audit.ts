@@ -102,7 +102,7 @@ export function createClientAuditor(
     const beganAt = now()
     for (const sessionId of picked) {
       const at = now()
-      looks.push(at - beganAt < BEGIN_WITHIN_MS ? lookTwice(sessionId) : Promise.resolve('skipped'))
+      looks.push(at - beganAt < BEGIN_WITHIN_MS ? lookSafely(sessionId) : Promise.resolve('skipped'))
       // The digest of a large picture takes milliseconds: the rest is as long, so that others are told what they wait for.
       await pause(now() - at)
     }
@@ -124,13 +124,26 @@ export function createClientAuditor(
     const [first] = different
     if (first) {
       log.warn(
-        'A client shows something else than it was told. Its user may see people as online who are not; a new connection puts it right. ' +
+        'A client shows something else than it was told. Its user may see people as online who are not, until the app is loaded anew. ' +
           'If it speaks through @vigie/client, this is a bug of Vigie: please report it.',
         { ...first, ...(different.length > 1 && { more: different.length - 1 }) },
       )
     }
     const asked = results.length - skipped
     return { answering: size, asked, equal, different, unanswered, malformed, skipped }
+  }
+
+  /** Others are waited for meanwhile: a promise that is rejected now would be nobody's, and end the process. */
+  async function lookSafely(sessionId: SessionId): Promise<DifferentClient | Result | undefined> {
+    try {
+      return await lookTwice(sessionId)
+    } catch (error) {
+      log.error('A client could not be asked for its picture. The audit goes on without it.', {
+        sessionId,
+        error,
+      })
+      return 'skipped'
+    }
   }
 
   /** Undefined: its picture is what it was told. Only what differs both times counts. */

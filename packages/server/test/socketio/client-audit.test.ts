@@ -42,6 +42,7 @@ function world(fakes: Readonly<Record<string, Fake>>, random?: () => number) {
   const looks: string[] = []
   const questions: { readonly sessionId: string; readonly nonce: string; readonly withinMs: number }[] = []
   const warnings: unknown[] = []
+  const errors: unknown[] = []
   const seen = new Map<string, number>()
   let clock = 0
   const next = (what: string, list: readonly unknown[]) => {
@@ -63,6 +64,7 @@ function world(fakes: Readonly<Record<string, Fake>>, random?: () => number) {
         questions.push({ sessionId, nonce, withinMs })
         const answer = next(`ask ${sessionId}`, fakes[sessionId]?.answers ?? [answerOf(1)])
         return new Promise((resolve) => {
+          if (answer instanceof Error) throw answer
           if (answer === undefined) setTimeout(() => resolve(undefined), withinMs)
           else resolve({ answer })
         })
@@ -70,12 +72,16 @@ function world(fakes: Readonly<Record<string, Fake>>, random?: () => number) {
     },
     {
       counts,
-      log: { ...silentLog, warn: (_message, fields) => warnings.push(fields) },
+      log: {
+        ...silentLog,
+        warn: (_message, fields) => warnings.push(fields),
+        error: (_message, fields) => errors.push(fields),
+      },
       now: () => clock + performance.now(),
       ...(random && { random }),
     },
   )
-  return { auditor, counts, looks, questions, warnings }
+  return { auditor, counts, looks, questions, warnings, errors }
 }
 
 async function audited(fakes: Readonly<Record<string, Fake>>) {
@@ -220,6 +226,13 @@ describe('the audit of clients', () => {
     await vi.runAllTimersAsync()
     const asked = Math.ceil(BEGIN_WITHIN_MS / (2 * tookMs))
     expect(await audit).toMatchObject({ answering: 40, asked, equal: asked, skipped: 40 - asked })
+  })
+
+  it('goes on without a client that cannot be asked because something fails, and says so', async () => {
+    const failure = new Error('a bug')
+    const { audit, errors } = await audited({ broken: { answers: [failure] }, right: {} })
+    expect(audit).toMatchObject({ asked: 1, equal: 1, skipped: 1 })
+    expect(errors).toEqual([{ sessionId: 'broken', error: failure }])
   })
 
   it('gives a call while another is under way the result of that one, and a later one its own', async () => {
