@@ -9,6 +9,7 @@ export default defineConfig({
     alias: [
       { find: /^@vigie\/protocol$/, replacement: source('packages/protocol/src/index.ts') },
       { find: /^@vigie\/client$/, replacement: source('packages/client/src/index.ts') },
+      { find: /^@vigie\/client\/audit$/, replacement: source('packages/client/src/audit.ts') },
       { find: /^@vigie\/client\/(\w+)$/, replacement: source('packages/client/src/$1/index.ts') },
       { find: /^@vigie\/server$/, replacement: source('packages/server/src/socketio/index.ts') },
       { find: /^@vigie\/server\/(\w+)$/, replacement: source('packages/server/src/$1/index.ts') },

@@ -14,6 +14,13 @@ test('the whole client, minified and gzipped, socket.io-client left out, is at m
   expect(entry.bytes).toBeLessThanOrEqual(9_216)
 })
 
+test('the client that answers audits, minified and gzipped, socket.io-client left out, is at most 10,000 bytes', async () => {
+  const entry = await measure('packages/client/dist/audit.js', ['socket.io-client'])
+  expect(entry.imports).toEqual(['socket.io-client'])
+  expect(entry.exports).toEqual(['createAuditedClient'])
+  expect(entry.bytes).toBeLessThanOrEqual(10_000)
+})
+
 test('the hooks and components, minified and gzipped, React left out, are at most 3 kB and bring no second client', async () => {
   const entry = await measure('packages/client/dist/react/index.js', ['react', 'react/jsx-runtime'])
   expect(entry.imports.sort()).toEqual(['react', 'react/jsx-runtime'])

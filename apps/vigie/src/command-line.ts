@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
 import { isId } from '@vigie/protocol'
-import { ApiError, createApiClient, type Explanation } from '@vigie/server/http'
+import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '@vigie/server'
+import { ApiError, createApiClient, type ApiClient } from '@vigie/server/http'
 import { migrationSql } from '@vigie/server/postgres'
 import { describeConfig, loadConfig, requireDatabase, secretsOf, type Config } from './config.js'
+import { auditInWords } from './audit-words.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
 import { asJson, examine, exitCodeOf, forPeople } from './doctor/doctor.js'
 import { explainInWords } from './explain-words.js'
@@ -11,6 +13,7 @@ import { readApiKeys, readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
 import { createLog, type ServerLog } from './log.js'
+import type { Scope } from './api/keys.js'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { OPS_PATH } from './ops.js'
 import { localUrl, startServer, type RunningServer } from './serve.js'
@@ -95,6 +98,52 @@ const config = defineCommand({
   },
 })
 
+/** What a command takes that asks a running server. */
+function askingOverHttp(scope: Scope) {
+  return {
+    url: {
+      type: 'string',
+      description: 'Where the server is, unless it is the one of this configuration.',
+      valueHint: 'address',
+    },
+    key: {
+      type: 'string',
+      description: `A key with the scope ${scope}. Others on this machine can see it; better set VIGIE_API_KEY.`,
+      valueHint: 'key',
+    },
+    json: { type: 'boolean', description: 'Print JSON.' },
+    ...common,
+  } as const satisfies ArgsDef
+}
+
+/** Asks a running server; `failed` says in an error what it did not do. */
+type Ask = <Answer>(failed: string, question: (vigie: ApiClient) => Promise<Answer>) => Promise<Answer>
+
+async function askerFrom(
+  args: ConfigArgs & { readonly url?: string | undefined; readonly key?: string | undefined },
+  scope: Scope,
+): Promise<Ask> {
+  const config = configFrom(args)
+  const { url = localUrl(config.host, config.port) } = args
+  if (!URL.canParse(url)) throw new OperatorError('--url must be an address such as http://127.0.0.1:8080.')
+  const key = args.key ?? (await readApiKeys(config)).find(({ scopes }) => scopes.includes(scope))?.key
+  return async (failed, question) => {
+    try {
+      return await question(createApiClient({ url, key }))
+    } catch (error) {
+      if (error instanceof RangeError) throw new OperatorError(error.message, { cause: error })
+      if (!(error instanceof ApiError)) throw error
+      const next =
+        error.status === 401 || error.status === 403
+          ? ` Set VIGIE_API_KEY to a key of that server with the scope ${scope}.`
+          : error.code === 'unreachable'
+            ? ' Start vigie serve there, or name the right address with --url.'
+            : ''
+      throw new OperatorError(`${url} ${failed}: ${error.message}${next}`, { cause: error })
+    }
+  }
+}
+
 const explain = defineCommand({
   meta: {
     name: 'vigie explain',
@@ -107,55 +156,46 @@ const explain = defineCommand({
       description: 'Say also whether this user sees it, and why.',
       valueHint: 'userId',
     },
-    url: {
-      type: 'string',
-      description: 'Where the server is, unless it is the one of this configuration.',
-      valueHint: 'address',
-    },
-    key: {
-      type: 'string',
-      description: 'A key with the scope read. Others on this machine can see it; better set VIGIE_API_KEY.',
-      valueHint: 'key',
-    },
-    json: { type: 'boolean', description: 'Print JSON.' },
-    ...common,
+    ...askingOverHttp('read'),
   },
   run: async ({ args }) => {
-    const config = configFrom(args)
-    const { userId, viewer, url = localUrl(config.host, config.port) } = args
-    if (!URL.canParse(url)) throw new OperatorError('--url must be an address such as http://127.0.0.1:8080.')
-    const key = args.key ?? (await readApiKeys(config)).find(({ scopes }) => scopes.includes('read'))?.key
+    const ask = await askerFrom(args, 'read')
+    const { userId, viewer } = args
     for (const id of [userId, viewer ?? userId]) {
       if (!isId(id))
         throw new OperatorError('A user id must have 1 to 128 characters and no control characters.')
     }
-    const explanation = await explanationFrom({ url, key, userId, viewer })
+    const explanation = await ask('did not explain it', (vigie) => vigie.explain(userId, { viewer }))
     print(args.json === true ? JSON.stringify(explanation, undefined, 2) : explainInWords(explanation))
   },
 })
 
-interface ExplanationInput {
-  readonly url: string
-  readonly key: string | undefined
-  readonly userId: string
-  readonly viewer: string | undefined
-}
-
-async function explanationFrom({ url, key, userId, viewer }: ExplanationInput): Promise<Explanation> {
-  try {
-    return await createApiClient({ url, key }).explain(userId, { viewer })
-  } catch (error) {
-    if (error instanceof RangeError) throw new OperatorError(error.message, { cause: error })
-    if (!(error instanceof ApiError)) throw error
-    const next =
-      error.status === 401 || error.status === 403
-        ? ' Set VIGIE_API_KEY to a key of that server with the scope read.'
-        : error.code === 'unreachable'
-          ? ' Start vigie serve there, or name the right address with --url.'
-          : ''
-    throw new OperatorError(`${url} did not explain it: ${error.message}${next}`, { cause: error })
-  }
-}
+const auditClients = defineCommand({
+  meta: {
+    name: 'vigie audit-clients',
+    description:
+      'Ask some clients whether what they show is what they were told. It asks a running server over HTTP.',
+  },
+  args: {
+    sample: {
+      type: 'string',
+      description: `How many clients are asked at most, 1 to ${CLIENT_AUDIT_SAMPLE_MAX}.`,
+      default: String(CLIENT_AUDIT_SAMPLE_DEFAULT),
+      valueHint: 'number',
+    },
+    ...askingOverHttp('act'),
+  },
+  run: async ({ args }) => {
+    const sample = Number(args.sample)
+    if (!/^\d+$/u.test(args.sample) || sample < 1 || sample > CLIENT_AUDIT_SAMPLE_MAX) {
+      throw new OperatorError(`--sample must be a whole number from 1 to ${CLIENT_AUDIT_SAMPLE_MAX}.`)
+    }
+    const ask = await askerFrom(args, 'act')
+    const audit = await ask('did not ask its clients', (vigie) => vigie.auditClients({ sample }))
+    print(args.json === true ? JSON.stringify(audit, undefined, 2) : auditInWords(audit))
+    if (audit.different.length > 0) process.exitCode = 1
+  },
+})
 
 const doctor = defineCommand({
   meta: {
@@ -179,7 +219,15 @@ const doctor = defineCommand({
 })
 
 const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
-  Object.entries({ serve, token, migrate, config, explain, doctor } as unknown as Record<string, CommandDef>),
+  Object.entries({
+    serve,
+    token,
+    migrate,
+    config,
+    explain,
+    doctor,
+    'audit-clients': auditClients,
+  } as unknown as Record<string, CommandDef>),
 )
 
 const vigie = defineCommand({
@@ -191,9 +239,12 @@ const vigie = defineCommand({
   subCommands: Object.fromEntries(COMMANDS),
 })
 
+/** Commands whose 1 says that they found something wrong. */
+const FINDING = new Set(['doctor', 'audit-clients'])
+
 /**
- * Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done; of `doctor`,
- * whose 1 says that something is wrong with the server, 2.
+ * Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done; 2 of a command
+ * whose 1 says that it found something wrong.
  */
 export async function runCommandLine(words: readonly string[]): Promise<void> {
   // A terminal that is closed, or `| head`, reads no more: that must not end a server before its database is ended.
@@ -202,7 +253,7 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
     await run(words)
   } catch (error) {
     process.stderr.write(`vigie: ${wordsFor(error)}\n`)
-    process.exitCode = words[0] === 'doctor' ? 2 : 1
+    process.exitCode = FINDING.has(words[0] ?? '') ? 2 : 1
   }
 }
 

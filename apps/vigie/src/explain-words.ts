@@ -111,7 +111,7 @@ function quoted(text: string): string {
 }
 
 /** An id as it is, unless it holds what a terminal would act on. */
-function shown(id: string): string {
+export function shown(id: string): string {
   const text = quoted(id)
   return text === `"${id}"` ? id : text
 }

@@ -35,6 +35,24 @@ it('asks and acts as the library does, against a real server', async () => {
   expect(await vigie.explain('ann', { viewer: 'ben' })).toMatchObject({
     viewer: { userId: 'ben', sees: true },
   })
+  expect(await vigie.auditClients()).toMatchObject({ answering: 0, asked: 0 })
+  // Each session is asked, and this one's client does not answer as the protocol says.
+  const cid = await server.connect('cid', { audit: true })
+  cid.on('presence:digest', (_question: unknown, answer: (digest: unknown) => void) => answer('?'))
+  expect(await vigie.auditClients({ sample: 1 })).toEqual({
+    answering: 1,
+    asked: 1,
+    equal: 0,
+    different: [],
+    unanswered: 0,
+    malformed: 1,
+    skipped: 0,
+  })
+  expect(await failure(vigie.auditClients({ sample: 1_001 }))).toMatchObject({
+    status: 400,
+    code: 'invalid_payload',
+  })
+  cid.disconnect()
   await vigie.stopTyping('ann', { conversationId: 'plan' })
   expect(await vigie.conversation('plan')).toMatchObject({ typing: [] })
   await vigie.membershipsChanged({ users: ['ann'] })

@@ -25,7 +25,7 @@ export interface ApiServer extends AsyncDisposable {
   /** What was logged as an error. */
   readonly errors: readonly string[]
   /** A session of the user, once it has had its first picture. */
-  connect(userId: string): Promise<Socket>
+  connect(userId: string, auth?: Readonly<Record<string, unknown>>): Promise<Socket>
   /** A request with a key, the one for everything unless told; null: without. */
   ask(
     path: string,
@@ -100,9 +100,9 @@ export async function startApi({
     presence,
     rows,
     errors,
-    async connect(userId) {
+    async connect(userId, auth = {}) {
       const socket = io(url, {
-        auth: { token: tokenOf(userId), protocol: 2 },
+        auth: { token: tokenOf(userId), protocol: 2, ...auth },
         forceNew: true,
         transports: ['websocket'],
       })

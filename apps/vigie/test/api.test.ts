@@ -203,6 +203,10 @@ it('has a limit for each key, says how much is left, and fills up as time passes
   expect((await server.ask('/v1/conversations')).headers.get('retry-after')).toBe('1')
   now += 1
   expect((await server.ask('/v1/conversations')).status).toBe(200)
+  // To ask clients counts as fifty.
+  now += 3_600_000
+  const audit = await server.ask('/v1/clients/audit', { method: 'POST' })
+  expect([audit.status, audit.headers.get('ratelimit')]).toEqual([200, '"key";r=0;t=2'])
   // Who is refused has not used a key.
   for (let n = 0; n < 5; n++) expect((await server.ask('/v1/users/ann', { key: null })).status).toBe(401)
 })

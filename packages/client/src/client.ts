@@ -151,6 +151,12 @@ export interface SocketPresenceClient extends PresenceClient {
   readonly socket: Socket
 }
 
+/** What this package's own entries have beside what is public. */
+export interface InnerClient extends PresenceClient {
+  /** Everything that is known. */
+  readonly sync: () => Sync
+}
+
 const DEVICE_KEY = 'vigie.deviceId'
 /** Longest grace in the background; the server's number. Its own constant stands beside the validation, which stays out of pages. */
 export const BACKGROUND_GRACE_MAX_MS = 60_000
@@ -176,7 +182,7 @@ export function createClient(
   options: Omit<PresenceClientOptions, 'url' | 'socketOptions'>,
   transport: Transport,
   page: Page | undefined = options.followPage === false ? undefined : ownPage(),
-): PresenceClient {
+): InnerClient {
   const platform = options.platform ?? defaultPlatform
   const clientId = randomId(platform)
   const counts = { states: 0, diffs: 0, sent: 0, errors: 0 }
@@ -387,6 +393,7 @@ export function createClient(
     bindTyping: (input, conversationId) =>
       bindTyping({ start: startTyping, stop: typing.stop }, input, conversationId),
     watch: watch.add,
+    sync: () => sync,
     diagnostics: () => ({
       state: connection.state,
       ...counts,

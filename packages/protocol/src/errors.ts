@@ -44,7 +44,7 @@ export const ERRORS = {
   auth_invalid: {
     retry: 'never',
     meaning:
-      '`auth.protocol`, `auth.since`, `auth.sinceUser`, `auth.deviceId`, `auth.clientId` or `auth.label` has a wrong type or length.',
+      '`auth.protocol`, `auth.since`, `auth.sinceUser`, `auth.deviceId`, `auth.clientId`, `auth.label` or `auth.audit` has a wrong type or length.',
     next: 'Correct the connection options.',
   },
   protocol_unsupported: {

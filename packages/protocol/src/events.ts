@@ -1,4 +1,5 @@
 import type { PresenceDevices } from './devices.js'
+import type { DigestAnswer, DigestQuestion } from './digest.js'
 import type { ErrorPayload } from './errors.js'
 import type { ConversationId, DeviceId, GroupId, UserId } from './ids.js'
 import type { Position, PresenceDiff, PresenceState } from './sync.js'
@@ -45,6 +46,8 @@ export interface PresenceServerEvents {
   'presence:diff': (payload: PresenceDiff) => void
   /** The last word before the server ends a session for good. */
   'presence:closed': (payload: ErrorPayload) => void
+  /** Protocol 2, and only where `auth.audit` is `true`: what does the client's picture say? */
+  'presence:digest': (question: DigestQuestion, answer: (digest: DigestAnswer) => void) => void
 }
 
 /** The answer to a client's message, where it asked for one. */
@@ -102,4 +105,6 @@ export interface PresenceAuth {
   /** Whose position that is, as `user` of the state said it: another person on the same device is told everything. */
   readonly sinceUser?: UserId
   readonly label?: string
+  /** Protocol 2: this client answers `presence:digest`. Absent: it is never asked. */
+  readonly audit?: boolean
 }

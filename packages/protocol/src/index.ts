@@ -10,6 +10,7 @@ export {
   type UserId,
 } from './ids.js'
 export type { Device, PresenceDevices } from './devices.js'
+export { DIGEST_ROOMS_MAX, type DigestAnswer, type DigestQuestion } from './digest.js'
 export { ERRORS, PresenceError, type ErrorCode, type ErrorPayload, type Retry } from './errors.js'
 export {
   PROTOCOLS,
@@ -38,6 +39,7 @@ export {
   clientSchemas,
   parseAuth,
   parseClientEvent,
+  parseDigestAnswer,
   type ClientEventName,
   type ClientPayload,
   type ParsedAuth,

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { DIGEST_ROOMS_MAX, type DigestAnswer } from './digest.js'
 import { PresenceError } from './errors.js'
 import { PROTOCOLS, type PresenceClientEvents } from './events.js'
 import {
@@ -60,6 +61,12 @@ const POSITION_TEXT_MAX_LENGTH = LABEL_MAX_LENGTH * 6 + 32
 /** For the same clients: the position as it came, written as JSON. */
 const positionInText = v.pipe(v.string(), v.maxLength(POSITION_TEXT_MAX_LENGTH), v.parseJson(), position)
 
+/** For the same clients: `true` and `false`, written as text. */
+const booleanInText = v.pipe(
+  v.picklist(['true', 'false']),
+  v.transform((text) => text === 'true'),
+)
+
 /** The fields of `auth` that are Vigie's. Others are the host's and pass. `null` is absent, as in many languages. */
 export const authSchema = v.object({
   protocol: v.nullish(v.union([v.number(), numberInText])),
@@ -68,6 +75,7 @@ export const authSchema = v.object({
   since: v.nullish(v.union([position, positionInText])),
   sinceUser: v.nullish(userId),
   label: v.nullish(v.pipe(v.string(), v.maxLength(LABEL_MAX_LENGTH))),
+  audit: v.nullish(v.union([v.boolean(), booleanInText])),
 })
 export type ParsedAuth = v.InferOutput<typeof authSchema>
 
@@ -98,6 +106,29 @@ export function parseAuth(auth: unknown): ParsedAuth {
     })
   }
   return result.output
+}
+
+/** Of a list that is too long no element is looked at: what a client answers may be as large as Socket.IO lets through. */
+function areHashes(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.length <= DIGEST_ROOMS_MAX && value.every(isHash)
+}
+
+function isHash(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
+}
+
+const hash = v.custom<number>(isHash)
+const digestSchema = v.object({
+  at: v.nullable(position),
+  rooms: v.custom<readonly number[]>(areHashes),
+  others: hash,
+  devices: hash,
+})
+
+/** What a client answered to `presence:digest`; undefined: it is not what the protocol says. Further fields are left out. */
+export function parseDigestAnswer(answer: unknown): DigestAnswer | undefined {
+  const result = v.safeParse(digestSchema, answer, { abortEarly: true })
+  return result.success ? result.output : undefined
 }
 
 /** Names the place, never the value: what was sent may be huge, or secret. */

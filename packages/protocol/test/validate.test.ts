@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import {
   authSchema,
+  DIGEST_ROOMS_MAX,
   BACKGROUND_GRACE_MAX_MS,
   CLIENT_EVENTS,
   ERRORS,
   LABEL_MAX_LENGTH,
   parseAuth,
   parseClientEvent,
+  parseDigestAnswer,
   PresenceError,
   PROTOCOLS,
   type ClientEventName,
@@ -212,6 +214,15 @@ describe('auth', () => {
     expect(codeOf(() => parseAuth({ since }))).toBe('auth_invalid')
   })
 
+  it('takes audit as a text, too, and nothing else in its place', () => {
+    for (const audit of [true, false]) {
+      expect(parseAuth({ audit })).toEqual({ audit })
+      expect(parseAuth({ audit: String(audit) })).toEqual({ audit })
+    }
+    for (const audit of [1, 'yes', '', {}, []])
+      expect(codeOf(() => parseAuth({ audit }))).toBe('auth_invalid')
+  })
+
   it('names in its refusal each field that it checks', () => {
     for (const field of Object.keys(authSchema.entries)) {
       expect(ERRORS.auth_invalid.meaning).toContain(`\`auth.${field}\``)
@@ -232,5 +243,38 @@ describe('auth', () => {
 
   it('hands on its own fields only', () => {
     expect(parseAuth({ deviceId: 'd', token: 't', theme: 'dark' })).toEqual({ deviceId: 'd' })
+  })
+})
+
+describe('a digest', () => {
+  const digest = { at: ['epoch', 7], rooms: [0, 2 ** 32 - 1], others: 1, devices: 2 }
+
+  it('is taken as the protocol has it, further fields left out', () => {
+    expect(parseDigestAnswer(digest)).toEqual(digest)
+    expect(parseDigestAnswer({ ...digest, mood: 'good' })).toEqual(digest)
+    expect(parseDigestAnswer({ ...digest, at: null, rooms: [] })).toEqual({ ...digest, at: null, rooms: [] })
+    const most = Array<number>(DIGEST_ROOMS_MAX).fill(1)
+    expect(parseDigestAnswer({ ...digest, rooms: most })?.rooms).toHaveLength(DIGEST_ROOMS_MAX)
+  })
+
+  it.each([
+    undefined,
+    null,
+    [],
+    'digest',
+    { ...digest, at: undefined },
+    { ...digest, at: ['epoch'] },
+    { ...digest, rooms: undefined },
+    { ...digest, rooms: { length: 1, 0: 1 } },
+    { ...digest, rooms: ['1'] },
+    { ...digest, rooms: [1.5] },
+    { ...digest, rooms: [-1] },
+    { ...digest, rooms: [2 ** 32] },
+    { ...digest, rooms: [NaN] },
+    { ...digest, rooms: Array(DIGEST_ROOMS_MAX + 1).fill(1) },
+    { ...digest, others: '1' },
+    { ...digest, devices: null },
+  ])('is not %j', (answer) => {
+    expect(parseDigestAnswer(answer)).toBeUndefined()
   })
 })

@@ -3,6 +3,7 @@ import type { PresenceServer } from '@vigie/server'
 import * as v from 'valibot'
 import type { Scope } from './keys.js'
 import {
+  auditBody,
   changedBody,
   conversationId,
   CONVERSATIONS_DEFAULT,
@@ -18,7 +19,7 @@ import {
 /** What the routes need of presence. */
 export type ApiPresence = Pick<
   PresenceServer,
-  'get' | 'room' | 'busiest' | 'explain' | 'kick' | 'stopTyping' | 'membershipsChanged'
+  'get' | 'room' | 'busiest' | 'explain' | 'auditClients' | 'kick' | 'stopTyping' | 'membershipsChanged'
 >
 
 export interface RouteParts {
@@ -72,6 +73,9 @@ export type Route = Described<Fields, Fields, Fields | undefined>
 /** Of a route that looks at all conversations: with 20,000 of them it takes several milliseconds of the loop. */
 const ALL_ROOMS_COST = 20
 
+/** Of a route that asks clients: each costs a message, and a look at everybody whom it sees. */
+const CLIENT_AUDIT_COST = 50
+
 const NOTHING = v.strictObject({})
 
 function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
@@ -93,9 +97,10 @@ function post<Params extends Fields, Body extends Fields>(
   route: Pick<
     Described<Params, typeof NOTHING, Body>,
     'path' | 'operationId' | 'tag' | 'summary' | 'scope' | 'params' | 'body' | 'answer' | 'handle' | 'act'
-  >,
+  > & { readonly cost?: number },
 ): Route {
-  return { ...route, method: 'POST', query: NOTHING, mayBeUnavailable: false, cost: 1 } as unknown as Route
+  const whole = { query: NOTHING, mayBeUnavailable: false, cost: 1, ...route }
+  return { ...whole, method: 'POST' } as unknown as Route
 }
 
 const ofUser = v.strictObject({ userId })
@@ -188,6 +193,23 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
       params: NOTHING,
       answer: 'Monitor',
       handle: monitor,
+    }),
+    post({
+      path: '/v1/clients/audit',
+      operationId: 'auditClients',
+      tag: 'Operate',
+      summary: 'Asks some clients, picked by chance, whether what they show is what they were told.',
+      scope: 'act',
+      params: NOTHING,
+      body: auditBody,
+      answer: 'ClientAudit',
+      cost: CLIENT_AUDIT_COST,
+      act: {
+        sentence: 'Clients were asked over the HTTP API whether they show what they were told.',
+        fields: ({ body: { sample } }) => (sample === undefined ? {} : { sample }),
+        isRoutine: false,
+      },
+      handle: ({ body }) => presence.auditClients(body),
     }),
     post({
       path: '/v1/users/{userId}/kick',

@@ -1,7 +1,9 @@
 /** What the API takes and gives, as schemas: requests are checked by them, and the document is made from them. */
 import { ID_MAX_LENGTH, isId, LABEL_MAX_LENGTH, type Mode } from '@vigie/protocol'
+import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '@vigie/server'
 import type {
   BusyConversation,
+  ClientAudit,
   Explanation,
   Monitor,
   Problem,
@@ -48,6 +50,17 @@ export const limit = v.pipe(
 )
 
 export const usersQuery = v.strictObject({ userIds: v.pipe(v.array(userId), v.maxLength(QUERY_USERS_MAX)) })
+export const auditBody = v.strictObject({
+  sample: v.exactOptional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.minValue(1),
+      v.maxValue(CLIENT_AUDIT_SAMPLE_MAX),
+      v.description(`How many clients are asked at most; ${CLIENT_AUDIT_SAMPLE_DEFAULT} unless told.`),
+    ),
+  ),
+})
 export const kickBody = v.strictObject({ deviceId: v.exactOptional(deviceId) })
 export const stopTypingBody = v.strictObject({ conversationId: v.exactOptional(conversationId) })
 export const changedBody = v.strictObject({
@@ -188,6 +201,35 @@ const explanation = schemaOf<Explanation>()(
   ),
 )
 
+const clientAudit = schemaOf<ClientAudit>()(
+  v.pipe(
+    v.strictObject({
+      answering: amount,
+      asked: amount,
+      equal: amount,
+      different: v.array(
+        v.strictObject({
+          sessionId: id,
+          userId: id,
+          isBehind: v.boolean(),
+          rooms: v.array(v.strictObject({ kind: v.picklist(['group', 'conversation']), id })),
+          moreRooms: amount,
+          extraRooms: amount,
+          hasOtherPeople: v.boolean(),
+          hasOtherDevices: v.boolean(),
+        }),
+      ),
+      unanswered: amount,
+      malformed: amount,
+      skipped: amount,
+    }),
+    v.description(
+      'What came of asking clients whether what they show is what they were told. `answering`: how many said that they ' +
+        'answer. `asked` is `equal`, `different`, `unanswered` and `malformed` together; those `skipped` could not be asked.',
+    ),
+  ),
+)
+
 const problem = schemaOf<Problem>()(
   v.pipe(
     v.strictObject({
@@ -209,6 +251,7 @@ export const ANSWERS = {
   Conversations: v.strictObject({ conversations: v.array(busyConversation) }),
   Monitor: monitor,
   Explanation: explanation,
+  ClientAudit: clientAudit,
   Problem: problem,
 } as const
 export type AnswerName = keyof typeof ANSWERS

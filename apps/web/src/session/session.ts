@@ -1,5 +1,6 @@
 /** One signed-in person: a presence client, the messages on its connection, and who is who. */
-import { createPresenceClient, type SocketPresenceClient } from '@vigie/client'
+import type { SocketPresenceClient } from '@vigie/client'
+import { createAuditedClient } from '@vigie/client/audit'
 import { createChat, type Chat } from '../chat/chat.js'
 import { fetchMessages, fetchToken, fetchWorld, type Person, type World } from './api.js'
 import { deviceIdOf, deviceLabelOf } from './device.js'
@@ -41,7 +42,7 @@ export async function openSession(userId: string): Promise<Session> {
   let isFirst = true
   const freshToken = () => (token = fetchToken(userId))
   const deviceId = deviceIdOf(localStorage)
-  const presence = createPresenceClient({
+  const presence = createAuditedClient({
     url: location.origin,
     token: () => {
       const given = isFirst ? token : freshToken()

@@ -21,10 +21,14 @@ export interface Sdk extends Disposable {
 }
 
 /** A client that has begun to connect. It comes back at once, unless `reconnectBaseMs` says otherwise. */
-export function openSdk(url: string, options: Partial<PresenceClientOptions> = {}): Sdk {
+export function openSdk(
+  url: string,
+  options: Partial<PresenceClientOptions> = {},
+  create = createPresenceClient,
+): Sdk {
   const errors: unknown[] = []
   const frames: [string, unknown][] = []
-  const client = createPresenceClient({
+  const client = create({
     url,
     reconnectBaseMs: 1,
     onError: (error) => errors.push(error),

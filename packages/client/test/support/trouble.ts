@@ -15,8 +15,9 @@ import {
   type Input,
   type KnownRooms,
 } from '../../../server/src/core/index.js'
+import { digestOf } from '../../src/digest.js'
 import type * as ClientModule from '../../src/client.js'
-import type { PresenceClient } from '../../src/client.js'
+import type { InnerClient } from '../../src/client.js'
 import type { Platform } from '../../src/platform.js'
 import type * as TransportModule from '../../src/transport.js'
 import { token as jwt } from './fakes.js'
@@ -667,7 +668,7 @@ export async function playTrouble(
   }
 
   const transport = socketIoTransport('http://chat', {}, world.platform)
-  const client: PresenceClient = createClient(
+  const client: InnerClient = createClient(
     {
       token,
       platform: world.platform,
@@ -843,6 +844,17 @@ export async function playTrouble(
       .map(([id, members]) => [id, members.filter(isOnline).sort()]),
   )
   deepStrictEqual(shown, expected)
+  const { sessionId } = sockets.at(-1)?.line ?? {}
+  const expectedDigest = sessionId && server.engine.digest(sessionId, 'nonce')
+  if (expectedDigest) {
+    count('audited')
+    const { rooms, ...digest } = digestOf(client.sync().picture, 'nonce')
+    const inOrder = (hashes: readonly number[]) => [...hashes].sort((a, b) => a - b)
+    deepStrictEqual(
+      { userId: client.sync().picture.user, ...digest, rooms: inOrder(rooms) },
+      { ...expectedDigest, rooms: inOrder(expectedDigest.rooms.map(({ hash }) => hash)) },
+    )
+  }
   ok(
     givenTo?.userId === appUser || tokenIsOld(),
     `the app is ${appUser}'s, and the client is ${givenTo?.userId}'s`,

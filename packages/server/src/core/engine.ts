@@ -10,6 +10,7 @@ import { WATCH_MAX, type ConversationId, type SessionId, type UserId } from '@vi
 import { pendingEntries, takeCensus, type Census } from './census.js'
 import type { Counts } from './counts.js'
 import { createAudit, settleAnew, type Audit } from './audit.js'
+import { digestFor, type SessionDigest } from './digest.js'
 import { dropCache } from './event-cache.js'
 import { explain, type Explanation, type Explaining } from './explain.js'
 import type {
@@ -88,6 +89,11 @@ export interface Engine {
   places(): Iterable<Place>
   /** Why a user is shown as online or offline; with a viewer: to whom, and why not. For operators. Changes nothing. */
   explain(userId: UserId, asked: Explaining): Explanation
+  /**
+   * What the client of a session of protocol 2 has to answer when it is asked for a digest of its picture now; undefined
+   * where nobody can say, because something is pending for it, say. It looks at everybody whom the session sees.
+   */
+  digest(sessionId: SessionId, nonce: string): SessionDigest | undefined
   /** Whether what is kept still is what it was made from. */
   readonly audit: Audit
   /**
@@ -167,6 +173,10 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
     places: () => places(world),
     audit: createAudit(world),
     explain: (userId, asked) => explain(world, userId, asked),
+    digest(sessionId, nonce) {
+      const session = world.sessions.get(sessionId)
+      return session && digestFor(world, session, nonce)
+    },
     sizes: () => ({
       users: world.people.size,
       local: localSize(world),

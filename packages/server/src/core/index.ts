@@ -1,6 +1,7 @@
 export type { Census } from './census.js'
 export type { Counts } from './counts.js'
 export type { Audit } from './audit.js'
+export type { SessionDigest } from './digest.js'
 export { createEngine, type Engine } from './engine.js'
 export type {
   ExplainedRoom,

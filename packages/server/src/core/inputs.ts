@@ -216,11 +216,12 @@ export type RoomName =
 /** Somebody, or something that somebody is in. */
 export type Place = RoomName | { readonly kind: 'user'; readonly id: UserId }
 
-type EventNames = keyof PresenceServerEvents
+/** Those that the engine never asks for: the shell's own. */
+type EventNames = Exclude<keyof PresenceServerEvents, 'presence:closed' | 'presence:digest'>
 /** One event for a client. The same fact for many recipients is the same object: it need be encoded only once. */
 export type PresenceEvent = {
-  [Name in Exclude<EventNames, 'presence:closed'>]: {
+  [Name in EventNames]: {
     readonly name: Name
     readonly payload: Parameters<PresenceServerEvents[Name]>[0]
   }
-}[Exclude<EventNames, 'presence:closed'>]
+}[EventNames]

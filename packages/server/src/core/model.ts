@@ -107,6 +107,8 @@ export interface Session {
   /** When it may be written again. */
   nextAt: number
   devicesTold: readonly Device[] | undefined
+  /** The position of the last events that it was told: of protocol 2 the last `at`. */
+  toldAt: number
   /** The shell's; see `connect`. */
   readonly outlet: unknown
 }

@@ -214,6 +214,7 @@ export function take(world: World, session: Session): readonly PresenceEvent[] {
       ? (isFirst ? writeState : writeChanges)(world, session)
       : (isFirst ? writeFirstEvents : writeEvents)(world, session)
   if (events.length === 0) world.counts.unchanged++
+  else session.toldAt = world.position
   clear(session)
   wasTaken(world, session, { wasWritten: events.length > 0, isFirst })
   return events

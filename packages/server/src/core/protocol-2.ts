@@ -283,7 +283,7 @@ export function newCount(
 }
 
 /** Of somebody who is unknown, or whom the session does not see, it is said what is said of somebody offline. */
-function countFor(world: World, session: Session, userId: UserId): UserCount {
+export function countFor(world: World, session: Session, userId: UserId): UserCount {
   const subject = world.people.get(userId)
   return subject && sees(session, subject)
     ? countOf(subject, presenceFor(session.user, subject))

@@ -61,6 +61,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
     dueAt: NOT_DUE,
     nextAt: 0,
     devicesTold: undefined,
+    toldAt: 0,
     id: input.sessionId,
     device:
       input.deviceId === undefined && older && isAnonymous(older)

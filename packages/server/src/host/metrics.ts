@@ -84,9 +84,12 @@ const EVENT_NAMES: Readonly<Record<EventName, true>> = {
   'presence:occupancy': true,
   'presence:devices': true,
   'presence:closed': true,
+  'presence:digest': true,
   'typing:start': true,
   'typing:stop': true,
 }
+/** What came of a client that was picked to be asked for a digest of its picture. */
+const CLIENT_AUDIT_RESULTS = ['equal', 'different', 'unanswered', 'malformed', 'skipped'] as const
 const MESSAGE_RESULTS = ['ok', 'refused', 'over_limit'] as const
 /** Codes of a connection that is refused, or of a session that the server ends. Messages have codes of their own. */
 const OF_MESSAGES: ReadonlySet<string> = new Set([
@@ -132,6 +135,7 @@ export interface ShellCounts {
   readonly disconnects: Tally<(typeof DISCONNECTS)[number]>
   /** Connections that were cut because they could not be written for `stalledClientMs`. */
   stalledCuts: number
+  readonly clientAudits: Tally<(typeof CLIENT_AUDIT_RESULTS)[number]>
   readonly publishSeconds: Readonly<Record<Level, Histogram>>
 }
 
@@ -147,6 +151,7 @@ export function createShellCounts(): ShellCounts {
     closed: tally(CLOSE_CODES),
     disconnects: tally(DISCONNECTS),
     stalledCuts: 0,
+    clientAudits: tally(CLIENT_AUDIT_RESULTS),
     publishSeconds: Object.fromEntries(
       LEVELS.map((level) => [level, createHistogram(PUBLISH_LIMITS_S)]),
     ) as Record<Level, Histogram>,
@@ -422,6 +427,12 @@ const TABLE: readonly Metric[] = [
     'presence_ghosts_repaired_total',
     'What the auditor found to be otherwise than it was shown, and put right.',
     ({ ghostsRepaired }) => ghostsRepaired,
+  ),
+  counter(
+    'presence_client_audits_total',
+    'Clients that were asked whether what they show is what they were told, by what came of it; `skipped`: they could not be asked.',
+    ({ counts }, { result }) => counts.clientAudits[result as (typeof CLIENT_AUDIT_RESULTS)[number]],
+    each('result', CLIENT_AUDIT_RESULTS),
   ),
   gauge(
     'presence_admission_waiting',

@@ -39,6 +39,49 @@ export type GhostPlace = 'sockets' | 'sessions' | 'rosters' | 'published' | 'roo
 export type Ghosts = Readonly<Record<GhostPlace, number>>
 
 export const NO_GHOSTS: Ghosts = { sockets: 0, sessions: 0, rosters: 0, published: 0, rooms: 0 }
+
+/** How many clients are asked, unless told; and how many at most. */
+export const CLIENT_AUDIT_SAMPLE_DEFAULT = 100
+export const CLIENT_AUDIT_SAMPLE_MAX = 1_000
+
+/** What came of asking clients for a digest of their picture. */
+export interface ClientAudit {
+  /** Live sessions of this server whose clients said that they answer. Others are never asked. */
+  readonly answering: number
+  /** How many of them were asked: those that follow, but `skipped`. */
+  readonly asked: number
+  /** Their picture is what they were told. */
+  readonly equal: number
+  readonly different: readonly DifferentClient[]
+  /** They did not answer within 3 s: a frozen page, a slow line. */
+  readonly unanswered: number
+  /** Their answer is none of the protocol. */
+  readonly malformed: number
+  /**
+   * They were picked, and could not be compared: something was pending for them all the time, they have gone, or their
+   * turn did not come within 5 s.
+   */
+  readonly skipped: number
+}
+
+/** A client whose picture is not what it was told, twice. */
+export interface DifferentClient {
+  readonly sessionId: string
+  readonly userId: string
+  /** Its picture is not as of the last frame that was written to it. */
+  readonly isBehind: boolean
+  /** Where it shows something else: who is in it, who is online or types there, or the number. At most 20. */
+  readonly rooms: readonly { readonly kind: RoomName['kind']; readonly id: string }[]
+  /** How many more rooms there are. */
+  readonly moreRooms: number
+  /** How many rooms it shows at least that it was not told of, or was told to forget. */
+  readonly extraRooms: number
+  /** It knows something else of people with whom it shares no room with names: those who are watched. */
+  readonly hasOtherPeople: boolean
+  /** It shows other devices of its own user. */
+  readonly hasOtherDevices: boolean
+}
+
 /** How presence is, as `presence.health()` tells it. Times are milliseconds, and whole numbers. */
 export interface PresenceHealth {
   /**
@@ -122,6 +165,16 @@ export interface PresenceServer {
    */
   ghosts(): Ghosts
   /**
+   * Asks some clients, picked by chance, whether what they show is what they were told. Only clients of
+   * `@vigie/client/audit`, and others that answer `presence:digest`, are asked. It takes up to 13 s; a call while another
+   * is under way gets the result of that one.
+   * @param options `sample`: how many at most, 1 to 1,000. @default 100
+   * @throws RangeError (rejects) when `sample` is something else.
+   * @example
+   * const { asked, different } = await presence.auditClients({ sample: 20 })
+   */
+  auditClients(options?: { readonly sample?: number }): Promise<ClientAudit>
+  /**
    * How well presence can do its work now, for a health check or a monitor of the host's own. It only looks: nothing is read
    * from the store for it.
    * @example
@@ -150,7 +203,10 @@ interface ServerApiOptions {
 
 /** The part of {@link PresenceServer} that needs no more than the engine, and what makes its listeners hear. */
 export interface ServerApi {
-  readonly methods: Omit<PresenceServer, 'ready' | 'sizes' | 'metrics' | 'ghosts' | 'health' | 'close'>
+  readonly methods: Omit<
+    PresenceServer,
+    'ready' | 'sizes' | 'metrics' | 'ghosts' | 'auditClients' | 'health' | 'close'
+  >
   /** An effect of the engine; those that no listener hears of are passed over. */
   tell(effect: Effect): void
   /** Nobody hears anything any more. */

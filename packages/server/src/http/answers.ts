@@ -1,9 +1,10 @@
 /** What the HTTP API of `vigie serve` answers: each as the JSON has it. Times are milliseconds since 1970. */
 import type { MetricFamily } from '../host/metric-families.js'
 import type { Presence, RoomPresence } from '../core/index.js'
+import type { ClientAudit } from '../host/server-api.js'
 
 export type { Explanation } from '../core/index.js'
-export type { RoomPresence }
+export type { ClientAudit, RoomPresence }
 
 /** A user, by the id that was asked for. Of somebody unknown: offline. */
 export interface UserPresence extends Presence {

@@ -4,6 +4,7 @@
  */
 import type {
   BusyConversation,
+  ClientAudit,
   Explanation,
   Monitor,
   Problem,
@@ -40,6 +41,11 @@ export interface ApiClient {
   monitor(): Promise<Monitor>
   /** Scope `act`, as all that follow. Ends all sessions of a user, or those of one device, for good. */
   kick(userId: string, options?: { readonly deviceId?: string }): Promise<void>
+  /**
+   * Asks some clients, picked by chance, whether what they show is what they were told. It takes up to 13 s, for which
+   * `timeoutMs` is raised, should it be less. `sample`: 1 to 1,000. @default 100
+   */
+  auditClients(options?: { readonly sample?: number | undefined }): Promise<ClientAudit>
   /** Ends a user's typing, in one conversation or everywhere: call it when their message is sent. */
   stopTyping(userId: string, options?: { readonly conversationId?: string }): Promise<void>
   /**
@@ -76,6 +82,8 @@ export class ApiError extends Error {
 /** Most users of one query. The server refuses more. */
 const QUERY_MAX = 1_000
 const TIMEOUT_MS = 10_000
+/** An audit waits for clients. */
+const AUDIT_TIMEOUT_MS = 15_000
 
 /**
  * @throws TypeError when `url` is none.
@@ -89,8 +97,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   // Checked at once: a misspelt address would otherwise look like a server that is away.
   const base = new URL(url).href.replace(/\/+$/u, '')
 
-  async function call(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
-    const answer = await ask(`${base}/v1${path}`, {
+  async function call(
+    method: 'GET' | 'POST',
+    path: string,
+    body?: object,
+    withinMs = timeoutMs,
+  ): Promise<unknown> {
+    const request = {
       method,
       headers: {
         Accept: 'application/json, application/problem+json',
@@ -98,7 +111,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
         ...(body !== undefined && { 'Content-Type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
+    }
+    const answer = await ask(`${base}/v1${path}`, request, withinMs)
     const { status } = answer
     if (!answer.ok) throw refusal(answer)
     if (status === 202) return undefined
@@ -111,13 +125,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     return answer.content
   }
 
-  async function ask(address: string, request: RequestInit): Promise<Answer> {
+  async function ask(address: string, request: RequestInit, withinMs: number): Promise<Answer> {
     try {
       const response = await send(address, {
         ...request,
         // A proxy that leads elsewhere would be given the key.
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.timeout(withinMs),
       })
       const text = await response.text()
       return {
@@ -159,6 +173,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     monitor: async () => (await call('GET', '/monitor')) as Monitor,
     async kick(userId, body = {}) {
       await call('POST', `/users/${segment(userId)}/kick`, body)
+    },
+    async auditClients(body = {}) {
+      const withinMs = Math.max(timeoutMs, AUDIT_TIMEOUT_MS)
+      return (await call('POST', '/clients/audit', body, withinMs)) as ClientAudit
     },
     async stopTyping(userId, body = {}) {
       await call('POST', `/users/${segment(userId)}/stop-typing`, body)

@@ -1,6 +1,7 @@
 export { ApiError, createApiClient, type ApiClient, type ApiClientOptions } from './client.js'
 export type {
   BusyConversation,
+  ClientAudit,
   Explanation,
   Monitor,
   MonitoredMetric,

@@ -4,12 +4,19 @@
  *   socket event → inbound → engine (sessions → presence → announce → pending) → outbound → socket
  */
 import { randomUUID } from 'node:crypto'
-import { PresenceError, type ConversationId, type GroupId, type SessionId } from '@vigie/protocol'
+import {
+  PresenceError,
+  type ConversationId,
+  type DigestQuestion,
+  type GroupId,
+  type SessionId,
+} from '@vigie/protocol'
 import type { Namespace, Server, Socket } from 'socket.io'
 import { createEngine, hasMethods, type CloseReason, type Effect, type Stale } from '../core/index.js'
 import { markAttached, refuseAttached } from './attached.js'
 import { createAuditor } from './auditor.js'
 import { createAuthenticate } from './authenticate.js'
+import { createClientAuditor } from './client-audit.js'
 import { createDirectory } from '../rows/directory.js'
 import { createEnds } from './ends.js'
 import { countClose, createShellCounts, createTransitionCounter, readMetrics } from '../host/metrics.js'
@@ -190,6 +197,20 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     isShadow: !options.emit,
     ready,
   })
+  const clientAuditor = createClientAuditor(
+    {
+      // In shadow mode clients are told nothing.
+      answering: () => (options.emit ? inbound.answering() : []),
+      isCaughtUp: inbound.isCaughtUp,
+      isLive: engine.audit.isLive,
+      digest: engine.digest,
+      async ask(sessionId, question, withinMs) {
+        const socket = inbound.socket(sessionId)
+        return socket && askClient(socket, question, withinMs)
+      },
+    },
+    { counts, log, now: () => performance.now() },
+  )
   const tokenTimer = setInterval(() => {
     inbound.checkTokens()
   }, settings.tokenCheckMs)
@@ -308,6 +329,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   async function closeAll(): Promise<void> {
     clearInterval(tokenTimer)
     clearInterval(auditTimer)
+    clientAuditor.close()
     rooms?.close()
     inbound.close()
     runtime.close()
@@ -337,6 +359,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     }),
     metrics,
     ghosts: auditor.ghosts,
+    auditClients: ({ sample } = {}) => clientAuditor.audit(sample),
     health() {
       const { isFailing, overdueMs } = directory.health()
       const { waiting, delayMs } = inbound.admission()
@@ -353,6 +376,19 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     },
     close: () => (closing ??= closeAll()),
   }
+}
+
+/** Undefined: it has not answered by then, and an answer that comes later is not heard. */
+function askClient(
+  socket: Socket,
+  question: DigestQuestion,
+  withinMs: number,
+): Promise<{ readonly answer: unknown } | undefined> {
+  return new Promise((resolve) => {
+    socket.timeout(withinMs).emit('presence:digest', question, (late: Error | null, answer: unknown) => {
+      resolve(late ? undefined : { answer })
+    })
+  })
 }
 
 function staleOf({ userId, rooms }: Extract<Effect, { type: 'reread' }>): Stale {

@@ -73,8 +73,6 @@ export const HEARD_WITHIN_MS = 2_000
 /** A difference is looked at again after this long, or a quarter of a round. Milliseconds. */
 const SECOND_LOOK_MS = 5_000
 const TURN_MS = 100
-/** The share of a round in which everything is looked at once; with {@link SECOND_LOOK_MS} it is less than the round. */
-const SWEEP_SHARE = 0.7
 /** A turn that comes late looks at no more than so many turns' worth. */
 const TURNS_AT_ONCE = 5
 
@@ -96,8 +94,8 @@ export function createAuditor<Socket extends object>(
 ): Auditor {
   const turnMs = Math.min(TURN_MS, Math.floor(auditMs / 8))
   const secondLookMs = Math.min(SECOND_LOOK_MS, auditMs / 4)
-  /** The rest is for second looks, and for turns that come late. */
-  const sweepMs = auditMs * SWEEP_SHARE
+  /** The rest is for second looks. */
+  const sweepMs = auditMs / 2
   const tally = createTally(auditMs, log)
   const sweeps = [
     ...sweepsOf(audited).map((sweep) => createSweep(sweep as Sweep<unknown>, secondLookMs, tally)),

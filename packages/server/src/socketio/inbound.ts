@@ -57,6 +57,10 @@ export interface Inbound {
   readonly size: number
   /** The transport of each session, as engine.io names it. */
   transports(): Iterable<string>
+  /** The sessions whose clients said that they answer `presence:digest`. */
+  answering(): Iterable<SessionId>
+  /** Whether everything that was taken from the engine for the session is written. */
+  isCaughtUp(sessionId: SessionId): boolean
   /** Connections that wait to be checked, and for how long the oldest of those held back has. */
   admission(): { readonly waiting: number; readonly delayMs: number }
   /** Ends of tokens are compared with the wall clock again. */
@@ -356,14 +360,16 @@ export function createInbound(options: InboundOptions): Inbound {
     connection.on('packet', onPacket)
     const outlet = outbound.open(socket)
     // Before the engine hears of it: it may refuse, and then the socket's end is what ends this.
-    messages.listen({ socket, outlet, ...verified })
+    const protocol = auth.protocol === 2 ? 2 : 1
+    const answersDigests = protocol === 2 && auth.audit === true
+    messages.listen({ socket, outlet, ...verified, answersDigests })
     latency.connects(socket, verified.userId, arrivedAt, outlet)
     runtime.accept({
       type: 'connect',
       sessionId,
       userId: verified.userId,
       rooms: memberships,
-      protocol: auth.protocol === 2 ? 2 : 1,
+      protocol,
       // A position is of one person's picture. Another person on the same device has been told nothing yet.
       position: auth.sinceUser === verified.userId ? (auth.since ?? undefined) : undefined,
       deviceId: auth.deviceId ?? undefined,
@@ -397,6 +403,8 @@ export function createInbound(options: InboundOptions): Inbound {
       return messages.size
     },
     transports: messages.transports,
+    answering: messages.answering,
+    isCaughtUp: messages.isCaughtUp,
     admission: () => ({ waiting: gate.waiting, delayMs: gate.delayMs() ?? 0 }),
     checkTokens() {
       messages.checkTokens()

@@ -9,7 +9,14 @@ export type {
   Explanation,
   TransitionReason,
 } from '../core/index.js'
-export type { GhostPlace, Ghosts } from '../host/server-api.js'
+export {
+  CLIENT_AUDIT_SAMPLE_DEFAULT,
+  CLIENT_AUDIT_SAMPLE_MAX,
+  type ClientAudit,
+  type DifferentClient,
+  type GhostPlace,
+  type Ghosts,
+} from '../host/server-api.js'
 export type { Identity, JwtOptions, PresenceOptions, RoomPrefixes } from './options.js'
 export {
   nearestName,

@@ -38,6 +38,8 @@ export interface Sender {
   readonly userId: UserId
   /** Its way out. */
   readonly outlet: Outlet
+  /** Its client said that it answers `presence:digest`. */
+  readonly answersDigests: boolean
   /** When the token ends, in milliseconds since 1970; undefined: never. */
   expiresAt: number | undefined
   /** One for each message that has come: few, so they are looked for one by one. */
@@ -69,7 +71,7 @@ interface MessagesOptions {
 
 export interface Messages {
   /** From now on the sender is heard, and its end is told to the engine. */
-  listen(sender: Pick<Sender, 'socket' | 'userId' | 'outlet' | 'expiresAt'>): void
+  listen(sender: Omit<Sender, 'allowances'>): void
   /** The connection of a session, until it has ended. */
   socket(sessionId: SessionId): Socket | undefined
   /** Whether the socket was ever a sender. */
@@ -79,6 +81,10 @@ export interface Messages {
   readonly size: number
   /** The transport of each session, as engine.io names it. */
   transports(): Iterable<string>
+  /** The sessions whose clients said that they answer `presence:digest`. */
+  answering(): Iterable<SessionId>
+  /** Whether everything that was taken from the engine for the session is written. */
+  isCaughtUp(sessionId: SessionId): boolean
   /** Ends of tokens are compared with the wall clock again. */
   checkTokens(): void
 }
@@ -272,8 +278,8 @@ export function createMessages(options: MessagesOptions): Messages {
   }
 
   return {
-    listen({ socket, userId, outlet, expiresAt }) {
-      const sender = { socket, userId, outlet, expiresAt, allowances: NO_ALLOWANCES }
+    listen({ socket, userId, outlet, answersDigests, expiresAt }) {
+      const sender = { socket, userId, outlet, answersDigests, expiresAt, allowances: NO_ALLOWANCES }
       senders.set(sessionOf(sender), sender)
       for (const [name, handler] of handlers) socket.on(name, handler)
       // Before the host's own: one that throws would keep the end from us.
@@ -292,6 +298,10 @@ export function createMessages(options: MessagesOptions): Messages {
     *transports() {
       for (const { socket } of senders.values()) yield connectionOf(socket).transport.name
     },
+    *answering() {
+      for (const [sessionId, { answersDigests }] of senders) if (answersDigests) yield sessionId
+    },
+    isCaughtUp: (sessionId) => senders.get(sessionId)?.outlet.state === 'open',
     checkTokens() {
       if (!wallClock.hasMoved()) return
       for (const sender of senders.values()) if (sender.expiresAt !== undefined) tellTokenEnd(sender)

@@ -247,6 +247,17 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       }),
     // There is nothing that a session could differ from.
     ghosts: () => NO_GHOSTS,
+    // Nobody is connected by a socket that could be asked.
+    auditClients: () =>
+      Promise.resolve({
+        answering: 0,
+        asked: 0,
+        equal: 0,
+        different: [],
+        unanswered: 0,
+        malformed: 0,
+        skipped: 0,
+      }),
     sizes: () => ({ ...engine.sizes(), connections: connections.size, pressure: 0, ghostsRepaired: 0 }),
     // Nothing is read, nobody waits, and no loop runs.
     health: () => ({
