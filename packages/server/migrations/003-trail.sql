@@ -1,0 +1,80 @@
+-- The audit trail: what happened to whose presence, and why. Rows are added and never changed. See docs/decisions/audit-trail.md.
+
+CREATE TABLE vigie.trail (
+  -- The day of `at` in UTC.
+  day date NOT NULL,
+  -- A start of a node.
+  boot uuid NOT NULL,
+  -- Counts from 1 within the boot: a batch that is written twice adds nothing the second time.
+  position bigint NOT NULL,
+  -- Never before that of the position before it.
+  at timestamptz NOT NULL,
+  kind text NOT NULL,
+  state text,
+  reason text,
+  -- What is personal. An erasure empties these, and the salt, and leaves the commitment.
+  user_id text,
+  session_id text,
+  device text,
+  groups text[],
+  conversations text[],
+  detail text,
+  salt bytea,
+  commitment bytea NOT NULL,
+  -- Of the hash before it in the same boot and day, and of this row.
+  hash bytea NOT NULL,
+  PRIMARY KEY (day, boot, position)
+) PARTITION BY RANGE (day);
+CREATE INDEX trail_user ON vigie.trail (user_id, at) WHERE user_id IS NOT NULL;
+CREATE INDEX trail_conversations ON vigie.trail USING gin (conversations) WHERE kind = 'rooms';
+-- Few rows: what tells of nodes, of checkpoints and of holes.
+CREATE INDEX trail_boot ON vigie.trail (boot, kind, position)
+  WHERE kind IN ('start', 'stop', 'death', 'hole', 'checkpoint', 'alive');
+COMMENT ON TABLE vigie.trail IS
+  'The audit trail of Vigie, one partition a day. Rows are added, and neither changed nor deleted; retention drops partitions.';
+
+-- Which rows an erasure has emptied: others without a salt were tampered with.
+CREATE TABLE vigie.trail_erasures (
+  erasure uuid NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  day date NOT NULL,
+  boot uuid NOT NULL,
+  positions bigint[] NOT NULL,
+  PRIMARY KEY (erasure, day, boot)
+);
+COMMENT ON TABLE vigie.trail_erasures IS 'Rows of vigie.trail from which one person was erased. It does not say whom.';
+
+-- Also for the owner of the table, who needs no right: a mistake is refused. What is done on purpose shows in the chain.
+CREATE FUNCTION vigie.refuse_trail_change() RETURNS trigger
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+  IF TG_OP = 'UPDATE' AND current_setting('vigie.erasing', true) = 'yes' THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'The audit trail is not changed: rows of vigie.trail are neither updated nor deleted.'
+    USING ERRCODE = 'insufficient_privilege';
+END $function$;
+CREATE TRIGGER trail_unchanged BEFORE UPDATE OR DELETE ON vigie.trail
+  FOR EACH ROW EXECUTE FUNCTION vigie.refuse_trail_change();
+CREATE TRIGGER trail_not_truncated BEFORE TRUNCATE ON vigie.trail
+  FOR EACH STATEMENT EXECUTE FUNCTION vigie.refuse_trail_change();
+
+-- Security definer: the server's role may add a partition and rows, and nothing else.
+CREATE FUNCTION vigie.make_trail_day(wanted date) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+  name text := 'trail_' || to_char(wanted, 'YYYYMMDD');
+BEGIN
+  IF to_regclass('vigie.' || name) IS NOT NULL THEN RETURN; END IF;
+  PERFORM pg_advisory_xact_lock(1986619241, 3);
+  IF to_regclass('vigie.' || name) IS NOT NULL THEN RETURN; END IF;
+  IF wanted NOT BETWEEN current_date - 8 AND current_date + 8 THEN
+    RAISE EXCEPTION 'A day of the audit trail is made within eight days of it, not for %.', wanted;
+  END IF;
+  EXECUTE format('CREATE TABLE vigie.%I PARTITION OF vigie.trail FOR VALUES FROM (%L) TO (%L)', name, wanted, wanted + 1);
+  EXECUTE format('CREATE TRIGGER trail_not_truncated BEFORE TRUNCATE ON vigie.%I '
+    'FOR EACH STATEMENT EXECUTE FUNCTION vigie.refuse_trail_change()', name);
+END $function$;
+REVOKE ALL ON FUNCTION vigie.make_trail_day(date) FROM PUBLIC;

@@ -1,0 +1,39 @@
+/**
+ * The hash chain of the audit trail: one for each boot and day. A row's hash is of the one before it, of what is not
+ * personal, and of a commitment to what is. The commitment is salted, so that it can stand when what it commits to was
+ * erased: nobody can guess from it who it was.
+ */
+import { createHash } from 'node:crypto'
+import type { TrailRow } from './facts.js'
+
+export const SALT_BYTES = 16
+
+function sha256(...parts: readonly (string | Buffer)[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest('hex')
+}
+
+/** What the first row of a boot's day follows. */
+export function chainStart({ day, boot }: Pick<TrailRow, 'day' | 'boot'>): string {
+  return sha256(JSON.stringify(['vigie trail 1', day, boot]))
+}
+
+type Personal = Pick<TrailRow, 'userId' | 'sessionId' | 'device' | 'groups' | 'conversations' | 'detail'>
+
+/** @param salt Hexadecimal. */
+export function commitmentOf(row: Personal, salt: string): string {
+  const { userId, sessionId, device, groups, conversations, detail } = row
+  return sha256(
+    Buffer.from(salt, 'hex'),
+    JSON.stringify([userId, sessionId, device, groups, conversations, detail]),
+  )
+}
+
+type Hashed = Pick<TrailRow, 'day' | 'boot' | 'position' | 'at' | 'kind' | 'state' | 'reason' | 'commitment'>
+
+/** @param previous The hash of the row before it in the same boot and day, or {@link chainStart}. */
+export function hashOf(row: Hashed, previous: string): string {
+  const { day, boot, position, at, kind, state, reason, commitment } = row
+  return sha256(previous, JSON.stringify([day, boot, position, at, kind, state, reason, commitment]))
+}
