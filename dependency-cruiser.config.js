@@ -35,10 +35,19 @@ export default {
     serverLayer('rows', ['core'], '`rows` knows `core`, and no socket.'),
     serverLayer('host', ['core'], '`host` knows `core`, and no socket.'),
     serverLayer('otel', ['core', 'host'], '`otel` knows the table of metrics, and no socket.'),
+    serverLayer('trail', ['core'], '`trail` knows what the engine tells, and no database.'),
     serverLayer('memory', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
-    serverLayer('postgres', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
-    serverLayer('socketio', ['core', 'rows', 'host'], '`socketio` knows no adapter.'),
-    serverLayer('http', ['core', 'host'], '`http` is the client of the HTTP API: of others it has types.'),
+    serverLayer(
+      'postgres',
+      ['core', 'trail'],
+      'An adapter knows the ports of `core` and `trail`, and no other adapter.',
+    ),
+    serverLayer('socketio', ['core', 'rows', 'host', 'trail'], '`socketio` knows no adapter.'),
+    serverLayer(
+      'http',
+      ['core', 'host', 'trail'],
+      '`http` is the client of the HTTP API: of others it has types.',
+    ),
     serverLayer('testing', ['core', 'memory', 'host'], '`testing` is published, and knows no socket.'),
     {
       name: 'server-folder-has-a-layer',
@@ -46,7 +55,7 @@ export default {
       comment: 'A new folder of the server needs a line here that says what it may import.',
       from: {
         path: SERVER,
-        pathNot: `${SERVER}(core|rows|host|http|memory|otel|postgres|socketio|testing)/`,
+        pathNot: `${SERVER}(core|rows|host|http|memory|otel|postgres|socketio|testing|trail)/`,
       },
       to: {},
     },

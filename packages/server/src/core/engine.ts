@@ -20,6 +20,7 @@ import type {
   Place,
   Presence,
   PresenceEvent,
+  Recorded,
   RoomName,
   RoomPresence,
 } from './inputs.js'
@@ -40,7 +41,7 @@ import { tellCounted } from './occupancy.js'
 import { take } from './pending.js'
 import { ensurePerson } from './people.js'
 import { contribute, expireNode, loseNode } from './presence.js'
-import { connect, disconnect, expire, kick, leave, lose, setTokenEnd, watch } from './sessions.js'
+import { connect, disconnect, expire, kick, leave, lose, recordOf, setTokenEnd, watch } from './sessions.js'
 import type { Settings } from './settings.js'
 import { openSlot, setWindow } from './slots.js'
 import { endTyping, startTyping, stopTyping } from './typing.js'
@@ -112,15 +113,22 @@ export interface Engine {
   pendingViewers(userId: UserId, kind: RoomName['kind']): readonly DueSession[]
   /** The same, of one conversation: those who are to hear that the typist types there. None in count mode. */
   pendingMembers(conversationId: ConversationId, typistId: UserId): readonly DueSession[]
+  /** What its effects have told a record of the past so far, as it stands: every session, and each local user's rooms. */
+  recorded(): Iterable<Recorded>
 }
 
 /**
+ * @param options.isRecorded Whether its effects tell what a record of the past is made from.
  * @example
  * const engine = createEngine(resolveSettings({ graceMs: 5_000 }))
  * for (const effect of engine.apply({ type: 'lost', sessionId }, performance.now())) perform(effect)
  */
-export function createEngine(settings: Settings, epoch = '0'): Engine {
-  const world = createWorld(settings, epoch)
+export function createEngine(
+  settings: Settings,
+  epoch = '0',
+  { isRecorded = false }: { readonly isRecorded?: boolean } = {},
+): Engine {
+  const world = createWorld(settings, epoch, isRecorded)
 
   return {
     apply(input, now) {
@@ -194,6 +202,7 @@ export function createEngine(settings: Settings, epoch = '0'): Engine {
       if (!room || modeOf(room) === 'count') return []
       return pendingIn(world, [room], world.people.get(typistId))
     },
+    recorded: () => recorded(world),
   }
 }
 
@@ -234,6 +243,15 @@ function sessionsIn(world: World, place: Place): readonly SessionId[] {
   const room = findRoom(world, place)
   if (room) forEachViewer(room, ({ id }) => found.push(id))
   return found
+}
+
+function* recorded({ people, now }: World): Iterable<Recorded> {
+  for (const person of people.values()) {
+    const rooms = ownRoomsOf(person)
+    if (!rooms) continue
+    yield { type: 'rooms', userId: person.id, isFirst: true, rooms: rooms.map(({ name }) => name), at: now }
+    for (const session of person.sessions) yield recordOf(session, 'connected', now)
+  }
 }
 
 function pendingViewers(world: World, userId: UserId, kind: RoomName['kind']): readonly DueSession[] {

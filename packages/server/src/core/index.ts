@@ -27,6 +27,7 @@ export type {
   Place,
   Presence,
   PresenceEvent,
+  Recorded,
   TransitionReason,
   RosterOrSize,
   RoomName,

@@ -201,6 +201,8 @@ export type Effect =
       /** When: of a lease that has ended, its end. */
       readonly at: number
     }
+  /** For a record of what happened, if the engine was made to tell it. */
+  | Recorded
   /** The user's memberships are needed, and have to be kept up to date, until `forget`. */
   | { readonly type: 'want'; readonly userId: UserId }
   | { readonly type: 'forget'; readonly userId: UserId }
@@ -208,6 +210,32 @@ export type Effect =
   | { readonly type: 'unplaced'; readonly sessionIds: readonly SessionId[] }
   /** The user's own rows and those of these rooms disagree, and have for a while: both are to be read again. */
   | { readonly type: 'reread'; readonly userId: UserId; readonly rooms: readonly RoomName[] }
+
+/** What a record of the past is made from: see `createEngine`. */
+export type Recorded =
+  /** A session is in this state from now on; the user is online as long as one is live or lost. */
+  | {
+      readonly type: 'session'
+      readonly state: 'live' | 'lost' | 'ended'
+      readonly reason: TransitionReason
+      readonly userId: UserId
+      readonly sessionId: SessionId
+      /** Devices of one user are counted once by it. */
+      readonly device: string
+      /** When the device came: milliseconds since 1970. */
+      readonly since: number
+      /** On the engine's clock. */
+      readonly at: number
+    }
+  /** A local user's own rows name these rooms from now on. */
+  | {
+      readonly type: 'rooms'
+      readonly userId: UserId
+      /** Nothing was known of this user's rows before. */
+      readonly isFirst: boolean
+      readonly rooms: readonly RoomName[]
+      readonly at: number
+    }
 
 export type RoomName =
   | { readonly kind: 'group'; readonly id: GroupId }

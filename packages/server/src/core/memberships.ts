@@ -96,7 +96,16 @@ function changeOwnRooms(
       if (counted && !kept.has(counted.room)) leaveCounted(world, counted, person)
     }
   }
+  const isFirst = !ownRoomsOf(person)
   setOwnRooms(world, person, after)
+  if (world.isRecorded && after)
+    world.effects.push({
+      type: 'rooms',
+      userId: person.id,
+      isFirst,
+      rooms: after.map(({ name }) => name),
+      at: world.now,
+    })
   for (const { counted } of after ?? []) if (counted) joinCounted(world, counted, person)
   for (const room of before) if (room.holders === 0) letGo(world, room)
   settleDisagreement(world, person)

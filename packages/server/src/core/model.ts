@@ -322,6 +322,8 @@ export interface World {
   cache: EventCache
   /** Why the presence changes that is derived now: of the last transition that was noted. */
   reason: TransitionReason
+  /** Whether effects tell what a record of the past is made from. */
+  readonly isRecorded: boolean
   /** For metrics. */
   readonly counts: Counts
   /** What happened lately, for those who ask why. */
@@ -340,7 +342,7 @@ export function emptyCache(): EventCache {
   }
 }
 
-export function createWorld(settings: Settings, epoch: string): World {
+export function createWorld(settings: Settings, epoch: string, isRecorded: boolean): World {
   return {
     settings,
     epoch,
@@ -366,6 +368,7 @@ export function createWorld(settings: Settings, epoch: string): World {
     noted: 0,
     cache: emptyCache(),
     reason: 'connected',
+    isRecorded,
     counts: createCounts(),
     transitions: createTransitions(settings.transitionsMax),
   }

@@ -6,7 +6,7 @@
  */
 import type { UserId } from '@vigie/protocol'
 import { putOff } from './grace.js'
-import type { Input, TransitionReason } from './inputs.js'
+import type { Input, Recorded, TransitionReason } from './inputs.js'
 import {
   closeSession,
   deviceIdOf,
@@ -43,6 +43,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
     if (older.state === 'lost') world.counts.returned++
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
+    record(world, older, reason)
   } else if (user.sessions.length >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
     const device = deviceKey(input.deviceId, input.sessionId)
@@ -85,6 +86,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   user.live = isOnlyLive ? user.sessions : withOneMore(user.live, session)
   setTokenEnd(world, session, input.expiresAt)
   noteTransition(world, user, reason, session)
+  record(world, session, reason)
   return session
 }
 
@@ -171,6 +173,7 @@ function markLost(
   detach(world, session)
   session.state = 'lost'
   session.lostAt = world.now
+  record(world, session, reason)
   const ownGraceMs = Math.max(session.backgroundGraceMs ?? graceMs, atLeastMs)
   session.graceMs = ownGraceMs
   const isMass = isMassLoss(world, session)
@@ -219,6 +222,20 @@ export function expire(world: World, session: Session): void {
 function removeFor(world: World, session: Session, reason: TransitionReason): void {
   removeSession(world, session)
   noteTransition(world, session.user, reason, session)
+  record(world, session, reason)
+}
+
+/** Tells the state that the session has from now on, if somebody keeps a record. */
+function record(world: World, session: Session, reason: TransitionReason): void {
+  if (world.isRecorded) world.effects.push(recordOf(session, reason, world.now))
+}
+
+export function recordOf(
+  { state, user, id, device, since }: Session,
+  reason: TransitionReason,
+  at: number,
+): Extract<Recorded, { type: 'session' }> {
+  return { type: 'session', state, reason, userId: user.id, sessionId: id, device, since, at }
 }
 
 /** The session is no more. Its connection, if any, is the caller's to close. */
