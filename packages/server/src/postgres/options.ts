@@ -105,7 +105,7 @@ export function refuseWrongMigrationOptions(options: unknown): void {
 }
 
 /** `process.env.DATABASE_URL` that nobody has set is the ordinary case. */
-function refuseWrongSql(sql: unknown, where: string): void {
+export function refuseWrongSql(sql: unknown, where: string): void {
   if (typeof sql === 'string' && sql !== '') return
   // A client of the package `postgres` is a function.
   if ((isObject(sql) || typeof sql === 'function') && ('unsafe' in sql || 'query' in sql)) return
