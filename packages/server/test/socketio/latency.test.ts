@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { SessionId, UserId } from '@vigie/protocol'
@@ -270,7 +269,7 @@ it('keeps no connection that has gone before it became a session', async () => {
     return new WeakRef(key)
   })({})
   // A weak reference holds its object until the turn is over.
-  await turn()
+  await new Promise((resolve) => setImmediate(resolve))
   collect()
   expect(gone.deref()).toBeUndefined()
 })
