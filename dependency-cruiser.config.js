@@ -37,10 +37,11 @@ export default {
     serverLayer('otel', ['core', 'host'], '`otel` knows the table of metrics, and no socket.'),
     serverLayer('trail', ['core'], '`trail` knows what the engine tells, and no database.'),
     serverLayer('memory', ['core'], 'An adapter knows the ports of `core`, and no other adapter.'),
+    serverLayer('webhooks', ['core', 'trail'], '`webhooks` knows what the trail holds, and no database.'),
     serverLayer(
       'postgres',
-      ['core', 'trail'],
-      'An adapter knows the ports of `core` and `trail`, and no other adapter.',
+      ['core', 'trail', 'webhooks'],
+      'An adapter knows the ports of `core`, `trail` and `webhooks`, and no other adapter.',
     ),
     serverLayer('socketio', ['core', 'rows', 'host', 'trail'], '`socketio` knows no adapter.'),
     serverLayer(
@@ -55,7 +56,7 @@ export default {
       comment: 'A new folder of the server needs a line here that says what it may import.',
       from: {
         path: SERVER,
-        pathNot: `${SERVER}(core|rows|host|http|memory|otel|postgres|socketio|testing|trail)/`,
+        pathNot: `${SERVER}(core|rows|host|http|memory|otel|postgres|socketio|testing|trail|webhooks)/`,
       },
       to: {},
     },

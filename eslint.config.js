@@ -198,6 +198,15 @@ export default tseslint.config(
     },
   },
   {
+    files: ['packages/server/src/webhooks/**/*.ts'],
+    rules: {
+      'no-restricted-imports': layer(
+        '^\\.\\./(?!(core|trail)/)|^@vigie/server|^socket\\.io',
+        '`webhooks` knows `core` and `trail`, and neither a database nor Socket.IO.',
+      ),
+    },
+  },
+  {
     files: ['packages/server/src/http/**/*.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
@@ -228,8 +237,8 @@ export default tseslint.config(
     files: ['packages/server/src/{memory,postgres}/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
-        '^\\.\\./(?!(core|trail)/)|^@vigie/server|^socket\\.io',
-        'An adapter knows the ports of `core` and `trail`, and neither another adapter nor Socket.IO.',
+        '^\\.\\./(?!(core|trail|webhooks)/)|^@vigie/server|^socket\\.io',
+        'An adapter knows the ports of `core`, `trail` and `webhooks`, and neither another adapter nor Socket.IO.',
       ),
     },
   },

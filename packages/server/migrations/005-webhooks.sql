@@ -34,8 +34,8 @@ CREATE TABLE vigie.webhook_deliveries (
   at timestamptz NOT NULL,
   -- The request, as it is signed.
   body text NOT NULL,
-  attempts integer NOT NULL DEFAULT 0,
-  next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  attempts integer NOT NULL,
+  next_at timestamptz NOT NULL,
   -- Why the last attempt failed.
   failure text,
   -- Set after the last attempt: a dead letter.

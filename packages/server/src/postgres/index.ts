@@ -4,6 +4,16 @@ export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from '
 export { migrate, migrationSql } from './migrations.js'
 export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'
 export { postgresTrail, type PostgresTrailOptions } from './trail.js'
+export { DEAD_LETTERS_MAX, startWebhooks, type PostgresWebhookOptions, type Webhooks } from './webhooks.js'
+export {
+  RETRIES_MAX as WEBHOOK_RETRIES_MAX,
+  RETRY_MS_DEFAULT as WEBHOOK_RETRY_MS,
+  RETRY_MS_MAX as WEBHOOK_RETRY_MS_MAX,
+  WEBHOOK_SETTINGS,
+  type WebhookEndpoint,
+} from '../webhooks/options.js'
+export type { SenderCounts as WebhookCounts } from '../webhooks/sender.js'
+export type { DeadLetter } from '../webhooks/store.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
 export { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'

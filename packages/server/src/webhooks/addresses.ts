@@ -15,7 +15,9 @@ export function isPublicAddress(address: string): boolean {
 
 export class AddressRefused extends Error {}
 
-export type Resolve = (host: string) => Promise<readonly { readonly address: string; readonly family: number }[]>
+export type Resolve = (
+  host: string,
+) => Promise<readonly { readonly address: string; readonly family: number }[]>
 
 const resolveName: Resolve = (host) => lookup(host, { all: true })
 

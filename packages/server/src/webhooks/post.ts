@@ -27,7 +27,9 @@ export const post: Post = async (attempt) => {
   } catch (error) {
     if (timeout.aborted) return `no answer within ${attempt.timeoutMs} ms`
     if (attempt.signal.aborted) return 'the server was stopped before the answer came'
-    return error instanceof Error ? error.message || ('code' in error ? String(error.code) : error.name) : String(error)
+    return error instanceof Error
+      ? error.message || ('code' in error ? String(error.code) : error.name)
+      : String(error)
   }
 }
 
@@ -43,7 +45,10 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 /** The status of the answer: what follows it is not read. */
-async function send({ url, headers, body, mayBePrivate, resolve }: Attempt, signal: AbortSignal): Promise<number> {
+async function send(
+  { url, headers, body, mayBePrivate, resolve }: Attempt,
+  signal: AbortSignal,
+): Promise<number> {
   const lookup = await pinnedLookup(url.hostname, { mayBePrivate, ...(resolve && { resolve }) })
   const host = url.hostname.replace(/^\[|\]$/gu, '')
   return new Promise((done, reject) => {
@@ -68,7 +73,9 @@ async function send({ url, headers, body, mayBePrivate, resolve }: Attempt, sign
     })
     request.on('response', (response) => {
       done(response.statusCode ?? 0)
-      response.destroy()
+      // What follows is read and not looked at, so that the receiver can end in its own way; `signal` ends it otherwise.
+      response.on('error', () => {})
+      response.resume()
     })
     request.on('error', reject)
     request.end(body)

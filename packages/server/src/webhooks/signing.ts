@@ -23,7 +23,10 @@ export interface Signed {
 }
 
 /** The headers of one attempt. With several keys there are several signatures: the receiver accepts any. */
-export function signedHeaders({ id, timestamp, body }: Signed, keys: readonly Buffer[]): Record<string, string> {
+export function signedHeaders(
+  { id, timestamp, body }: Signed,
+  keys: readonly Buffer[],
+): Record<string, string> {
   const signatures = keys.map(
     (key) => `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`,
   )

@@ -1,11 +1,15 @@
 /** Where webhooks keep how far they have come, and where they read the trail. `startWebhooks` of `postgres` implements it. */
 import type { ReadRow } from './events.js'
 
-/** How far an endpoint has come in one boot. */
-export interface Position {
+/** A row of the trail. */
+export interface Place {
   readonly boot: string
   readonly day: string
   readonly position: number
+}
+
+/** How far an endpoint has come in one boot. */
+export interface Position extends Place {
   readonly isEnded: boolean
 }
 
@@ -51,17 +55,24 @@ export interface WebhookStore {
   lease(holder: string, forMs: number): Promise<boolean>
   release(holder: string): Promise<void>
   /** What is kept of an endpoint; undefined: it has never been sent to. */
-  load(endpoint: string): Promise<
-    { readonly sequence: number; readonly positions: readonly Position[]; readonly waiting: readonly Delivery[] } | undefined
+  load(
+    endpoint: string,
+  ): Promise<
+    | {
+        readonly sequence: number
+        readonly positions: readonly Position[]
+        readonly waiting: readonly Delivery[]
+      }
+    | undefined
   >
   /** Boots that have facts on this day or later, with the first day on which they have. */
   boots(fromDay: string): Promise<readonly { readonly boot: string; readonly day: string }[]>
   /** The last row of a boot on this day or later. */
   last(boot: string, fromDay: string): Promise<ReadRow | undefined>
-  /** The checkpoint to go on from at a position of that day: undefined when there is none. */
-  checkpointBefore(position: Position): Promise<number | undefined>
-  /** Facts after a position, in order. Times are of the clock of the node; `settledMs`: only those that are so old. */
-  read(after: Omit<Position, 'isEnded'>, options: ReadOptions): Promise<readonly ReadRow[]>
+  /** After what to read, to know what was so at a position: before the first row of the last whole checkpoint. */
+  checkpointBefore(place: Place): Promise<Place>
+  /** Facts after a place, in order. Times are of the clock of the node; `settledMs`: only those that are so old. */
+  read(after: Place, options: ReadOptions): Promise<readonly ReadRow[]>
   /** Adds deliveries and moves positions, or does nothing and says false: somebody else sends. */
   advance(advance: Advance, holder: string): Promise<boolean>
   delivered(delivery: Pick<Delivery, 'endpoint' | 'sequence'>): Promise<void>
@@ -73,7 +84,10 @@ export interface WebhookStore {
   /** Dead letters that somebody wants to be sent again: from now on they wait. */
   takeResent(endpoints: readonly string[]): Promise<readonly Delivery[]>
   /** The newest first. `before`: the id of the last one of the page before. */
-  deadLetters(page: { readonly limit: number; readonly before?: string | undefined }): Promise<readonly DeadLetter[]>
+  deadLetters(page: {
+    readonly limit: number
+    readonly before?: string | undefined
+  }): Promise<readonly DeadLetter[]>
   /** False: there is no such dead letter. */
   resend(id: string): Promise<boolean>
   /** Deletes dead letters that are older, and positions of boots that ended before the last day but one; counts the rest. */
