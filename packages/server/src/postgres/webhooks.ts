@@ -158,7 +158,7 @@ export function postgresWebhookStore(database: Database): WebhookStore {
     },
     async last(boot, fromDay) {
       const [row] = await query(
-        `SELECT ${FACT} FROM vigie.trail WHERE boot = $1::uuid AND day >= $2::date ORDER BY day DESC, position DESC LIMIT 1`,
+        `SELECT ${FACT} FROM vigie.trail WHERE boot = $1::uuid AND day >= $2::text::date ORDER BY day DESC, position DESC LIMIT 1`,
         [boot, fromDay],
       )
       return row && factOf(row)
@@ -225,6 +225,8 @@ export function postgresWebhookStore(database: Database): WebhookStore {
   }
 }
 
+// JSON, booleans and days are cast from text: where a parameter is of such a type, the package `postgres` writes it anew.
+
 const MAX_BIGINT = '9223372036854775807'
 
 const CHECK = `SELECT to_regclass('vigie.trail')::text AS trail, to_regclass('vigie.webhook_deliveries')::text AS webhooks`
@@ -245,7 +247,7 @@ const FACT = `day::text, boot::text, position::text, (extract(epoch FROM at) * 1
 /** From boot to boot by the primary key: no row between them is read. */
 const BOOTS = `
   WITH RECURSIVE found (day, boot) AS (
-    (SELECT day, boot FROM vigie.trail WHERE day >= $1::date ORDER BY day, boot LIMIT 1)
+    (SELECT day, boot FROM vigie.trail WHERE day >= $1::text::date ORDER BY day, boot LIMIT 1)
     UNION ALL
     SELECT next.day, next.boot FROM found CROSS JOIN LATERAL (
       SELECT t.day, t.boot FROM vigie.trail AS t
@@ -259,16 +261,16 @@ const BOOTS = `
  * the boot began on one of these days.
  */
 const CHECKPOINT = `
-  SELECT $1::text AS boot, coalesce(c.day, $2::date - 1)::text AS day, coalesce(c.place - 1, 0)::text AS position
+  SELECT $1::text AS boot, coalesce(c.day, $2::text::date - 1)::text AS day, coalesce(c.place - 1, 0)::text AS position
   FROM (SELECT 1) AS one LEFT JOIN (
     SELECT day, (detail::json ->> 'from')::bigint AS place FROM vigie.trail
-    WHERE boot = $1::uuid AND kind = 'checkpoint' AND position <= $3::bigint AND day BETWEEN $2::date - 1 AND $2::date
+    WHERE boot = $1::uuid AND kind = 'checkpoint' AND position <= $3::bigint AND day BETWEEN $2::text::date - 1 AND $2::text::date
     ORDER BY position DESC LIMIT 1
   ) AS c ON true`
 
 const READ = `
   SELECT ${FACT} FROM vigie.trail
-  WHERE boot = $1::uuid AND day >= $2::date AND position > $3::bigint AND position <= $6::bigint
+  WHERE boot = $1::uuid AND day >= $2::text::date AND position > $3::bigint AND position <= $6::bigint
     AND at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
   ORDER BY day, position LIMIT $4::bigint`
 
@@ -283,7 +285,7 @@ const ADVANCE = `
   ), moved AS (
     INSERT INTO vigie.webhook_positions (endpoint, boot, day, position, ended)
     SELECT $2::text, p.boot, p.day, p.position, p."isEnded"
-    FROM json_to_recordset($4::json) AS p(boot uuid, day date, position bigint, "isEnded" boolean), mine
+    FROM json_to_recordset($4::text::json) AS p(boot uuid, day date, position bigint, "isEnded" boolean), mine
     ON CONFLICT (endpoint, boot) DO UPDATE
       SET day = excluded.day, position = excluded.position, ended = excluded.ended
     RETURNING 1
@@ -291,7 +293,7 @@ const ADVANCE = `
     INSERT INTO vigie.webhook_deliveries (endpoint, sequence, id, user_id, conversation_id, at, body, attempts, next_at)
     SELECT $2::text, d.sequence, d.id, d."userId", d."conversationId", to_timestamp(d.at / 1000.0), d.body, 0,
       to_timestamp(d."nextAt" / 1000.0)
-    FROM json_to_recordset($5::json) AS d(sequence bigint, id text, "userId" text, "conversationId" text, at bigint,
+    FROM json_to_recordset($5::text::json) AS d(sequence bigint, id text, "userId" text, "conversationId" text, at bigint,
       body text, "nextAt" bigint), mine
     ON CONFLICT DO NOTHING
     RETURNING 1
@@ -301,13 +303,13 @@ const ADVANCE = `
 /** Not once it has been tried again by another server: attempts only grow. */
 const FAILED = `
   UPDATE vigie.webhook_deliveries SET attempts = $3::integer, next_at = to_timestamp($4::bigint / 1000.0),
-    failure = $5::text, dead_at = CASE WHEN $6::boolean THEN clock_timestamp() END
+    failure = $5::text, dead_at = CASE WHEN $6::text::boolean THEN clock_timestamp() END
   WHERE endpoint = $1 AND sequence = $2::bigint AND attempts < $3::integer`
 
 const TAKE_RESENT = `
   UPDATE vigie.webhook_deliveries SET dead_at = NULL, resend_at = NULL, attempts = 0, next_at = clock_timestamp()
   WHERE resend_at IS NOT NULL AND dead_at IS NOT NULL
-    AND endpoint IN (SELECT json_array_elements_text($1::json))
+    AND endpoint IN (SELECT json_array_elements_text($1::text::json))
   RETURNING ${DELIVERY}`
 
 /** After the last one of the page before, if it is there still; else from the beginning. */

@@ -5,6 +5,7 @@
  * id, and is never lost. See docs/webhooks.md.
  */
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Log } from '../core/index.js'
 import { dayOf } from '../trail/rows.js'
 import { createDeriver, type Deriver, type ReadRow, type WebhookEvent } from './events.js'
@@ -120,6 +121,8 @@ export function createSender(options: SenderOptions): Sender {
     failuresInRow: 0,
   }))
   const stop = new AbortController()
+  // Every attempt listens, of all endpoints.
+  setMaxListeners(0, stop.signal)
   let leaseUntil = -Infinity
   let cancelTurn = () => {}
   let cancelPump = () => {}
@@ -370,15 +373,22 @@ export function createSender(options: SenderOptions): Sender {
       } catch (error) {
         if (!isTold) log.error(NOT_MARKED, { endpoint: endpoint.name, error })
         if (stop.signal.aborted) return false
-        await new Promise<void>((done) => {
-          const cancel = clock.after(POLL_MS, done)
-          stop.signal.addEventListener('abort', () => {
-            cancel()
-            done()
-          })
-        })
+        await pause()
       }
     }
+  }
+
+  /** Until the next attempt to write, or until this server ends. */
+  function pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel()
+        stop.signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const cancel = clock.after(POLL_MS, done)
+      stop.signal.addEventListener('abort', done)
+    })
   }
 
   async function end(): Promise<void> {

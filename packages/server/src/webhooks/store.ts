@@ -55,9 +55,7 @@ export interface WebhookStore {
   lease(holder: string, forMs: number): Promise<boolean>
   release(holder: string): Promise<void>
   /** What is kept of an endpoint; undefined: it has never been sent to. */
-  load(
-    endpoint: string,
-  ): Promise<
+  load(endpoint: string): Promise<
     | {
         readonly sequence: number
         readonly positions: readonly Position[]

@@ -51,8 +51,7 @@ export function memoryWebhookStore(clock: WebhookClock): MemoryWebhookStore {
     },
     async boots(fromDay) {
       const found = new Map<string, string>()
-      for (const { boot, day } of store.trail)
-        if (day >= fromDay && !found.has(boot)) found.set(boot, day)
+      for (const { boot, day } of store.trail) if (day >= fromDay && !found.has(boot)) found.set(boot, day)
       return [...found].map(([boot, day]) => ({ boot, day }))
     },
     async last(boot, fromDay) {
@@ -60,9 +59,14 @@ export function memoryWebhookStore(clock: WebhookClock): MemoryWebhookStore {
     },
     async checkpointBefore(place) {
       const row = store.trail
-        .filter(({ boot, kind, position }) => boot === place.boot && kind === 'checkpoint' && position <= place.position)
+        .filter(
+          ({ boot, kind, position }) =>
+            boot === place.boot && kind === 'checkpoint' && position <= place.position,
+        )
         .at(-1)
-      return row ? { ...row, position: fromOf(row.detail)! - 1 } : { ...place, day: '2000-01-01', position: 0 }
+      return row
+        ? { ...row, position: fromOf(row.detail)! - 1 }
+        : { ...place, day: '2000-01-01', position: 0 }
     },
     async read({ boot, position }, { limit, settledMs, until: last = Infinity }) {
       store.reads++

@@ -50,7 +50,14 @@ describe('who is online', () => {
 
   it('a row that an erasure has emptied tells nothing, and breaks nothing', () => {
     const [deriver, boot] = [createDeriver(), testBoot(1)]
-    const erased = { userId: null, sessionId: null, device: null, conversations: null, detail: null, salt: null }
+    const erased = {
+      userId: null,
+      sessionId: null,
+      device: null,
+      conversations: null,
+      detail: null,
+      salt: null,
+    }
     expect(told(deriver, { ...boot.online('ann', 'a', NOON), ...erased })).toEqual([])
     expect(told(deriver, { ...boot.rooms('ann', ['plan'], NOON), ...erased })).toEqual([])
     expect(told(deriver, ...boot.checkpoint([], NOON))).toEqual([])
@@ -87,7 +94,12 @@ describe('which conversations have somebody online', () => {
 
   it('rooms that were named before the user went hold when the user comes back', () => {
     const [deriver, boot] = [createDeriver(), testBoot(1)]
-    told(deriver, boot.rooms('ann', ['plan'], NOON), boot.online('ann', 'a', NOON), boot.ended('ann', 'a', NOON))
+    told(
+      deriver,
+      boot.rooms('ann', ['plan'], NOON),
+      boot.online('ann', 'a', NOON),
+      boot.ended('ann', 'a', NOON),
+    )
     expect(told(deriver, boot.online('ann', 'a2', NOON))).toEqual([
       'user.online ann',
       'conversation.occupied plan',
@@ -157,9 +169,7 @@ describe('random histories', () => {
               boot.checkpoint(
                 [
                   ...USERS.map((each) => roomsFact(each, model.rooms.get(`${boot.id} ${each}`) ?? [])),
-                  ...ofBoot.map(([each, of]) =>
-                    sessionFact('live', 'checkpoint', of, each.split(' ')[1]!),
-                  ),
+                  ...ofBoot.map(([each, of]) => sessionFact('live', 'checkpoint', of, each.split(' ')[1]!)),
                 ],
                 NOON,
               ),

@@ -17,7 +17,10 @@ it('the specification’s own library verifies what is signed, and refuses anoth
 })
 
 it('while a secret is exchanged both verify', () => {
-  const headers = signedHeaders({ id: 'msg_1', timestamp: now(), body: '{}' }, [keyOf(OTHER)!, keyOf(SECRET)!])
+  const headers = signedHeaders({ id: 'msg_1', timestamp: now(), body: '{}' }, [
+    keyOf(OTHER)!,
+    keyOf(SECRET)!,
+  ])
   for (const secret of [SECRET, OTHER]) expect(new Webhook(secret).verify('{}', headers)).toEqual({})
 })
 
@@ -32,7 +35,14 @@ it.each([
 })
 
 it('an id is of the event: the same when it is derived again, another for each endpoint, fact, type and subject', () => {
-  const event = { type: 'user.online', subject: 'ann', reason: 'connected', at: 1, boot: 'b', position: 7 } as const
+  const event = {
+    type: 'user.online',
+    subject: 'ann',
+    reason: 'connected',
+    at: 1,
+    boot: 'b',
+    position: 7,
+  } as const
   const ids = [
     messageId('crm', event),
     messageId('crm', { ...event, at: 2 }),
