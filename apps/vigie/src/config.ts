@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net'
 import { nearestName, resolveSettings, type Settings } from '@vigie/server'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { OPTIONS, SERVER_OPTIONS, variableOf, type Option, type ServerValues } from './options.js'
+import { webhookSecretsIn } from './webhooks.js'
 
 /** What is in force. */
 export interface Config extends ServerValues {
@@ -108,8 +109,9 @@ export function secretsOf(config: Config): readonly string[] {
   return [...OPTIONS].flatMap(([name, { secret }]) => {
     const value = valueIn(config, name)
     if (secret === undefined || value === undefined) return []
-    const texts = typeof value === 'object' ? value : [String(value)]
+    const texts = (typeof value === 'object' ? [...value] : [value]).map(String)
     if (secret === 'url') return texts.flatMap(passwordsIn)
+    if (name === 'webhooks') return texts.flatMap(webhookSecretsIn)
     // One that says what it is for (`read:…`) is shown by its holders without that.
     return texts.flatMap((text) => [text, text.slice(text.indexOf(':') + 1)])
   })
@@ -254,7 +256,8 @@ function refuseImpossible(config: Config): void {
   refuseTwoDatabases(config)
   refuseNoRows(config)
   refuseSecrets(config)
-  for (const name of ['apiKey', 'apiKeys'] as const) refuseTwoPlaces(config, name)
+  for (const name of ['apiKey', 'apiKeys', 'webhooks'] as const) refuseTwoPlaces(config, name)
+  refuseWebhooksWithoutTrail(config)
   refuseAlgorithms(config)
   refuseMessagesThatCutTokens(config)
   refuseSocketIoPath(config)
@@ -277,11 +280,19 @@ function refuseTwoDatabases(config: Config): void {
 
 function refuseTwoPlaces(
   config: Config,
-  name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys',
+  name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys' | 'webhooks',
 ): void {
   if (config[name] === undefined || config[`${name}File`] === undefined) return
   throw new OperatorError(
     `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
+  )
+}
+
+function refuseWebhooksWithoutTrail(config: Config): void {
+  const named = (['webhooks', 'webhooksFile'] as const).find((name) => config[name] !== undefined)
+  if (named === undefined || config.trail) return
+  throw new OperatorError(
+    `${variableOf(named)} is set and VIGIE_TRAIL is 0; webhooks are sent from the audit trail: leave one of them out.`,
   )
 }
 

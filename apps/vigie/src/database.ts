@@ -8,13 +8,17 @@ import {
   postgresMemberships,
   postgresTrail,
   readDatabaseUrl,
+  startWebhooks,
   TRAIL_CONNECTIONS_MAX,
+  WEBHOOK_CONNECTIONS_MAX,
   type DatabaseUrl,
   type MembershipTables,
+  type Webhooks,
 } from '@vigie/server/postgres'
 import { hasDefaultTables, withoutPassword, type Config } from './config.js'
 import { startEmbeddedPostgres } from './embedded-postgres.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { webhookEndpointOf } from './webhooks.js'
 
 /** The database that this server reads memberships from, whoever runs it. */
 export interface Database {
@@ -35,8 +39,9 @@ export const APPLICATION_NAME = 'vigie'
 const CONNECT_TIMEOUT_S = 5
 const CHECK_TIMEOUT_MS = 2_000
 const CONNECTIONS_MAX = 10
-/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's. */
-export const SERVER_CONNECTIONS_MAX = CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + TRAIL_CONNECTIONS_MAX
+/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's, the webhooks'. */
+export const SERVER_CONNECTIONS_MAX =
+  CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + TRAIL_CONNECTIONS_MAX + WEBHOOK_CONNECTIONS_MAX
 /** The driver's own pause grows to 20 s, and a database that is back should be seen to be. */
 const RECONNECT_S = 0.2
 
@@ -136,6 +141,38 @@ export function trailOptions(
   return {
     trail: postgresTrail({ sql: url, log, ...(nodeName !== undefined && { node: nodeName }) }),
     trailTyping,
+  }
+}
+
+/**
+ * Sends the webhooks of these entries; none: there are none.
+ * @throws OperatorError when the library refuses one, or when there is no trail to send from.
+ */
+export async function openWebhooks(
+  { url }: Database,
+  {
+    config,
+    entries,
+    log,
+  }: { readonly config: Config; readonly entries: readonly string[]; readonly log: Log },
+): Promise<Webhooks | undefined> {
+  if (entries.length === 0) return undefined
+  try {
+    const webhooks = startWebhooks({
+      sql: url,
+      endpoints: entries.map(webhookEndpointOf),
+      allowPrivate: config.webhooksAllowPrivate,
+      timeoutMs: config.webhookTimeoutMs,
+      concurrency: config.webhookConcurrency,
+      retryMs: config.webhookRetryMs,
+      windowMax: config.webhookWindowMax,
+      deadLetterDays: config.webhookDeadLetterDays,
+      log,
+    })
+    await webhooks.ready
+    return webhooks
+  } catch (error) {
+    throw new OperatorError(errorMessage(error), { cause: error })
   }
 }
 

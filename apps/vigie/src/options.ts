@@ -1,5 +1,6 @@
 import { apiKey } from './api/keys.js'
 import { SETTINGS, type SettingName } from '@vigie/server'
+import { WEBHOOK_RETRY_MS, WEBHOOK_RETRY_MS_MAX, WEBHOOK_SETTINGS } from '@vigie/server/postgres'
 import {
   flag,
   list,
@@ -13,6 +14,7 @@ import {
   type Kind,
   type Parsed,
 } from './option-kinds.js'
+import { webhook } from './webhooks.js'
 
 /**
  * One option of the server. Its key is its name in `vigie.config.json`; {@link variableOf} makes the name of the
@@ -179,6 +181,39 @@ export const SERVER_OPTIONS = {
     undefined,
     'The name of this server in the audit trail: its starts follow one another. Servers that run at the same time need different ones. The name of the machine unless set.',
   ),
+  webhooks: {
+    ...option(
+      list(webhook, webhook.expects),
+      undefined,
+      'Where signed webhooks are sent: users who come online and go offline, conversations that are occupied or empty; see docs/webhooks.md. They are read from the audit trail.',
+    ),
+    secret: true,
+  },
+  webhooksFile: option(
+    text,
+    undefined,
+    'A file with those, separated by commas, as its only line, read at the start.',
+  ),
+  webhooksAllowPrivate: option(
+    flag,
+    false,
+    'Whether webhooks may go to `http:`, and to loopback, private and other addresses that are not public.',
+  ),
+  webhookTimeoutMs: webhookNumber('timeoutMs', 'How long one attempt to deliver a webhook may take.'),
+  webhookConcurrency: webhookNumber(
+    'concurrency',
+    'How many attempts are made for one endpoint at a time; for one user, or one conversation, there is one.',
+  ),
+  webhookRetryMs: option(
+    list(whole(0, WEBHOOK_RETRY_MS_MAX), `a whole number from 0 to ${WEBHOOK_RETRY_MS_MAX}`),
+    WEBHOOK_RETRY_MS,
+    'Waits after the first, second, … attempt that failed, each a quarter longer or shorter by chance; after the last attempt the webhook is a dead letter. 20 at most.',
+  ),
+  webhookWindowMax: webhookNumber(
+    'windowMax',
+    'How many webhooks of one endpoint may wait to be delivered; above it the audit trail is not read on.',
+  ),
+  webhookDeadLetterDays: webhookNumber('deadLetterDays', 'How many days dead letters are kept.'),
   groups: option(flag, true, 'Whether there are groups; 0: conversations only, and no table of groups.'),
   conversations: option(
     flag,
@@ -236,6 +271,11 @@ function option<T>(
 ): { kind: Kind<T>; default: undefined; meaning: string }
 function option<T>(kind: Kind<T>, defaultValue: T | undefined, meaning: string): Option<T> {
   return { kind, default: defaultValue, meaning }
+}
+
+function webhookNumber(name: keyof typeof WEBHOOK_SETTINGS, meaning: string) {
+  const { default: defaultValue, min, max } = WEBHOOK_SETTINGS[name]
+  return option<number>(whole(min, max), defaultValue, meaning)
 }
 
 function settingOption(name: SettingName): Option<number> {

@@ -85,6 +85,24 @@ export async function readApiKeys(config: ApiKeyConfig): Promise<readonly ApiKey
   )
 }
 
+/**
+ * The entries of the option `webhooks`, or of its file; none: no webhooks are sent.
+ * @throws OperatorError when the file cannot be read, or holds none.
+ */
+export async function readWebhooks(
+  config: Pick<Config, 'webhooks' | 'webhooksFile'>,
+): Promise<readonly string[]> {
+  const { webhooks, webhooksFile: path } = config
+  if (path === undefined) return webhooks ?? []
+  const source = variableOf('webhooksFile')
+  const { kind } = SERVER_OPTIONS.webhooks
+  const entries = kind.parse(await readSecretFile(path, source))
+  if (entries !== undefined) return entries
+  throw new OperatorError(
+    `${source} is ${path}, which holds a value that is not shown; it must be ${kind.expects}.`,
+  )
+}
+
 async function readSecret(config: SecretConfig, name: SecretName): Promise<Secret | undefined> {
   const value = config[name]
   if (value !== undefined) return { value, source: variableOf(name) }

@@ -2,7 +2,14 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import { hostname } from 'node:os'
 import { getRequestListener } from '@hono/node-server'
 import type { Server } from 'socket.io'
-import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
+import {
+  attachPresence,
+  withWebhooks,
+  type Log,
+  type PresenceOptions,
+  type PresenceServer,
+} from '@vigie/server'
+import type { Webhooks } from '@vigie/server/postgres'
 import { createApi, type Api } from './api/api.js'
 import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey, type Keyring } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
@@ -11,6 +18,7 @@ import {
   migrateDatabase,
   openDatabase,
   openMemberships,
+  openWebhooks,
   trailOptions,
   type Database,
 } from './database.js'
@@ -34,6 +42,7 @@ import {
   isWeak,
   readApiKeys,
   readSecrets,
+  readWebhooks,
   SECRET_MIN_BYTES,
   withDatabaseUrl,
   type Secret,
@@ -41,6 +50,7 @@ import {
 import { createIo } from './socket-io.js'
 import { createTokens, DOCTOR_USER } from './token.js'
 import { VERSION } from './version.js'
+import { webhookSecretsIn } from './webhooks.js'
 
 export interface RunningServer {
   /** As a browser on this machine opens it. */
@@ -88,6 +98,8 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
   const keys = await readApiKeys(config)
   for (const { key } of keys) log.conceal(key)
   warnOfWeakKeys(keys, log)
+  const entries = await readWebhooks(config)
+  for (const secret of entries.flatMap(webhookSecretsIn)) log.conceal(secret)
 
   const started: { database?: Database; io?: Server } = {}
   ending.add('database', () => started.database?.close())
@@ -131,13 +143,16 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
   }
   ending.add('presence', () => presence.close())
   await readyOrSentence(presence.ready)
+  const webhooks = await openWebhooks(database, { config, entries, log })
+  ending.add('webhooks', () => webhooks?.close())
   checkpoint()
+  const readMetrics = () => withWebhooks(presence.metrics(), webhooks?.counts())
 
   sockets.attach(door.server)
   started.io = sockets
   const keyring = createKeyring(keys)
   const metrics = createMetricsRoute({
-    presence,
+    presence: { metrics: readMetrics },
     access: config.metricsAccess,
     isKey: (key) => keyring.find(key)?.scopes.has('read') === true,
   })
@@ -150,7 +165,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     },
     {
       metrics,
-      api: openApi(config, { presence, keyring, log }),
+      api: openApi(config, { presence, webhooks, metrics: readMetrics, keyring, log }),
       routes: demo?.routes,
       ops: await opsRoutes(log),
       isDoctor: (token) => tokens?.userOf(token) === DOCTOR_USER,
@@ -185,14 +200,17 @@ type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops' | 'isDoctor
 
 interface ApiInput {
   readonly presence: PresenceServer
+  readonly webhooks: Webhooks | undefined
+  readonly metrics: PresenceServer['metrics']
   readonly keyring: Keyring
   readonly log: Log
 }
 
-function openApi(config: Config, { presence, keyring, log }: ApiInput): Api {
+function openApi(config: Config, { presence, webhooks, metrics, keyring, log }: ApiInput): Api {
   return createApi({
     presence,
-    metrics: () => [...presence.metrics(), ...processMetrics()],
+    ...(webhooks && { webhooks }),
+    metrics: () => [...metrics(), ...processMetrics()],
     keyring,
     isOpenToRead: config.demo,
     rate: { perSecond: config.apiRatePerSecond, burst: config.apiBurst },

@@ -119,11 +119,12 @@ function responsesOf(route: Route): Operation['responses'] {
 }
 
 /** In which ways a request of this route can be refused. */
-function problemsOf({ body, mayBeUnavailable }: Route): readonly ProblemCode[] {
+function problemsOf({ body, mayBeUnavailable, mayBeMissing }: Route): readonly ProblemCode[] {
   return [
     ...(['invalid_payload', 'key_missing', 'key_invalid', 'api_closed', 'scope_missing'] as const),
     ...(body ? (['body_too_large', 'unsupported_media_type'] as const) : []),
     ...(['rate_limited', 'wrong_keys', 'internal'] as const),
+    ...(mayBeMissing ? (['not_found'] as const) : []),
     ...(mayBeUnavailable ? (['unavailable'] as const) : []),
   ]
 }

@@ -1,15 +1,19 @@
 /** Every route of the API, in one table: what it takes, what it needs, what it answers. */
 import type { PresenceServer } from '@vigie/server'
+import type { Webhooks } from '@vigie/server/postgres'
 import * as v from 'valibot'
 import type { Scope } from './keys.js'
+import { ApiProblem } from './problems.js'
 import {
   auditBody,
   changedBody,
   conversationId,
   CONVERSATIONS_DEFAULT,
+  DEAD_LETTERS_DEFAULT,
   groupId,
   kickBody,
   limit,
+  messageId,
   stopTypingBody,
   userId,
   usersQuery,
@@ -30,8 +34,13 @@ export type ApiPresence = Pick<
   | 'note'
 >
 
+/** What the routes need of webhooks. */
+export type ApiWebhooks = Pick<Webhooks, 'deadLetters' | 'resend'>
+
 export interface RouteParts {
   readonly presence: ApiPresence
+  /** Absent: this server sends none. */
+  readonly webhooks?: ApiWebhooks
   readonly monitor: () => unknown
 }
 
@@ -56,6 +65,8 @@ interface Described<Params extends Fields, Query extends Fields, Body extends Fi
   readonly cost: number
   /** It may have to read rows, which the database may not let it. */
   readonly mayBeUnavailable: boolean
+  /** What it is about may not be there. */
+  readonly mayBeMissing: boolean
   readonly handle: (request: Asked<Params, Query, Body>) => unknown
   /** Of a route that changes something: what the log says of it. */
   readonly act: Act<Asked<Params, Query, Body>> | undefined
@@ -97,7 +108,7 @@ function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
     readonly cost?: number
   },
 ): Route {
-  const whole = { query: NOTHING, mayBeUnavailable: false, cost: 1, ...route }
+  const whole = { query: NOTHING, mayBeUnavailable: false, mayBeMissing: false, cost: 1, ...route }
   return { ...whole, method: 'GET', scope: 'read', body: undefined, act: undefined } as unknown as Route
 }
 
@@ -105,9 +116,9 @@ function post<Params extends Fields, Body extends Fields>(
   route: Pick<
     Described<Params, typeof NOTHING, Body>,
     'path' | 'operationId' | 'tag' | 'summary' | 'scope' | 'params' | 'body' | 'answer' | 'handle' | 'act'
-  > & { readonly cost?: number },
+  > & { readonly cost?: number; readonly mayBeUnavailable?: boolean; readonly mayBeMissing?: boolean },
 ): Route {
-  const whole = { query: NOTHING, mayBeUnavailable: false, cost: 1, ...route }
+  const whole = { query: NOTHING, mayBeUnavailable: false, mayBeMissing: false, cost: 1, ...route }
   return { ...whole, method: 'POST' } as unknown as Route
 }
 
@@ -115,7 +126,7 @@ const ofUser = v.strictObject({ userId })
 const ofGroup = v.strictObject({ groupId })
 const ofConversation = v.strictObject({ conversationId })
 
-export function createRoutes({ presence, monitor }: RouteParts): readonly Route[] {
+export function createRoutes({ presence, webhooks, monitor }: RouteParts): readonly Route[] {
   const userOf = (id: string) => ({ userId: id, ...presence.get(id) })
   return [
     read({
@@ -201,6 +212,40 @@ export function createRoutes({ presence, monitor }: RouteParts): readonly Route[
       params: NOTHING,
       answer: 'Monitor',
       handle: monitor,
+    }),
+    read({
+      path: '/v1/webhooks/dead-letters',
+      operationId: 'listDeadLetters',
+      tag: 'Operate',
+      summary: 'Webhooks that could not be delivered, the newest first; `before` asks for the next page.',
+      params: NOTHING,
+      query: v.strictObject({ limit: v.exactOptional(limit), before: v.exactOptional(messageId) }),
+      answer: 'DeadLetters',
+      mayBeUnavailable: true,
+      handle: async ({ query: { limit: most = DEAD_LETTERS_DEFAULT, before } }) => ({
+        deadLetters: (await webhooks?.deadLetters({ limit: most, before })) ?? [],
+      }),
+    }),
+    post({
+      path: '/v1/webhooks/dead-letters/{id}/resend',
+      operationId: 'resendDeadLetter',
+      tag: 'Act',
+      summary: 'Has a webhook that could not be delivered sent again, with the id that it had.',
+      scope: 'act',
+      params: v.strictObject({ id: messageId }),
+      body: NOTHING,
+      answer: undefined,
+      mayBeUnavailable: true,
+      mayBeMissing: true,
+      act: {
+        sentence: 'A webhook was sent again over the HTTP API.',
+        fields: ({ params }) => ({ webhook: params.id }),
+        isRoutine: false,
+      },
+      async handle({ params }) {
+        if (await webhooks?.resend(params.id)) return
+        throw new ApiProblem('not_found', 'There is no dead letter of this id.')
+      },
     }),
     post({
       path: '/v1/clients/audit',

@@ -4,6 +4,7 @@ import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '@vigie/ser
 import type {
   BusyConversation,
   ClientAudit,
+  DeadLetter,
   Explanation,
   Monitor,
   Problem,
@@ -48,6 +49,14 @@ export const limit = v.pipe(
   v.maxValue(CONVERSATIONS_MAX),
   v.description(`How many at most; ${CONVERSATIONS_DEFAULT} unless told.`),
 )
+
+/** Of a webhook: what its header `webhook-id` has. */
+export const messageId = v.pipe(
+  v.string(),
+  v.regex(/^msg_[\w-]{1,60}$/),
+  v.description('The `id` of a webhook: what its header `webhook-id` has.'),
+)
+export const DEAD_LETTERS_DEFAULT = 20
 
 export const usersQuery = v.strictObject({ userIds: v.pipe(v.array(userId), v.maxLength(QUERY_USERS_MAX)) })
 export const auditBody = v.strictObject({
@@ -230,6 +239,21 @@ const clientAudit = schemaOf<ClientAudit>()(
   ),
 )
 
+const deadLetter = schemaOf<DeadLetter>()(
+  v.pipe(
+    v.strictObject({
+      id,
+      endpoint: v.string(),
+      at: time,
+      deadAt: time,
+      attempts: amount,
+      failure: v.pipe(v.string(), v.description('Why the last attempt failed.')),
+      body: v.pipe(v.string(), v.description('The body of the request, as it was signed.')),
+    }),
+    v.description('A webhook that could not be delivered.'),
+  ),
+)
+
 const problem = schemaOf<Problem>()(
   v.pipe(
     v.strictObject({
@@ -252,6 +276,7 @@ export const ANSWERS = {
   Monitor: monitor,
   Explanation: explanation,
   ClientAudit: clientAudit,
+  DeadLetters: v.strictObject({ deadLetters: v.array(deadLetter) }),
   Problem: problem,
 } as const
 export type AnswerName = keyof typeof ANSWERS

@@ -42,6 +42,7 @@ export {
   silentLog,
   type FeedCounts,
   type TrailCounts,
+  type WebhookCounts,
   type IdKind,
   type Log,
   type Memberships,

@@ -146,3 +146,19 @@ export interface Log {
 
 /** Says nothing. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** What the sender of webhooks has done since the start, and what is so now; all endpoints together. */
+export interface WebhookCounts {
+  readonly delivered: number
+  /** Attempts that failed. */
+  readonly failed: number
+  /** Deliveries that were given up. */
+  readonly dead: number
+  readonly waiting: number
+  /** Dead letters that are kept, as last counted. */
+  readonly deadLetters: number
+  /** How old the oldest event is that waits. Milliseconds. */
+  readonly lagMs: number
+  /** Whether this server is the one that sends. */
+  readonly isSending: boolean
+}

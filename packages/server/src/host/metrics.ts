@@ -19,6 +19,7 @@ import {
   type HistogramData,
   type TrailCounts,
   type TransitionReason,
+  type WebhookCounts,
 } from '../core/index.js'
 import type { MetricFamily, MetricKind, MetricSample } from './metric-families.js'
 import { NO_GHOSTS, type GhostPlace, type Ghosts } from './server-api.js'
@@ -91,6 +92,7 @@ const EVENT_NAMES: Readonly<Record<EventName, true>> = {
 }
 /** What came of a client that was picked to be asked for a digest of its picture. */
 const CLIENT_AUDIT_RESULTS = ['equal', 'different', 'unanswered', 'malformed', 'skipped'] as const
+const WEBHOOK_RESULTS = ['delivered', 'failed', 'dead'] as const
 const MESSAGE_RESULTS = ['ok', 'refused', 'over_limit'] as const
 /** Codes of a connection that is refused, or of a session that the server ends. Messages have codes of their own. */
 const OF_MESSAGES: ReadonlySet<string> = new Set([
@@ -246,6 +248,8 @@ export interface MetricSources {
   readonly feed: FeedCounts | undefined
   /** Undefined: there is no audit trail. */
   readonly trail: TrailCounts | undefined
+  /** Undefined: this server sends no webhooks, or somebody else reads its counts; see {@link withWebhooks}. */
+  readonly webhooks?: WebhookCounts | undefined
   /** On the clock of `performance.now()`. */
   readonly now: number
 }
@@ -504,6 +508,32 @@ const TABLE: readonly Metric[] = [
     'Attempts to write to the audit trail that failed; the same rows are written again.',
     ({ trail }) => trail?.failures,
   ),
+  counter(
+    'presence_webhook_attempts_total',
+    'Attempts to deliver a webhook, by what came of them; `dead`: deliveries that were given up after the last one.',
+    ({ webhooks }, { result }) => webhooks?.[result as (typeof WEBHOOK_RESULTS)[number]],
+    each('result', WEBHOOK_RESULTS),
+  ),
+  gauge(
+    'presence_webhook_waiting',
+    'Webhooks that were read from the audit trail and have not arrived, at most `webhookWindowMax` for each endpoint.',
+    ({ webhooks }) => webhooks?.waiting,
+  ),
+  gauge(
+    'presence_webhook_lag_seconds',
+    'How long ago the oldest of them happened.',
+    ({ webhooks }) => webhooks && webhooks.lagMs / 1_000,
+  ),
+  gauge(
+    'presence_webhook_dead_letters',
+    'Webhooks that were given up and are kept for `webhookDeadLetterDays`; they can be sent again.',
+    ({ webhooks }) => webhooks?.deadLetters,
+  ),
+  gauge(
+    'presence_webhook_sending',
+    'Whether this server is the one that sends webhooks: 1 or 0.',
+    ({ webhooks }) => webhooks && (webhooks.isSending ? 1 : 0),
+  ),
   gauge(
     'presence_held_rows',
     'Users and rooms whose rows are held.',
@@ -568,6 +598,26 @@ export function readMetrics(from: MetricSources): readonly MetricFamily[] {
     samples: series.flatMap((labels) => sampleOf(labels, read(sources, labels))),
   }))
 }
+
+/** The same families with what a sender of webhooks has counted, which runs beside presence. */
+export function withWebhooks(
+  families: readonly MetricFamily[],
+  webhooks: WebhookCounts | undefined,
+): readonly MetricFamily[] {
+  if (!webhooks) return families
+  return families.map((family) => {
+    const metric = WEBHOOK_METRICS.get(family.name)
+    if (!metric) return family
+    const { series, read } = metric
+    // These read nothing else.
+    const sources = { webhooks } as MetricSources
+    return { ...family, samples: series.flatMap((labels) => sampleOf(labels, read(sources, labels))) }
+  })
+}
+
+const WEBHOOK_METRICS: ReadonlyMap<string, Metric> = new Map(
+  TABLE.filter(({ name }) => name.startsWith('presence_webhook_')).map((metric) => [metric.name, metric]),
+)
 
 function sampleOf(labels: Labels, value: number | HistogramData | undefined): readonly MetricSample[] {
   if (value === undefined) return []

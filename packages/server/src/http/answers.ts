@@ -44,6 +44,23 @@ export type MonitoredSample =
       readonly count: number
     }
 
+/** A webhook that could not be delivered. */
+export interface DeadLetter {
+  /** Its `webhook-id`. */
+  readonly id: string
+  /** The name of the endpoint. */
+  readonly endpoint: string
+  /** When it happened. */
+  readonly at: number
+  /** When it was given up. */
+  readonly deadAt: number
+  readonly attempts: number
+  /** Why the last attempt failed. */
+  readonly failure: string
+  /** The body of the request, as it was signed. */
+  readonly body: string
+}
+
 /** Every error of the API: `application/problem+json`, RFC 9457. */
 export interface Problem {
   /** Where the code is explained, from this server's own address. */

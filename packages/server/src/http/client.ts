@@ -5,6 +5,7 @@
 import type {
   BusyConversation,
   ClientAudit,
+  DeadLetter,
   Explanation,
   Monitor,
   Problem,
@@ -39,6 +40,11 @@ export interface ApiClient {
   /** Why the user is shown as online or offline, and, with a viewer, why the viewer sees it or does not. */
   explain(userId: string, options?: { readonly viewer?: string | undefined }): Promise<Explanation>
   monitor(): Promise<Monitor>
+  /** Webhooks that could not be delivered, the newest first. `limit`: 1 to 100; `before`: the `id` of the last one that is known. @default 20 */
+  deadLetters(options?: {
+    readonly limit?: number
+    readonly before?: string | undefined
+  }): Promise<readonly DeadLetter[]>
   /** Scope `act`, as all that follow. Ends all sessions of a user, or those of one device, for good. */
   kick(userId: string, options?: { readonly deviceId?: string }): Promise<void>
   /**
@@ -46,6 +52,8 @@ export interface ApiClient {
    * `timeoutMs` is raised, should it be less. `sample`: 1 to 1,000. @default 100
    */
   auditClients(options?: { readonly sample?: number | undefined }): Promise<ClientAudit>
+  /** Has a dead letter sent again, with the id that it had. */
+  resendDeadLetter(id: string): Promise<void>
   /** Ends a user's typing, in one conversation or everywhere: call it when their message is sent. */
   stopTyping(userId: string, options?: { readonly conversationId?: string }): Promise<void>
   /**
@@ -177,6 +185,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     async auditClients(body = {}) {
       const withinMs = Math.max(timeoutMs, AUDIT_TIMEOUT_MS)
       return (await call('POST', '/clients/audit', body, withinMs)) as ClientAudit
+    },
+    async deadLetters({ limit, before } = {}) {
+      const query = new URLSearchParams()
+      if (limit !== undefined) query.set('limit', String(limit))
+      if (before !== undefined) query.set('before', before)
+      const answer = await call('GET', `/webhooks/dead-letters?${query.toString()}`)
+      return (answer as { readonly deadLetters: readonly DeadLetter[] }).deadLetters
+    },
+    async resendDeadLetter(id) {
+      await call('POST', `/webhooks/dead-letters/${segment(id)}/resend`, {})
     },
     async stopTyping(userId, body = {}) {
       await call('POST', `/users/${segment(userId)}/stop-typing`, body)

@@ -2,6 +2,7 @@ export { ApiError, createApiClient, type ApiClient, type ApiClientOptions } from
 export type {
   BusyConversation,
   ClientAudit,
+  DeadLetter,
   Explanation,
   Monitor,
   MonitoredMetric,

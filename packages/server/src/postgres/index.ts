@@ -2,6 +2,7 @@ export { postgresMemberships } from './memberships.js'
 export {
   CONNECTIONS_MAX as MEMBERSHIP_CONNECTIONS_MAX,
   CONNECTIONS_MAX as TRAIL_CONNECTIONS_MAX,
+  CONNECTIONS_MAX as WEBHOOK_CONNECTIONS_MAX,
 } from './database.js'
 export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from './inspection.js'
 export { migrate, migrationSql } from './migrations.js'
@@ -15,7 +16,7 @@ export {
   WEBHOOK_SETTINGS,
   type WebhookEndpoint,
 } from '../webhooks/options.js'
-export type { SenderCounts as WebhookCounts } from '../webhooks/sender.js'
+export type { WebhookCounts } from '../core/index.js'
 export type { DeadLetter } from '../webhooks/store.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'

@@ -1,10 +1,11 @@
 import { isObject } from '../core/given-options.js'
 import { lineLog } from '../core/line-log.js'
+import type { WebhookCounts } from '../core/index.js'
 import type { FactKind } from '../trail/facts.js'
 import type { ReadRow } from '../webhooks/events.js'
 import { resolveWebhookOptions, type WebhookOptions } from '../webhooks/options.js'
 import { post } from '../webhooks/post.js'
-import { createSender, type SenderCounts, type WebhookClock } from '../webhooks/sender.js'
+import { createSender, type WebhookClock } from '../webhooks/sender.js'
 import type { DeadLetter, Delivery, Place, WebhookStore } from '../webhooks/store.js'
 import { connect, operatorError, type Database, type Row, type SqlSource } from './database.js'
 import { refuseWrongSql } from './options.js'
@@ -20,7 +21,7 @@ export interface Webhooks {
   /** Rejects with one sentence for the operator when there is no audit trail to send from. Then nothing is sent. */
   readonly ready: Promise<void>
   /** Since the start, and as it is now; all endpoints together. */
-  counts(): SenderCounts
+  counts(): WebhookCounts
   /** Those that could not be delivered, the newest first. `before`: the `id` of the last one of the page before. */
   deadLetters(page?: {
     readonly limit?: number
@@ -88,7 +89,7 @@ export function startWebhooks(options: PostgresWebhookOptions): Webhooks {
   }
 }
 
-const NOT_SENDING: SenderCounts = {
+const NOT_SENDING: WebhookCounts = {
   delivered: 0,
   failed: 0,
   dead: 0,

@@ -1,6 +1,6 @@
 export { attachPresence, type PresenceHealth, type PresenceListeners, type PresenceServer } from './attach.js'
 export type { MetricFamily, MetricKind, MetricSample } from '../host/metric-families.js'
-export { METRICS, type MetricDescription } from '../host/metrics.js'
+export { METRICS, withWebhooks, type MetricDescription } from '../host/metrics.js'
 export type {
   ExplainedRoom,
   ExplainedSession,

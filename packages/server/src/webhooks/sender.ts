@@ -6,7 +6,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import type { Log } from '../core/index.js'
+import type { Log, WebhookCounts } from '../core/index.js'
 import { dayOf } from '../trail/rows.js'
 import { createDeriver, type Deriver, type ReadRow, type WebhookEvent } from './events.js'
 import { createLanes, type Lanes } from './lanes.js'
@@ -20,6 +20,11 @@ export const POLL_MS = 500
 export const READ_ROWS = 500
 /** With several boots: facts are this old when they are read, so that those of all boots can be put in order. Milliseconds. */
 export const SETTLE_MS = 2_000
+/**
+ * The end of a boot that stopped is read so late: whoever has come back on another boot by then was never offline. It is
+ * the re-attach grace, and some time to connect. Milliseconds.
+ */
+export const STOP_SETTLE_MS = 20_000
 /** The right to send is kept for the time-out of an attempt and this long. Milliseconds. */
 export const LEASE_SPARE_MS = 10_000
 /** The lease is renewed when this much of it has gone. Milliseconds. */
@@ -72,24 +77,8 @@ export interface SenderOptions {
   readonly log: Log
 }
 
-/** What has happened since the start, and what is so now; all endpoints together. */
-export interface SenderCounts {
-  readonly delivered: number
-  /** Attempts that failed. */
-  readonly failed: number
-  /** Deliveries that were given up. */
-  readonly dead: number
-  readonly waiting: number
-  /** Dead letters that are kept, as last counted. */
-  readonly deadLetters: number
-  /** How old the oldest event is that waits. Milliseconds. */
-  readonly lagMs: number
-  /** Whether this server is the one that sends. */
-  readonly isSending: boolean
-}
-
 export interface Sender {
-  counts(): SenderCounts
+  counts(): WebhookCounts
   /** Waits for attempts that are under way, five seconds at most; what has not arrived is left to the next server. */
   close(): Promise<void>
 }
@@ -261,7 +250,9 @@ export function createSender(options: SenderOptions): Sender {
     let until = Infinity
     for (const position of open) {
       const found = await store.read(position, { limit: READ_ROWS, settledMs })
-      rows.push(...found)
+      const stoppedBefore = clock.wall() - STOP_SETTLE_MS
+      // The last row of its boot: all before it are read.
+      rows.push(...found.filter(({ kind, at }) => kind !== 'stop' || at <= stoppedBefore))
       // More of this boot may follow: of others nothing is taken that is later.
       if (found.length === READ_ROWS) until = Math.min(until, found.at(-1)?.at ?? until)
     }

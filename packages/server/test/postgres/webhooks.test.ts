@@ -57,11 +57,11 @@ describe('startWebhooks', () => {
       presence: { trail: postgresTrail({ sql: database.url, node: 'test' }), trailFlushMs: 10 },
     })
     const ann = await wire.connect('ann')
-    await wire.connect('ben')
+    const ben = await wire.connect('ben')
     await receiver.until('both are online', () => receiver.received.length === 3)
     ann.socket.disconnect()
     await receiver.until('Ann is offline', () => receiver.received.length === 4)
-    await wire.close()
+    ben.socket.disconnect()
     await receiver.until('nobody is there', () => receiver.received.length === 6)
     await webhooks.close()
     const told = receiver.received.map(({ type, subject }) => `${type} ${subject}`)

@@ -9,6 +9,7 @@ import {
   POLL_MS,
   READ_ROWS,
   SETTLE_MS,
+  STOP_SETTLE_MS,
   TIDY_MS,
   type SenderSettings,
 } from '../../src/webhooks/sender.js'
@@ -147,6 +148,20 @@ describe('what is told', () => {
     write(other.online('ann', 'b', now - 5))
     await clock.move(SETTLE_MS + POLL_MS)
     expect(whats()).toEqual(['user.online ann'])
+  })
+
+  it('a restart tells only of those who do not come back', async () => {
+    const { clock, write, whats, boot } = await begun()
+    write(boot.online('ann', 'a', NOON), boot.online('ben', 'b', NOON))
+    await clock.move(POLL_MS)
+    write(boot.row({ kind: 'stop' }, clock.wall()))
+    await clock.move(5_000)
+    const next = testBoot(2)
+    write(next.row({ kind: 'start' }, clock.wall()), next.online('ann', 'a', clock.wall()))
+    await clock.move(STOP_SETTLE_MS - 5_000 - POLL_MS)
+    expect(whats()).toEqual(['user.online ann', 'user.online ben'])
+    await clock.move(2 * POLL_MS)
+    expect(whats().slice(2)).toEqual(['user.offline ben'])
   })
 
   it('more facts than are read at once come in order, too', async () => {
