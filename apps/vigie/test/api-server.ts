@@ -25,6 +25,17 @@ export const ACT_KEY = 'a-key-that-may-only-act'
 export const BOTH_KEY = 'a-key-that-may-do-both'
 const SECRET = 'a secret of the tests'
 
+/** The only one there is. One of every id can be sent again, except of `gone`. */
+export const DEAD_LETTER = {
+  id: 'msg_1',
+  endpoint: 'crm',
+  at: 1_790_000_000_000,
+  deadAt: 1_790_000_001_000,
+  attempts: 7,
+  failure: 'the receiver answered 500',
+  body: '{"type":"user.online"}',
+}
+
 export interface ApiServer extends AsyncDisposable {
   readonly url: string
   readonly presence: PresenceServer
@@ -87,6 +98,10 @@ export async function startApi({
   })
   const api = createApi({
     presence,
+    webhooks: {
+      deadLetters: async ({ limit = 0 } = {}) => [DEAD_LETTER].slice(0, limit),
+      resend: async (id) => id !== 'gone',
+    },
     metrics: presence.metrics,
     keyring: createKeyring(
       [`read:${READ_KEY}`, `act:${ACT_KEY}`, BOTH_KEY].map((entry) => parseApiKey(entry)!),

@@ -50,12 +50,8 @@ export const limit = v.pipe(
   v.description(`How many at most; ${CONVERSATIONS_DEFAULT} unless told.`),
 )
 
-/** Of a webhook: what its header `webhook-id` has. */
-export const messageId = v.pipe(
-  v.string(),
-  v.regex(/^msg_[\w-]{1,60}$/),
-  v.description('The `id` of a webhook: what its header `webhook-id` has.'),
-)
+/** The `webhook-id` of a webhook. */
+export const messageId = idOf(64, 'The `id` of a webhook, as its header `webhook-id` has it.')
 export const DEAD_LETTERS_DEFAULT = 20
 
 export const usersQuery = v.strictObject({ userIds: v.pipe(v.array(userId), v.maxLength(QUERY_USERS_MAX)) })
