@@ -98,6 +98,7 @@ async function metricsDocument() {
       ]),
     ),
     `Buckets of the histograms, by their upper limits in seconds: ${[...METRIC_LIMITS].map(([name, limits]) => `${code(name)} ${limits.join(', ')}`).join('; ')}. \`presence_false_offline_total\` looks back ${FALSE_OFFLINE_MS / 1_000} seconds.`,
+    'Metrics whose names begin with `presence_webhook_` have a value in `vigie serve` with webhooks; `withWebhooks` of `@vigie/server` adds them to those of a host.',
     'Metrics whose names begin with `presence_feed_`, and `presence_membership_lag_seconds`, have no value where there is no change feed. `presence_frames_total` counts events before a large one is cut into several frames; what the host sends itself, and answers to messages, are in neither frames nor bytes. On a server whose engine.io lacks the parts that presence writes by, bytes are not counted.',
     '`/metrics` also has what prom-client collects of the process, under names that begin with `process_` and `nodejs_`: processor time, memory, heap, collections of garbage, file handles.',
     '## How late people are told: `presence_publish_seconds`',
