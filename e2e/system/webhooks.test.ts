@@ -115,12 +115,20 @@ test(
         return USERS.filter((userId) => state.get(userId) === 'user.online')
       }
       const expected = [...clients.keys()].sort()
-      await until(
-        'the receiver knows who is online, and nothing waits',
-        async () =>
-          onlineNow().sort().join() === expected.join() &&
-          (await database.sql`SELECT FROM vigie.webhook_deliveries`).length === 0,
-      )
+      const waiting = () =>
+        database.sql`SELECT sequence::int, attempts, failure FROM vigie.webhook_deliveries`
+      const isSame = async () =>
+        onlineNow().sort().join() === expected.join() && (await waiting()).length === 0
+      await until('the receiver knows who is online, and nothing waits', isSame, async () => ({
+        expected,
+        told: onlineNow().sort(),
+        waiting: [...(await waiting())],
+        positions: [...(await database.sql`SELECT boot, position::int, ended FROM vigie.webhook_positions`)],
+        trail: [
+          ...(await database.sql`SELECT boot, max(position)::int AS position, max(at) AS at FROM vigie.trail GROUP BY boot`),
+        ],
+        lines: server.process.lines.slice(-15),
+      }))
 
       const taken = firstOfEach(told('taken'))
       const [{ sequence: last }] =
@@ -158,10 +166,17 @@ function firstOfEach(told: readonly Told[]): Told[] {
   return [...new Map(told.toReversed().map((each) => [each.id, each])).values()].reverse()
 }
 
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+async function until(
+  what: string,
+  isSo: () => Promise<boolean>,
+  explain: () => Promise<unknown> = async () => '',
+): Promise<void> {
   const end = performance.now() + PATIENCE_MS
   while (!(await isSo())) {
-    if (performance.now() > end) throw new Error(`${PATIENCE_MS} ms passed without: ${what}.`)
+    if (performance.now() > end)
+      throw new Error(
+        `${PATIENCE_MS} ms passed without: ${what}. ${JSON.stringify(await explain(), null, 1)}`,
+      )
     await sleep(LOOK_AGAIN_MS)
   }
 }

@@ -1,6 +1,7 @@
 import { SkipLink } from '@vigie/web/look/skip-link.js'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { Busiest } from './board/busiest.js'
+import { DeadLetters } from './board/dead-letters.js'
 import { Glance } from './board/glance.js'
 import { Head } from './board/head.js'
 import { KeyForm } from './board/key-form.js'
@@ -119,6 +120,7 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
         <div className="numbers">
           <Charts points={shown.history.points} />
           {shown.answer !== undefined && <Nodes answer={shown.answer} />}
+          <DeadLetters isLive={isLive} say={say} />
         </div>
         <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />
       </main>

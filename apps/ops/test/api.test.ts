@@ -41,6 +41,16 @@ describe('the API as the page asks it', () => {
     ])
   })
 
+  it('sends a dead letter again, with the key that may act', async () => {
+    const { api, asked } = network(() => new Response(null, { status: 202 }))
+    await api.resend('msg_1', 'actor')
+    await api.resend('msg_2')
+    expect(asked.map(({ url, init }) => [url, new Headers(init.headers).get('Authorization')])).toEqual([
+      ['https://chat.example.org/presence/v1/webhooks/dead-letters/msg_1/resend', 'Bearer actor'],
+      ['https://chat.example.org/presence/v1/webhooks/dead-letters/msg_2/resend', 'Bearer actor'],
+    ])
+  })
+
   it('ends sessions with a key of their own, keeps one that the server has taken, and reads on with the other', async () => {
     const keys: (string | null)[] = []
     const api = createApi('https://chat.example.org/', async (_url, init) => {

@@ -14,6 +14,8 @@ export interface Api {
    * good for reading only. It is kept for the next time if the server has taken it.
    */
   kick(userId: string, options: { readonly deviceId?: string; readonly key?: string }): Promise<void>
+  /** Has a dead letter sent again; with a `key` of its own, as {@link Api.kick} has it. */
+  resend(id: string, key?: string): Promise<void>
 }
 
 /** @param url Of the server: `/v1` is below it. */
@@ -21,16 +23,18 @@ export function createApi(url: string, fetcher: typeof fetch = (...asked) => fet
   const clientWith = (key?: string) => createApiClient({ url, key, timeoutMs: ANSWER_MS, fetch: fetcher })
   let reader = clientWith()
   let actor = reader
+  const act = async (key: string | undefined, call: (client: ApiClient) => Promise<void>) => {
+    const client = key === undefined ? actor : clientWith(key)
+    await call(client)
+    actor = client
+  }
   return {
     client: () => reader,
     useKey(key) {
       reader = actor = clientWith(key)
     },
-    async kick(userId, { key, ...device }) {
-      const client = key === undefined ? actor : clientWith(key)
-      await client.kick(userId, device)
-      actor = client
-    },
+    kick: (userId, { key, ...device }) => act(key, (client) => client.kick(userId, device)),
+    resend: (id, key) => act(key, (client) => client.resendDeadLetter(id)),
   }
 }
 

@@ -128,6 +128,13 @@ export const en = {
   node: 'Node',
   version: 'Version',
   running: 'Running for',
+  // Webhooks
+  deadLetters: 'Webhooks that could not be delivered',
+  deadLettersLead: 'They are tried no more, and are kept for a while.',
+  deadLetterAttempts: (attempts: string) => `${attempts} attempts`,
+  deadLetterResend: 'Send again',
+  deadLetterResendOf: (id: string) => `Send ${id} again`,
+  deadLetterResent: 'The webhook is being sent again.',
   // Conversations
   busiest: 'Busiest conversations',
   busiestNone: 'Nobody is online in a conversation.',
