@@ -51,8 +51,7 @@ export const DEAD_LETTERS_MAX = 100
  * await webhooks.ready
  */
 export function startWebhooks(options: PostgresWebhookOptions): Webhooks {
-  const given: unknown = options
-  if (!isObject(given) || options.sql === undefined)
+  if (!isObject(options as unknown) || (options as { readonly sql?: unknown }).sql === undefined)
     throw new TypeError(
       'Webhooks are sent from the audit trail, which is kept in PostgreSQL: `startWebhooks({ sql: databaseUrl, endpoints })`.',
     )
@@ -144,7 +143,7 @@ export function postgresWebhookStore(database: Database): WebhookStore {
         [endpoint],
       )
       const waiting = await query(
-        `SELECT ${DELIVERY} FROM vigie.webhook_deliveries WHERE endpoint = $1 AND dead_at IS NULL ORDER BY sequence`,
+        `SELECT ${DELIVERY} FROM vigie.webhook_deliveries AS d WHERE endpoint = $1 AND dead_at IS NULL ORDER BY d.sequence`,
         [endpoint],
       )
       return {
@@ -159,7 +158,7 @@ export function postgresWebhookStore(database: Database): WebhookStore {
     },
     async last(boot, fromDay) {
       const [row] = await query(
-        `SELECT ${FACT} FROM vigie.trail WHERE boot = $1::uuid AND day >= $2::text::date ORDER BY day DESC, position DESC LIMIT 1`,
+        `SELECT ${FACT} FROM vigie.trail AS t WHERE boot = $1::uuid AND day >= $2::text::date ORDER BY t.day DESC, t.position DESC LIMIT 1`,
         [boot, fromDay],
       )
       return row && factOf(row)
@@ -239,7 +238,9 @@ const LEASE = `
     WHERE held.holder = excluded.holder OR held.until < clock_timestamp()
   RETURNING 1 AS held`
 
-/** Whom each delivery is about, and when it is due: as text, in milliseconds. */
+/**
+ * As text, which is the same from every driver. Orders name columns by their table: a bare name would be the text.
+ */
 const DELIVERY = `endpoint, sequence::text, id, user_id, conversation_id, body, attempts::text,
   (extract(epoch FROM at) * 1000)::bigint::text AS at, (extract(epoch FROM next_at) * 1000)::bigint::text AS next_at`
 const FACT = `day::text, boot::text, position::text, (extract(epoch FROM at) * 1000)::bigint::text AS at, kind, state,
@@ -270,10 +271,10 @@ const CHECKPOINT = `
   ) AS c ON true`
 
 const READ = `
-  SELECT ${FACT} FROM vigie.trail
+  SELECT ${FACT} FROM vigie.trail AS t
   WHERE boot = $1::uuid AND day >= $2::text::date AND position > $3::bigint AND position <= $6::bigint
     AND at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
-  ORDER BY day, position LIMIT $4::bigint`
+  ORDER BY t.day, t.position LIMIT $4::bigint`
 
 /** All of it or nothing, and nothing once somebody else may send. Written twice it is as if written once. */
 const ADVANCE = `
@@ -317,10 +318,10 @@ const TAKE_RESENT = `
 const DEAD_LETTERS = `
   SELECT id, endpoint, (extract(epoch FROM at) * 1000)::bigint::text AS at,
     (extract(epoch FROM dead_at) * 1000)::bigint::text AS dead_at, attempts::text, failure, body
-  FROM vigie.webhook_deliveries
-  WHERE dead_at IS NOT NULL AND resend_at IS NULL AND ($2::text = '' OR (dead_at, id) <
+  FROM vigie.webhook_deliveries AS d
+  WHERE dead_at IS NOT NULL AND resend_at IS NULL AND ($2::text = '' OR (d.dead_at, d.id) <
     (SELECT dead_at, id FROM vigie.webhook_deliveries AS last WHERE last.id = $2::text AND last.dead_at IS NOT NULL))
-  ORDER BY dead_at DESC, id DESC LIMIT $1::bigint`
+  ORDER BY d.dead_at DESC, d.id DESC LIMIT $1::bigint`
 
 const RESEND = `
   UPDATE vigie.webhook_deliveries SET resend_at = clock_timestamp() WHERE id = $1 AND dead_at IS NOT NULL RETURNING 1 AS one`

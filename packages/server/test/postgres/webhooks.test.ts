@@ -279,6 +279,24 @@ describe('the store', () => {
     expect(await before(5)).toEqual({ boot: one.id, day: day(today), position: 2 })
   })
 
+  it('more than nine facts, and deliveries, are in the order of their numbers', async () => {
+    await using database = await trailDatabase()
+    const store = open(database)
+    const boot = testBoot(1)
+    const now = Date.now()
+    const numbers = Array.from({ length: 12 }, (_, n) => n + 1)
+    await write(database, ...numbers.map(() => boot.row({ kind: 'alive' }, now)))
+    const day = new Date(now).toISOString().slice(0, 10)
+    const read = await store.read({ boot: boot.id, day, position: 0 }, { limit: 11, settledMs: 0 })
+    expect(read.map(({ position }) => position)).toEqual(numbers.slice(0, 11))
+    expect((await store.last(boot.id, day))?.position).toBe(12)
+    const holder = randomUUID()
+    await store.lease(holder, 60_000)
+    const deliveries = numbers.map((n) => delivery(n))
+    await store.advance({ endpoint: 'crm', positions: [], deliveries, sequence: 12 }, holder)
+    expect((await store.load('crm'))?.waiting.map(({ sequence }) => sequence)).toEqual(numbers)
+  })
+
   it('an ended boot is forgotten once it is not looked for any more', async () => {
     await using database = await trailDatabase()
     const store = open(database)
