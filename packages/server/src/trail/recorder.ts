@@ -163,8 +163,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function writeAll(): Promise<void> {
     try {
       if (!isStarted) await begin()
-      while (waiting() > 0) {
+      // What comes meanwhile waits for others, as always: otherwise each of few facts would be a statement of its own.
+      let left = waiting()
+      while (waiting() > 0 && (left > 0 || queue.length >= BATCH_ROWS)) {
         if (batch.length === 0) batch = nextRows()
+        left -= batch.length
         await writeBatch()
         batch = []
       }
