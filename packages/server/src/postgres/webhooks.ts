@@ -51,7 +51,7 @@ export const DEAD_LETTERS_MAX = 100
  * await webhooks.ready
  */
 export function startWebhooks(options: PostgresWebhookOptions): Webhooks {
-  if (!isObject(options as unknown) || (options as { readonly sql?: unknown }).sql === undefined)
+  if (!isObject(options) || (options as { readonly sql?: unknown }).sql === undefined)
     throw new TypeError(
       'Webhooks are sent from the audit trail, which is kept in PostgreSQL: `startWebhooks({ sql: databaseUrl, endpoints })`.',
     )

@@ -13,7 +13,7 @@ import {
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
 const CRM = { name: 'crm', url: 'https://crm.example.org/', secret: SECRET }
 const resolve = (options: Readonly<Record<string, unknown>>) =>
-  resolveWebhookOptions({ sql: 'postgres://x', endpoints: [CRM], log: silentLog, ...options } as never)
+  resolveWebhookOptions({ sql: 'postgres://x', endpoints: [CRM], log: silentLog, ...options })
 const endpoint = (fields: Readonly<Record<string, unknown>>) =>
   resolve({ endpoints: [{ ...CRM, ...fields }] })
 

@@ -73,7 +73,10 @@ function setUp({
     })),
     post: (attempt) =>
       new Promise((answer) => {
-        const { type, data } = JSON.parse(attempt.body) as { type: string; data: { readonly userId?: string; readonly conversationId?: string } }
+        const { type, data } = JSON.parse(attempt.body) as {
+          type: string
+          data: { readonly userId?: string; readonly conversationId?: string }
+        }
         const what = `${type} ${data.userId ?? data.conversationId}`
         told.push({ what, id: attempt.headers['webhook-id']!, at: clock.now(), answer })
         attempt.signal.addEventListener('abort', () => {
