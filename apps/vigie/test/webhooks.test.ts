@@ -1,7 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { METRICS, silentLog, withWebhooks } from '@vigie/server'
+import { migrate } from '@vigie/server/postgres'
+import { freshDatabase } from '../../../test/database.js'
 import { describeConfig, loadConfig, secretsOf } from '../src/config.js'
+import { openWebhooks, type Database } from '../src/database.js'
 import { readWebhooks } from '../src/secrets.js'
 import { webhookEndpointOf } from '../src/webhooks.js'
 import { temporaryFolder } from './vigie-process.js'
@@ -11,6 +15,43 @@ const OTHER = `whsec_${Buffer.alloc(24, 2).toString('base64')}`
 const CRM = `crm https://crm.example.org/hook?a=b ${SECRET}`
 const BOT = `bot https://bot.example.org/ ${SECRET} ${OTHER}`
 const load = (env: Readonly<Record<string, string>>) => loadConfig({ env })
+
+describe('the start of webhooks', () => {
+  const start = (url: string, env: Readonly<Record<string, string>>) => {
+    const config = load(env)
+    return openWebhooks({ url } as Database, { config, entries: config.webhooks ?? [], log: silentLog })
+  }
+
+  it('there are none without an entry', async () => {
+    expect(await start('postgres://nobody.invalid/x', {})).toBeUndefined()
+  })
+
+  it('says in one sentence what is wrong: an address that is refused, or no audit trail to send from', async () => {
+    await expect(
+      start('postgres://nobody.invalid/x', { VIGIE_WEBHOOKS: `crm http://10.0.0.7/ ${SECRET}` }),
+    ).rejects.toThrow(/^The url of webhook endpoint crm must begin with https:/u)
+    await using database = await freshDatabase()
+    await expect(start(database.url, { VIGIE_WEBHOOKS: CRM })).rejects.toThrow(
+      /^Webhooks are sent from the audit trail, and there is no table for it/u,
+    )
+  })
+
+  it('counts are among the metrics', async () => {
+    await using database = await freshDatabase()
+    await migrate(database.url, { createTables: true })
+    const webhooks = await start(database.url, { VIGIE_WEBHOOKS: CRM })
+    const empty = METRICS.map(({ name, kind, help }) => ({ name, kind, help, samples: [] }))
+    const read = () =>
+      new Map(withWebhooks(empty, webhooks?.counts()).map(({ name, samples }) => [name, samples]))
+    expect(read().get('presence_webhook_waiting')).toEqual([{ labels: {}, value: 0 }])
+    expect(read().get('presence_webhook_attempts_total')).toEqual(
+      ['delivered', 'failed', 'dead'].map((result) => ({ labels: { result }, value: 0 })),
+    )
+    expect(read().get('presence_sessions')).toEqual([])
+    expect(withWebhooks(empty, undefined)).toBe(empty)
+    await webhooks?.close()
+  })
+})
 
 describe('the option webhooks', () => {
   it('has an entry for each endpoint: its name, its address, its secrets', () => {

@@ -5,7 +5,7 @@
  *
  * Counters are plain numbers that the path of a frame increments. Gauges are read when somebody asks.
  */
-import { CLIENT_EVENTS, ERRORS, type ClientEventName, type PresenceServerEvents } from '@vigie/protocol'
+import { CLIENT_EVENTS, type ClientEventName } from '@vigie/protocol'
 import {
   createHistogram,
   FEED_LAG_LIMITS_S,
@@ -13,9 +13,7 @@ import {
   READ_LIMITS_S,
   type Census,
   type Counts,
-  type Effect,
   type FeedCounts,
-  type Histogram,
   type HistogramData,
   type TrailCounts,
   type TransitionReason,
@@ -23,6 +21,36 @@ import {
 } from '../core/index.js'
 import type { MetricFamily, MetricKind, MetricSample } from './metric-families.js'
 import { NO_GHOSTS, type GhostPlace, type Ghosts } from './server-api.js'
+import {
+  CLIENT_AUDIT_RESULTS,
+  CLOSE_CODES,
+  DISCONNECTS,
+  EVENT_NAMES,
+  increment,
+  LEVELS,
+  MESSAGE_RESULTS,
+  PUBLISH_LIMITS_S,
+  SIZE_CLASSES,
+  tally,
+  type EventName,
+  type Level,
+  type ShellCounts,
+  type Tally,
+} from './shell-counts.js'
+
+export {
+  countBytes,
+  countClose,
+  countDisconnect,
+  countFrames,
+  createShellCounts,
+  createTransitionCounter,
+  FALSE_OFFLINE_MAX,
+  FALSE_OFFLINE_MS,
+  LEVELS,
+  type Level,
+  type ShellCounts,
+} from './shell-counts.js'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -43,184 +71,11 @@ interface Metric extends MetricDescription {
   readonly read: (from: MetricSources, labels: Labels) => number | HistogramData | undefined
 }
 
-/** What people are told, by what it is about. A promise is made for each. */
-export const LEVELS = ['group', 'conversation', 'typing', 'first_picture'] as const
-export type Level = (typeof LEVELS)[number]
-
-/** Limits of the buckets of `presence_publish_seconds`. The promises (50, 100 and 200 ms) are among them. */
-const PUBLISH_LIMITS_S: readonly number[] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5]
-
-/** Sizes of writes: the name of the class, and the most bytes that it has. */
-const SIZE_CLASSES = [
-  { name: '128', most: 128 },
-  { name: '1k', most: 1_024 },
-  { name: '16k', most: 16_384 },
-  { name: '64k', most: 65_536 },
-  { name: 'more', most: Infinity },
-] as const
-
-const MOST_BYTES = SIZE_CLASSES.map(({ most }) => most).slice(0, -1)
-
-/** Why a connection ended, as Socket.IO names it, with underscores. */
-const DISCONNECTS = [
-  'client_namespace_disconnect',
-  'server_namespace_disconnect',
-  'server_shutting_down',
-  'ping_timeout',
-  'transport_close',
-  'transport_error',
-  'parse_error',
-  'forced_close',
-  'forced_server_close',
-  'other',
-] as const
-
 const TRANSPORTS = ['websocket', 'polling', 'webtransport', 'other'] as const
-
-type EventName = keyof PresenceServerEvents
-const EVENT_NAMES: Readonly<Record<EventName, true>> = {
-  'presence:state': true,
-  'presence:diff': true,
-  'presence:update': true,
-  'presence:conversation': true,
-  'presence:occupancy': true,
-  'presence:devices': true,
-  'presence:closed': true,
-  'presence:digest': true,
-  'typing:start': true,
-  'typing:stop': true,
-}
-/** What came of a client that was picked to be asked for a digest of its picture. */
-const CLIENT_AUDIT_RESULTS = ['equal', 'different', 'unanswered', 'malformed', 'skipped'] as const
 const WEBHOOK_RESULTS = ['delivered', 'failed', 'dead'] as const
-const MESSAGE_RESULTS = ['ok', 'refused', 'over_limit'] as const
-/** Codes of a connection that is refused, or of a session that the server ends. Messages have codes of their own. */
-const OF_MESSAGES: ReadonlySet<string> = new Set([
-  'token_other_user',
-  'token_superseded',
-  'invalid_payload',
-  'not_member',
-  'rate_limited',
-  'too_many_watched',
-  'session_ended',
-])
-const CLOSE_CODES = [
-  ...Object.keys(ERRORS).filter((code) => !OF_MESSAGES.has(code)),
-  'replaced',
-  'left',
-] as const
 
 /** The session counts until its grace is over: nobody sees a difference. */
 const UNSEEN: ReadonlySet<TransitionReason> = new Set(['lost', 'token_expired'])
-
-type Tally<Name extends string> = Record<Name, number>
-
-function tally<Name extends string>(names: readonly Name[]): Tally<Name> {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Tally<Name>
-}
-
-function increment(counts: Tally<string>, name: string, otherwise?: string): void {
-  const known = counts[name] === undefined ? otherwise : name
-  if (known !== undefined) counts[known] = (counts[known] ?? 0) + 1
-}
-
-/** What the plugin has done since it was attached. The numbers grow. */
-export interface ShellCounts {
-  /** Events that were written. */
-  readonly frames: Tally<EventName>
-  /** Bytes of writes, by size of the write. */
-  readonly bytes: Float64Array
-  readonly transitions: Tally<TransitionReason | 'start' | 'stop'>
-  /** See {@link FALSE_OFFLINE_MS}. */
-  falseOffline: number
-  readonly messages: Readonly<Record<ClientEventName, Tally<(typeof MESSAGE_RESULTS)[number]>>>
-  readonly closed: Tally<string>
-  readonly disconnects: Tally<(typeof DISCONNECTS)[number]>
-  /** Connections that were cut because they could not be written for `stalledClientMs`. */
-  stalledCuts: number
-  readonly clientAudits: Tally<(typeof CLIENT_AUDIT_RESULTS)[number]>
-  readonly publishSeconds: Readonly<Record<Level, Histogram>>
-}
-
-export function createShellCounts(): ShellCounts {
-  return {
-    frames: tally(Object.keys(EVENT_NAMES) as EventName[]),
-    bytes: new Float64Array(SIZE_CLASSES.length),
-    transitions: tally([...TRANSITION_REASONS, 'start', 'stop'] as const),
-    falseOffline: 0,
-    messages: Object.fromEntries(
-      CLIENT_EVENTS.map((name) => [name, tally(MESSAGE_RESULTS)]),
-    ) as unknown as ShellCounts['messages'],
-    closed: tally(CLOSE_CODES),
-    disconnects: tally(DISCONNECTS),
-    stalledCuts: 0,
-    clientAudits: tally(CLIENT_AUDIT_RESULTS),
-    publishSeconds: Object.fromEntries(
-      LEVELS.map((level) => [level, createHistogram(PUBLISH_LIMITS_S)]),
-    ) as Record<Level, Histogram>,
-  }
-}
-
-export function countBytes({ bytes }: ShellCounts, size: number): void {
-  let place = 0
-  for (const most of MOST_BYTES) {
-    if (size <= most) break
-    place++
-  }
-  bytes[place] = (bytes[place] ?? 0) + size
-}
-
-/** Called for each write: the name that nearly all have is constant, so that its counter is found without a look-up. */
-export function countFrames({ frames }: ShellCounts, events: readonly { readonly name: EventName }[]): void {
-  for (const { name } of events) {
-    if (name === 'presence:diff') frames['presence:diff']++
-    else frames[name]++
-  }
-}
-
-export function countClose({ closed }: ShellCounts, code: string): void {
-  increment(closed, code)
-}
-
-/** @param reason As Socket.IO names it. */
-export function countDisconnect({ disconnects }: ShellCounts, reason: string): void {
-  increment(disconnects, reason.replaceAll(' ', '_'), 'other')
-}
-
-/** Somebody who comes back so soon after their grace was over should not have been shown as offline. */
-export const FALSE_OFFLINE_MS = 60_000
-/** Most people who are remembered for it: the oldest are forgotten first. */
-export const FALSE_OFFLINE_MAX = 10_000
-
-/** Counts transitions; `tell` is called with each effect of the engine. */
-export function createTransitionCounter(counts: ShellCounts): (effect: Effect) => void {
-  /** When each went offline because a grace was over, the oldest first. */
-  const wentOffline = new Map<string, number>()
-
-  function forget(now: number): void {
-    for (const [userId, at] of wentOffline) {
-      if (now - at <= FALSE_OFFLINE_MS && wentOffline.size <= FALSE_OFFLINE_MAX) return
-      wentOffline.delete(userId)
-    }
-  }
-
-  return (effect) => {
-    if (effect.type === 'typing') counts.transitions[effect.typing ? 'start' : 'stop']++
-    if (effect.type !== 'presence') return
-    const { userId, before, after, reason, at } = effect
-    counts.transitions[reason]++
-    if (before.online === after.online) return
-    if (!after.online) {
-      if (reason !== 'grace_over' && reason !== 'node_lost') return
-      wentOffline.set(userId, at)
-      forget(at)
-      return
-    }
-    const since = wentOffline.get(userId)
-    if (since !== undefined && at - since <= FALSE_OFFLINE_MS) counts.falseOffline++
-    wentOffline.delete(userId)
-  }
-}
 
 /** Everything that metrics are read from, as it is at one moment. */
 export interface MetricSources {
