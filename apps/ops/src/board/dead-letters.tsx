@@ -49,7 +49,9 @@ export function DeadLetters({ isLive, say }: DeadLettersProps) {
       {needsKey && (
         <KeyForm
           problem={
-            problemKindOf(refused.problem) === 'key_wrong' ? texts.problems.key_wrong : texts.keyMayNotAct
+            problemKindOf(refused.problem) === 'key_wrong'
+              ? texts.problems.key_wrong
+              : texts.deadLetterNeedsKey
           }
           hasFocus
           useKey={(key) => void resend(refused.id, key)}

@@ -134,6 +134,7 @@ export const en = {
   deadLetterAttempts: (attempts: string) => `${attempts} attempts`,
   deadLetterResend: 'Send again',
   deadLetterResendOf: (id: string) => `Send ${id} again`,
+  deadLetterNeedsKey: 'Sending a webhook again needs a key that may act.',
   deadLetterResent: 'The webhook is being sent again.',
   // Conversations
   busiest: 'Busiest conversations',

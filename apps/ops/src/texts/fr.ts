@@ -107,6 +107,7 @@ export const fr: Texts = {
   deadLetterAttempts: (attempts) => `${attempts} essais`,
   deadLetterResend: 'Renvoyer',
   deadLetterResendOf: (id) => `Renvoyer ${id}`,
+  deadLetterNeedsKey: 'Pour renvoyer un webhook, il faut une clé qui permet d’agir.',
   deadLetterResent: 'Le webhook est renvoyé.',
   busiest: 'Conversations les plus fréquentées',
   busiestNone: 'Personne n’est en ligne dans une conversation.',
