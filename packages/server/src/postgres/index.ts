@@ -2,7 +2,17 @@ export { postgresMemberships } from './memberships.js'
 export { CONNECTIONS_MAX as MEMBERSHIP_CONNECTIONS_MAX } from './database.js'
 export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from './inspection.js'
 export { migrate, migrationSql } from './migrations.js'
-export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'
+export type { MigrationOptions, PostgresMembershipsOptions, TrailRoles } from './options.js'
+export { keepTrail, type TrailErasure, type TrailKeeper, type TrailKeeperOptions } from './trail-keeping.js'
+export {
+  headIn as trailHeadIn,
+  type TrailFault,
+  type TrailFaultCode,
+  type TrailHead,
+  type TrailPlace,
+  type TrailVerification,
+  type VerifyOptions as TrailVerifyOptions,
+} from '../trail/verify.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
 export { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'

@@ -1,8 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { lineLog } from '../core/line-log.js'
 import { connect, operatorError, sqlState, type SqlSource } from './database.js'
-import { refuseWrongMigration, refuseWrongMigrationOptions, type MigrationOptions } from './options.js'
-import { quoteLiteral, resolveSources, withoutKind, type Source } from './tables.js'
+import {
+  refuseWrongMigration,
+  refuseWrongMigrationOptions,
+  type MigrationOptions,
+  type TrailRoles,
+} from './options.js'
+import { quoteLiteral, quoteName, resolveSources, withoutKind, type Source } from './tables.js'
 
 /** Beside `src` and `dist`, and published with them. */
 const FOLDER = new URL('../../migrations/', import.meta.url)
@@ -49,7 +54,7 @@ export function migrationSql(options: MigrationOptions = {}): string {
   return ['BEGIN;', ...statements(options), 'COMMIT;', ''].join('\n')
 }
 
-function statements({ createTables = false, ...tables }: MigrationOptions): string[] {
+function statements({ createTables = false, trail = {}, ...tables }: MigrationOptions): string[] {
   const sources = resolveSources(tables)
   return [
     `SELECT pg_advisory_xact_lock(${LOCK});`,
@@ -68,6 +73,34 @@ function statements({ createTables = false, ...tables }: MigrationOptions): stri
       ),
     ),
     ...sources.map(watchStatement),
+    ...trailGrants(trail),
+  ]
+}
+
+const TRAIL_TABLES = 'vigie.trail, vigie.trail_erasures, vigie.trail_drops, vigie.trail_keeping'
+const KEEPER_FUNCTIONS =
+  'vigie.drop_trail_before(date), vigie.keep_trail(integer), vigie.erase_from_trail(text)'
+
+/** What a role had before is taken away first: default privileges may have given it all rights. */
+function trailGrants({ writer, keeper }: TrailRoles): string[] {
+  const grants = (role: string, rights: readonly string[]) => [
+    `GRANT USAGE ON SCHEMA vigie TO ${role};`,
+    `REVOKE ALL ON ${TRAIL_TABLES} FROM ${role};`,
+    `GRANT SELECT ON ${TRAIL_TABLES} TO ${role};`,
+    ...rights.map((right) => `${right} TO ${role};`),
+  ]
+  if (writer === undefined && keeper === undefined) return []
+  return [
+    'SELECT vigie.close_trail_day(partition) FROM vigie.trail_days();',
+    ...(writer === undefined
+      ? []
+      : grants(quoteName(writer), [
+          'GRANT INSERT ON vigie.trail',
+          'GRANT EXECUTE ON FUNCTION vigie.make_trail_day(date)',
+        ])),
+    ...(keeper === undefined
+      ? []
+      : grants(quoteName(keeper), [`GRANT EXECUTE ON FUNCTION ${KEEPER_FUNCTIONS}`])),
   ]
 }
 
