@@ -183,17 +183,17 @@ export default tseslint.config(
     files: ['packages/server/src/socketio/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
-        '^\\.\\./(?!(core|rows|host)/)|^@vigie/server',
-        '`socketio` knows `core`, `rows` and `host`, and no adapter.',
+        '^\\.\\./(?!(core|rows|host|trail)/)|^@vigie/server',
+        '`socketio` knows `core`, `rows`, `host` and `trail`, and no adapter.',
       ),
     },
   },
   {
-    files: ['packages/server/src/{rows,host}/**/*.ts'],
+    files: ['packages/server/src/{rows,host,trail}/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
         '^\\.\\./(?!core/)|^@vigie/server|^socket\\.io',
-        '`rows` and `host` know `core`, and no socket.',
+        '`rows`, `host` and `trail` know `core`, and no socket.',
       ),
     },
   },
@@ -205,11 +205,11 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: '^\\.\\./(core|host)/',
+              regex: '^\\.\\./(core|host|trail)/',
               allowTypeImports: true,
               message: 'Only types: other services use this client, and need nothing of a server.',
             },
-            { regex: '^(?!\\./|\\.\\./(core|host)/)', message: '`http` is `fetch` and types.' },
+            { regex: '^(?!\\./|\\.\\./(core|host|trail)/)', message: '`http` is `fetch` and types.' },
           ],
         },
       ],
@@ -228,8 +228,8 @@ export default tseslint.config(
     files: ['packages/server/src/{memory,postgres}/**/*.ts'],
     rules: {
       'no-restricted-imports': layer(
-        '^\\.\\./(?!core/)|^@vigie/server|^socket\\.io',
-        'An adapter knows the ports of `core`, and neither another adapter nor Socket.IO.',
+        '^\\.\\./(?!(core|trail)/)|^@vigie/server|^socket\\.io',
+        'An adapter knows the ports of `core` and `trail`, and neither another adapter nor Socket.IO.',
       ),
     },
   },

@@ -229,6 +229,22 @@ export const SETTINGS = {
     meaning:
       'Everything that is held is compared with what it was made from once in this time, a little at a time: ghosts are found, counted and repaired; 0: never.',
   },
+  trailBufferMax: {
+    default: 100_000,
+    min: 1_000,
+    max: 10_000_000,
+    unit: 'count',
+    meaning:
+      'Most facts of the audit trail that wait in memory while PostgreSQL is away, about 300 bytes each; what comes after them is counted and missing in it, and the trail says so.',
+  },
+  trailFlushMs: {
+    default: 250,
+    min: 10,
+    max: 60_000,
+    unit: 'ms',
+    meaning:
+      'How long a fact of the audit trail waits for others before they are written; a process that is killed loses what waited.',
+  },
   authenticateMs: {
     default: 10_000,
     min: 100,

@@ -141,6 +141,17 @@ export interface PresenceServer {
     readonly conversations?: readonly string[]
   }): void
   /**
+   * Adds something that the host did to the audit trail, with the time of the call: that a moderator muted somebody, say.
+   * Without a trail it does nothing.
+   * @example
+   * presence.note({ reason: 'muted', userId: 'ana', detail: { by: 'moderator 7' } })
+   */
+  note(act: {
+    readonly reason: string
+    readonly userId?: string
+    readonly detail?: Readonly<Record<string, unknown>>
+  }): void
+  /**
    * Why a user is shown as online or offline: the sessions behind it, and the last transitions with their reasons. With
    * a viewer also: whether that user sees it, through which room, or what hides it. For operators: it says more than
    * any client may know. Each call reads all remembered transitions (`transitionsMax`), so do not ask in a loop.
@@ -205,7 +216,7 @@ interface ServerApiOptions {
 export interface ServerApi {
   readonly methods: Omit<
     PresenceServer,
-    'ready' | 'sizes' | 'metrics' | 'ghosts' | 'auditClients' | 'health' | 'close'
+    'ready' | 'note' | 'sizes' | 'metrics' | 'ghosts' | 'auditClients' | 'health' | 'close'
   >
   /** An effect of the engine; those that no listener hears of are passed over. */
   tell(effect: Effect): void

@@ -13,6 +13,8 @@ export {
   type TrailVerification,
   type VerifyOptions as TrailVerifyOptions,
 } from '../trail/verify.js'
+export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'
+export { postgresTrail, type PostgresTrailOptions } from './trail.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
 export { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'

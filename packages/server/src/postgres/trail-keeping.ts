@@ -55,7 +55,10 @@ export interface TrailKeeper {
    */
   exportUser(userId: string): AsyncGenerator<string, void, undefined>
   /** The same for everything from `from` on and before `to`, both in milliseconds since 1970. */
-  exportPeriod(period: { readonly from: number; readonly to: number }): AsyncGenerator<string, void, undefined>
+  exportPeriod(period: {
+    readonly from: number
+    readonly to: number
+  }): AsyncGenerator<string, void, undefined>
   /** Drops all days before this one (YYYY-MM-DD, in UTC), which is over or today. Returns those that were dropped. */
   dropBefore(day: string): Promise<readonly string[]>
   /**
@@ -140,12 +143,16 @@ export function keepTrail(options: TrailKeeperOptions): TrailKeeper {
     },
     async *exportPeriod({ from, to }) {
       const [first, end] = [iso(from), iso(to)]
-      const days = (await said(reader.days())).filter((day) => day >= first.slice(0, 10) && day <= end.slice(0, 10))
+      const days = (await said(reader.days())).filter(
+        (day) => day >= first.slice(0, 10) && day <= end.slice(0, 10),
+      )
       yield* linesOfDays(days, OF_PERIOD, [first, end])
     },
     async dropBefore(day) {
       if (!isDay(day)) throw new RangeError(`${JSON.stringify(day)} is no day; write it as YYYY-MM-DD.`)
-      return dropped(database.query('SELECT d::text AS day FROM vigie.drop_trail_before($1::date) AS d', [day]))
+      return dropped(
+        database.query('SELECT d::text AS day FROM vigie.drop_trail_before($1::date) AS d', [day]),
+      )
     },
     async keep(days) {
       if (days !== null && !(Number.isInteger(days) && days >= 1 && days <= DAYS_MAX)) {

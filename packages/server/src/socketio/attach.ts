@@ -9,7 +9,9 @@ import {
   type ConversationId,
   type DigestQuestion,
   type GroupId,
+  type ErrorCode,
   type SessionId,
+  type UserId,
 } from '@vigie/protocol'
 import type { Namespace, Server, Socket } from 'socket.io'
 import { createEngine, hasMethods, type CloseReason, type Effect, type Stale } from '../core/index.js'
@@ -29,12 +31,23 @@ import { provideRooms } from './rooms.js'
 import { createRuntime } from './runtime.js'
 import type { MetricFamily } from '../host/metric-families.js'
 import { createServerApi, type PresenceServer } from '../host/server-api.js'
+import type { RefusalsOptions } from './refusals.js'
 import { spelledUsers, spellingOf } from './spelling.js'
+import { createRecorder, type Recorder } from '../trail/recorder.js'
+import type { TrailStore } from '../trail/store.js'
 
 export type { PresenceHealth, PresenceListeners, PresenceServer } from '../host/server-api.js'
 
 /** How long a connection may take to end once it is being ended. Milliseconds. */
 const ENDED_WITHIN_MS = 5_000
+
+/** Refusals that are bounds which somebody has reached. */
+const LIMITS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'rate_limited',
+  'too_many_sessions',
+  'too_many_watched',
+  'overloaded',
+])
 
 /** Any namespace or server, whatever event types the host gave it. */
 interface Attachable {
@@ -62,7 +75,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   // May refuse a key: nothing has been started by then.
   const authenticate = createAuthenticate(options.identify, settings)
   const spell = spellingOf(memberships)
-  const engine = createEngine(settings, randomUUID())
+  const engine = createEngine(settings, randomUUID(), { isRecorded: options.trail !== undefined })
   const counts = createShellCounts()
   const countTransition = createTransitionCounter(counts)
   const latency = createLatency({
@@ -166,14 +179,15 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     readRoom: directory.readRoom,
     spell,
     explaining: {
-      wallTime: (at) => Math.round(Date.now() - runtime.now() + at),
+      wallTime,
       lastHeardAt: (sessionId) => inbound.lastHeardAt(sessionId),
     },
     onFailure(event, error) {
       log.error('A listener of the host failed.', { event, error })
     },
   })
-  const ready = memberships.open(readAgain)
+  const recorder = options.trail && createTrail(options.trail)
+  const ready = Promise.all([memberships.open(readAgain), options.trail?.check()]).then(() => undefined)
   // A host that awaits `ready` gets the error; one that does not must not lose its process to it.
   ready.catch((error: unknown) => {
     log.error('Memberships cannot be followed; nobody is let in.', { error })
@@ -191,6 +205,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     runtime,
     outbound,
     onArrival: ({ nsp }) => rooms?.follow(nsp),
+    onRefusal: recordRefusal,
     log,
     counts,
     latency,
@@ -220,6 +235,37 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   function isBeingEnded(socket: Socket): boolean {
     const since = ending.get(socket)
     return since !== undefined && runtime.now() - since < ENDED_WITHIN_MS
+  }
+
+  function createTrail(store: TrailStore): Recorder {
+    return createRecorder({
+      store,
+      everything: engine.recorded,
+      toWall: wallTime,
+      bufferMax: settings.trailBufferMax,
+      flushMs: settings.trailFlushMs,
+      typing: options.trailTyping,
+      start: { settings },
+      log,
+    })
+  }
+
+  /** From the engine's clock to milliseconds since 1970. */
+  function wallTime(at: number): number {
+    return Math.round(Date.now() - runtime.now() + at)
+  }
+
+  function recordRefusal(
+    { code, sessionId, userId, name }: Parameters<NonNullable<RefusalsOptions['onLine']>>[0],
+    leftOut: number,
+  ): void {
+    recorder?.record({
+      kind: LIMITS.has(code) ? 'limit' : 'refused',
+      reason: code,
+      ...(userId !== undefined && { userId: userId as UserId }),
+      ...(sessionId !== undefined && { sessionId: sessionId as SessionId }),
+      detail: { ...(name !== undefined && { name }), leftOut },
+    })
   }
 
   function readAgain(stale: Stale): void {
@@ -252,7 +298,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'typing':
         countTransition(effect)
         if (options.emit) latency.changed(effect)
+        if (effect.type === 'typing') recordTyping(effect)
         api.tell(effect)
+        return
+      case 'session':
+      case 'rooms':
+        recorder?.recorded(effect)
         return
       case 'want':
         directory.pin(effect.userId)
@@ -267,6 +318,15 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       case 'unplaced':
       case 'refused':
     }
+  }
+
+  function recordTyping({ userId, conversationId, typing }: Extract<Effect, { type: 'typing' }>): void {
+    recorder?.record({
+      kind: 'typing',
+      state: typing ? 'live' : 'ended',
+      userId,
+      conversations: [conversationId],
+    })
   }
 
   /** How a connection is ended decides whether its client comes back. */
@@ -327,6 +387,8 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
 
   let closing: Promise<void> | undefined
   async function closeAll(): Promise<void> {
+    // First: it says that everybody is let go of, not that each has left.
+    const recorded = recorder?.close()
     clearInterval(tokenTimer)
     clearInterval(auditTimer)
     clientAuditor.close()
@@ -337,12 +399,21 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     directory.close()
     api.close()
     attached.end()
+    await recorded
     await memberships.close()
   }
 
   return {
     ready,
     ...api.methods,
+    note({ reason, userId, detail = {} }) {
+      recorder?.record({
+        kind: 'act',
+        reason,
+        ...(userId !== undefined && { userId: userId as UserId }),
+        detail,
+      })
+    },
     async room(room) {
       // Before, the store does not know how it spells an id.
       await ready.catch((error: unknown) => {

@@ -17,7 +17,7 @@ import { LAST_WORD_PAUSE_MS, type Ends } from './ends.js'
 import { connectionOf, engineOf, type Connection, type Engine } from './internals.js'
 import type { Latency } from './latency.js'
 import { createMessages } from './messages.js'
-import { createRefusals } from './refusals.js'
+import { createRefusals, type RefusalsOptions } from './refusals.js'
 import type { Outbound } from './outbound.js'
 import type { Runtime } from './runtime.js'
 import { createWallClock } from './wall-clock.js'
@@ -36,6 +36,8 @@ interface InboundOptions {
   readonly log: Log
   readonly counts: ShellCounts
   readonly latency: Latency
+  /** Hears of refusals, as the log does. */
+  readonly onRefusal: NonNullable<RefusalsOptions['onLine']>
   /** Shadow mode: nobody is refused, closed, held back or answered. */
   readonly isShadow: boolean
   /** Resolves when rows can be read and their changes are followed. */
@@ -83,7 +85,7 @@ const DELAY_STEP_MS = 500
 export function createInbound(options: InboundOptions): Inbound {
   const { namespace, ends, settings, authenticate, directory, runtime, outbound, onArrival, log, isShadow } =
     options
-  const { ready, counts, latency } = options
+  const { ready, counts, latency, onRefusal } = options
   /** From the moment when their rows are held until they are sessions, or their connection has gone. */
   const admissions = new Map<Socket, Admission>()
   /** Engine connections with a socket of this namespace, let in or on the way. */
@@ -97,7 +99,7 @@ export function createInbound(options: InboundOptions): Inbound {
   const engines = new Set<Engine>()
   const gate = createGate({ settings, now: () => performance.now(), lateMs: () => runtime.lateMs() })
   const wallClock = createWallClock(runtime)
-  const refusals = createRefusals({ log, now: () => performance.now() })
+  const refusals = createRefusals({ log, now: () => performance.now(), onLine: onRefusal })
   const messages = createMessages({
     settings,
     authenticate,

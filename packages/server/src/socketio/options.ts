@@ -11,6 +11,7 @@ import {
   type Memberships,
   type Settings,
 } from '../core/index.js'
+import type { TrailStore } from '../trail/store.js'
 import { consoleLog } from './console-log.js'
 import { optionsOf } from './internals.js'
 
@@ -72,6 +73,10 @@ export interface PresenceOptions extends Partial<Settings> {
   readonly emit?: boolean
   /** Accept a server with `connectionStateRecovery`, which breaks promises; see `docs/protocol.md`. @default false */
   readonly allowRecovery?: boolean
+  /** Where the audit trail is kept: `postgresTrail({ sql })` of @vigie/server/postgres. Absent: there is none. */
+  readonly trail?: TrailStore
+  /** Whether the audit trail says who typed where and when. @default false */
+  readonly trailTyping?: boolean
   /** Where sentences for operators go; `silentLog`: nowhere. @default warnings and errors to the console */
   readonly log?: Log
 }
@@ -90,6 +95,8 @@ export interface Options {
     { readonly jwt: JwtOptions } | { readonly authenticate: NonNullable<PresenceOptions['authenticate']> }
   readonly rooms: RoomPrefixes | undefined
   readonly emit: boolean
+  readonly trail: TrailStore | undefined
+  readonly trailTyping: boolean
   readonly log: Log
 }
 
@@ -103,6 +110,8 @@ const OWN_OPTIONS: Readonly<Record<Exclude<keyof PresenceOptions, keyof Settings
   rooms: true,
   emit: true,
   allowRecovery: true,
+  trail: true,
+  trailTyping: true,
   log: true,
 }
 const OPTION_NAMES = [...Object.keys(OWN_OPTIONS), ...Object.keys(SETTINGS)]
@@ -114,6 +123,7 @@ const AUTH_OPTIONS: Readonly<Record<keyof JwtOptions, true>> = {
   algorithms: true,
   userClaim: true,
 }
+const TRAIL_METHODS = ['check', 'makeDays', 'write', 'hashAt', 'lastBoot', 'unfinished', 'close'] as const
 const MEMBERSHIPS_METHODS = ['open', 'readUsers', 'readRooms', 'close'] as const
 
 /** Around a token in a `presence:token` or a CONNECT: names, brackets, the other fields of `auth`. */
@@ -130,13 +140,16 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     throw new TypeError('attachPresence needs options: `attachPresence(io, { auth, memberships })`.')
   }
   refuseUnknown(input, OPTION_NAMES, 'attachPresence')
-  const { memberships, auth, authenticate, rooms, emit, allowRecovery, log, ...given } = input
+  const { memberships, auth, authenticate, rooms, emit, allowRecovery, trail, trailTyping, log, ...given } =
+    input
   refuseWrongMemberships(memberships)
   refuseWrongCheck(auth, authenticate)
   if (auth) refuseWrongAuth(auth)
   if (rooms !== undefined && rooms !== false) refuseWrongRooms(rooms)
   refuseNonBoolean('emit', emit)
   refuseNonBoolean('allowRecovery', allowRecovery)
+  refuseWrongTrail(trail)
+  refuseNonBoolean('trailTyping', trailTyping)
   refuseWrongLog(log)
   if (optionsOf(server).connectionStateRecovery && allowRecovery !== true) {
     throw new TypeError(
@@ -152,6 +165,8 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     identify: authenticate ? { authenticate } : { jwt: auth as JwtOptions },
     rooms: rooms === false ? undefined : { ...DEFAULT_ROOMS, ...rooms },
     emit: emit ?? true,
+    trail,
+    trailTyping: trailTyping ?? false,
     log: log ?? consoleLog,
   }
 }
@@ -169,6 +184,14 @@ function refuseWrongMemberships(memberships: unknown): void {
         'as `postgresMemberships({ sql })` has them.',
     )
   }
+}
+
+function refuseWrongTrail(trail: unknown): void {
+  if (trail === undefined || hasMethods(trail, TRAIL_METHODS)) return
+  throw new TypeError(
+    'The audit trail is kept in PostgreSQL, also where memberships are not: give `trail` what ' +
+      '`postgresTrail({ sql })` of @vigie/server/postgres returns, or leave it out.',
+  )
 }
 
 function refuseWrongCheck(auth: unknown, authenticate: unknown): void {

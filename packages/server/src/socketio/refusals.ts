@@ -25,10 +25,12 @@ export interface Refusals {
   look(): void
 }
 
-interface RefusalsOptions {
+export interface RefusalsOptions {
   readonly log: Log
   /** Milliseconds, monotonic. */
   readonly now: () => number
+  /** Hears of each line: of one refusal, if it tells of one, and how many of its kind were left out. */
+  readonly onLine?: (refusal: Partial<Refusal> & Pick<Refusal, 'code'>, leftOut: number) => void
 }
 
 interface Kind {
@@ -39,7 +41,7 @@ interface Kind {
   leftOut: number
 }
 
-export function createRefusals({ log, now }: RefusalsOptions): Refusals {
+export function createRefusals({ log, now, onLine }: RefusalsOptions): Refusals {
   /** As many as there are codes and messages: few. */
   const kinds = new Map<string, Kind>()
 
@@ -61,11 +63,13 @@ export function createRefusals({ log, now }: RefusalsOptions): Refusals {
         kind.leftOut++
         return
       }
+      const leftOut = leftOutOf(kind)
+      onLine?.(refusal, leftOut.leftOut ?? 0)
       log.info(sentence, {
         code,
         ...(name !== undefined && { name }),
         ...fields,
-        ...leftOutOf(kind),
+        ...leftOut,
         ...(error !== undefined && { error }),
       })
     },
@@ -73,7 +77,10 @@ export function createRefusals({ log, now }: RefusalsOptions): Refusals {
       for (const kind of kinds.values()) {
         if (kind.leftOut === 0 || now() - kind.saidAt < PERIOD_MS) continue
         const { sentence, code, name } = kind
-        log.info(sentence, { code, ...(name !== undefined && { name }), ...leftOutOf(kind) })
+        const refusal = { code, ...(name !== undefined && { name }) }
+        const leftOut = leftOutOf(kind)
+        onLine?.(refusal, leftOut.leftOut ?? 0)
+        log.info(sentence, { ...refusal, ...leftOut })
       }
     },
   }

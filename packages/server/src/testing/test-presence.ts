@@ -247,6 +247,8 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       }),
     // There is nothing that a session could differ from.
     ghosts: () => NO_GHOSTS,
+    // There is no audit trail.
+    note() {},
     // Nobody is connected by a socket that could be asked.
     auditClients: () =>
       Promise.resolve({

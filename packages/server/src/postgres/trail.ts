@@ -1,0 +1,166 @@
+import { hostname } from 'node:os'
+import { isObject, refuseUnknown, refuseWrongLog } from '../core/given-options.js'
+import { lineLog } from '../core/line-log.js'
+import type { Log } from '../core/ports.js'
+import type { TrailRow } from '../trail/facts.js'
+import type { Head, TrailStore } from '../trail/store.js'
+import { connect, operatorError, type Row, type SqlSource } from './database.js'
+import { refuseWrongSql } from './options.js'
+
+/** Options of `postgresTrail`. */
+export interface PostgresTrailOptions {
+  /** A URL, or a client or pool that the host already has; that one is never ended here. */
+  readonly sql: SqlSource
+  /** The name of this node. Nodes that run at the same time need different names. @default the name of the machine */
+  readonly node?: string
+  /** A statement without an answer for this long has failed, and is tried again. @default 10000 */
+  readonly writeTimeoutMs?: number
+  /** Where sentences for operators go; `silentLog`: nowhere. @default warnings and errors to the console */
+  readonly log?: Log
+}
+
+/** The compiler asks for each. */
+const OPTIONS: Readonly<Record<keyof PostgresTrailOptions, true>> = {
+  sql: true,
+  node: true,
+  writeTimeoutMs: true,
+  log: true,
+}
+const MILLIS_MAX = 2_147_483_647
+
+/**
+ * Where the audit trail is kept: table `vigie.trail` of PostgreSQL 14 or later, which `vigie migrate` (or `migrate`)
+ * creates. See docs/audit-trail.md.
+ *
+ * @throws TypeError or RangeError with one sentence when an option is none.
+ * @example
+ * attachPresence(io, { auth, memberships, trail: postgresTrail({ sql: process.env.DATABASE_URL }) })
+ */
+export function postgresTrail(options: PostgresTrailOptions): TrailStore {
+  refuseWrongOptions(options)
+  const { sql, node = hostname(), writeTimeoutMs = 10_000, log = lineLog(console) } = options
+  const database = connect(sql, { timeoutMs: writeTimeoutMs, log })
+
+  return {
+    node,
+    async check() {
+      try {
+        const [found] = await database.query(CHECK)
+        if (found?.['trail'] !== null) return
+      } catch (error) {
+        throw operatorError(error)
+      }
+      throw new Error(
+        'There is no table for the audit trail (vigie.trail): run `vigie migrate`, or turn the trail off.',
+      )
+    },
+    async makeDays(days) {
+      await database.query(
+        'SELECT vigie.make_trail_day(day::date) FROM json_array_elements_text($1::json) AS d(day)',
+        [JSON.stringify(days)],
+      )
+    },
+    async write(rows) {
+      const written = await database.query(WRITE, [JSON.stringify(rows.map(toSql))])
+      return Number(written[0]?.['added'] ?? 0)
+    },
+    async hashAt({ day, boot, position }) {
+      const [row] = await database.query(
+        `SELECT encode(hash, 'hex') AS hash FROM vigie.trail WHERE day = $1::date AND boot = $2::uuid AND position = $3::bigint`,
+        [day, boot, String(position)],
+      )
+      return row?.['hash'] ?? undefined
+    },
+    async lastBoot() {
+      const [boot] = await database.query(LAST_BOOT, [node])
+      return boot && (await headOf(boot))
+    },
+    async unfinished() {
+      const boots = await database.query(UNFINISHED, [node])
+      const found = []
+      for (const boot of boots) {
+        const head = await headOf(boot)
+        if (head) found.push(head)
+      }
+      return found
+    },
+    close: () => database.close(),
+  }
+
+  /** The last row of a boot: on the last day for which something is known of it, or on the one after it. */
+  async function headOf({ boot, day }: Row): Promise<(Head & { readonly silentMs: number }) | undefined> {
+    const [row] = await database.query(HEAD, [boot ?? '', day ?? ''])
+    return (
+      row && {
+        boot: row['boot'] ?? '',
+        day: row['day'] ?? '',
+        position: Number(row['position']),
+        at: Number(row['at']),
+        hash: row['hash'] ?? '',
+        silentMs: Number(row['silent_ms']),
+      }
+    )
+  }
+}
+
+const CHECK = `SELECT to_regclass('vigie.trail')::text AS trail`
+
+/** One statement for all rows; a row that is there is left as it is. */
+const WRITE = `
+  WITH added AS (
+    INSERT INTO vigie.trail (day, boot, position, at, kind, state, reason, user_id, session_id, device, groups,
+      conversations, detail, salt, commitment, hash)
+    SELECT day, boot, position, to_timestamp(at / 1000.0), kind, state, reason, user_id, session_id, device, groups,
+      conversations, detail, decode(salt, 'hex'), decode(commitment, 'hex'), decode(hash, 'hex')
+    FROM json_to_recordset($1::json) AS r(day date, boot uuid, position bigint, at bigint, kind text, state text,
+      reason text, user_id text, session_id text, device text, groups text[], conversations text[], detail text,
+      salt text, commitment text, hash text)
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+  )
+  SELECT count(*)::text AS added FROM added`
+
+/** Both by the small index of what tells of nodes. */
+const LAST_BOOT = `
+  SELECT boot::text, (SELECT max(l.day) FROM vigie.trail AS l
+    WHERE l.boot = s.boot AND l.kind IN ('start', 'stop', 'death', 'hole', 'checkpoint', 'alive'))::text AS day
+  FROM vigie.trail AS s WHERE kind = 'start' AND detail::json ->> 'node' = $1::text ORDER BY at DESC LIMIT 1`
+const UNFINISHED = `
+  SELECT boot::text, (SELECT max(l.day) FROM vigie.trail AS l
+    WHERE l.boot = s.boot AND l.kind IN ('start', 'stop', 'death', 'hole', 'checkpoint', 'alive'))::text AS day
+  FROM vigie.trail AS s WHERE kind = 'start' AND detail::json ->> 'node' = $1::text
+    AND NOT EXISTS (SELECT FROM vigie.trail AS e WHERE e.boot = s.boot AND e.kind IN ('stop', 'death'))`
+const HEAD = `
+  SELECT boot::text, day::text, position::text, (extract(epoch FROM at) * 1000)::bigint::text AS at,
+    encode(hash, 'hex') AS hash, (extract(epoch FROM clock_timestamp() - at) * 1000)::bigint::text AS silent_ms
+  FROM vigie.trail WHERE boot = $1::uuid AND day >= $2::date ORDER BY day DESC, position DESC LIMIT 1`
+
+function toSql(row: TrailRow): Record<string, unknown> {
+  const { userId, sessionId, ...rest } = row
+  return { ...rest, user_id: userId, session_id: sessionId }
+}
+
+function refuseWrongOptions(options: unknown): void {
+  const where = 'postgresTrail'
+  if (!isObject(options)) throw new TypeError(`${where} needs options: \`${where}({ sql: databaseUrl })\`.`)
+  const given = options as Readonly<Record<string, unknown>>
+  refuseUnknown(given, Object.keys(OPTIONS), where)
+  refuseWrongSql(given['sql'], `${where}({ sql })`)
+  refuseWrongLog(given['log'])
+  const { node, writeTimeoutMs } = given
+  if (node !== undefined && (typeof node !== 'string' || node === '' || node.length > NODE_NAME_MAX)) {
+    throw new TypeError(`node must be a name of 1 to ${NODE_NAME_MAX} characters.`)
+  }
+  if (writeTimeoutMs === undefined) return
+  if (
+    !Number.isInteger(writeTimeoutMs) ||
+    Number(writeTimeoutMs) < 1 ||
+    Number(writeTimeoutMs) > MILLIS_MAX
+  ) {
+    throw new RangeError(
+      `writeTimeoutMs is ${JSON.stringify(writeTimeoutMs)}; it must be a whole number from 1 to ${MILLIS_MAX}.`,
+    )
+  }
+}
+
+const NODE_NAME_MAX = 128

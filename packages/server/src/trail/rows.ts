@@ -1,0 +1,44 @@
+/** From facts to rows: each has its hash, which follows the one before it. */
+import { randomBytes } from 'node:crypto'
+import { chainStart, commitmentOf, hashOf, SALT_BYTES } from './chain.js'
+import type { Detail, Entry, Fact, TrailRow } from './facts.js'
+
+/** YYYY-MM-DD in UTC. */
+export function dayOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 10)
+}
+
+/** Every field that some kind of fact has. */
+type AnyFact = Fact & {
+  readonly state?: string
+  readonly reason?: string
+  readonly userId?: string
+  readonly sessionId?: string
+  readonly device?: string
+  readonly groups?: readonly string[]
+  readonly conversations?: readonly string[]
+  readonly detail?: Detail
+}
+
+/** @param previous The hash of the row before it on the same day; undefined: it is the first. */
+export function rowOf(
+  { fact, position, at }: Entry,
+  boot: string,
+  previous: string | undefined,
+  salt: string = randomBytes(SALT_BYTES).toString('hex'),
+): TrailRow {
+  const { kind, state, reason, userId, sessionId, device, groups, conversations, detail } = fact as AnyFact
+  const day = dayOf(at)
+  const personal = {
+    userId: userId ?? null,
+    sessionId: sessionId ?? null,
+    device: device ?? null,
+    groups: groups ?? null,
+    conversations: conversations ?? null,
+    detail: detail ? JSON.stringify(detail) : null,
+  }
+  const known = { day, boot, position, at, kind, state: state ?? null, reason: reason ?? null }
+  const commitment = commitmentOf(personal, salt)
+  const hash = hashOf({ ...known, commitment }, previous ?? chainStart({ day, boot }))
+  return { ...known, ...personal, salt, commitment, hash }
+}
