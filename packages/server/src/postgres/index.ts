@@ -13,7 +13,6 @@ export {
   type TrailVerification,
   type VerifyOptions as TrailVerifyOptions,
 } from '../trail/verify.js'
-export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'
 export { postgresTrail, type PostgresTrailOptions } from './trail.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
