@@ -56,7 +56,7 @@ export function postgresTrail(options: PostgresTrailOptions): TrailStore {
     },
     async makeDays(days) {
       await database.query(
-        'SELECT vigie.make_trail_day(day::date) FROM json_array_elements_text($1::json) AS d(day)',
+        'SELECT vigie.make_trail_day(day::date) FROM json_array_elements_text($1::text::json) AS d(day)',
         [JSON.stringify(days)],
       )
     },
@@ -112,7 +112,7 @@ const WRITE = `
       conversations, detail, salt, commitment, hash)
     SELECT day, boot, position, to_timestamp(at / 1000.0), kind, state, reason, user_id, session_id, device, groups,
       conversations, detail, decode(salt, 'hex'), decode(commitment, 'hex'), decode(hash, 'hex')
-    FROM json_to_recordset($1::json) AS r(day date, boot uuid, position bigint, at bigint, kind text, state text,
+    FROM json_to_recordset($1::text::json) AS r(day date, boot uuid, position bigint, at bigint, kind text, state text,
       reason text, user_id text, session_id text, device text, groups text[], conversations text[], detail text,
       salt text, commitment text, hash text)
     ON CONFLICT DO NOTHING

@@ -63,7 +63,7 @@ export interface VerifyOptions {
 /** What is known of a boot when its next row is read. */
 interface Chain extends TrailHead {
   readonly hasEnded: boolean
-  /** Where its rows before this day should end, as long as nobody has said it. */
+  /** Whether rows before this day are not there, and nothing has said yet in which day they were. */
   readonly isOriginOpen: boolean
   /** The last row of the day before; undefined: rows are missing there, or there is none. */
   readonly before: TrailHead | undefined
@@ -97,10 +97,11 @@ export async function verifyTrail(
 
   async function checkRow(row: ListedRow): Promise<void> {
     let chain = chains.get(row.boot)
-    if (chain && chain.day !== row.day) {
-      if (chain.isOriginOpen) await closeOrigin(chain, dayBefore(chain.day))
+    if (chain?.day !== row.day) {
+      if (chain?.isOriginOpen) await closeOrigin(chain, dayBefore(chain.day))
       // Rows that were written after the day before was read.
-      if (row.position > chain.position + 1) await readRest(chain)
+      if (row.position > (chain?.position ?? 0) + 1)
+        await readRest(chain?.day ?? dayBefore(row.day), row.boot)
       chain = chains.get(row.boot)
     }
     counts.rows++
@@ -145,7 +146,8 @@ export async function verifyTrail(
 
   async function checkWhatItNames(row: TrailRow, chain: Chain): Promise<void> {
     const { kind, boot } = row
-    if (kind === 'death' && chain.isOriginOpen) {
+    // Written on a later day than all other rows of its boot.
+    if (kind === 'death' && chain.isOriginOpen && chain.firstPosition === row.position) {
       const lastAt = detailOf(row)?.['lastAt']
       const isTime = typeof lastAt === 'number' && Math.abs(lastAt) < TIME_MAX
       await closeOrigin(chain, isTime ? new Date(lastAt).toISOString().slice(0, 10) : dayBefore(row.day))
@@ -167,7 +169,7 @@ export async function verifyTrail(
     report('row_missing', { day, boot: chain.boot, position: 1 }, chain.firstPosition - 1)
   }
 
-  async function readRest({ day, boot }: Chain): Promise<void> {
+  async function readRest(day: string, boot: string): Promise<void> {
     for (;;) {
       const position = chains.get(boot)?.position ?? 0
       const rows = await reader.page(day, { boot, position })
