@@ -84,15 +84,21 @@ BEGIN
   PERFORM vigie.close_trail_day(format('vigie.%I', name)::regclass);
 END $function$;
 
+-- The sessions of one person, of all days: rows that name a session and no user may be on a day without any other of theirs.
+CREATE FUNCTION vigie.trail_sessions_of(who text) RETURNS text[]
+  LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $function$
+  SELECT coalesce(array_agg(DISTINCT t.session_id), '{}') FROM vigie.trail AS t WHERE t.user_id = who AND t.session_id IS NOT NULL
+$function$;
+
 -- The rows of a day that tell of one person: their own, those of their sessions, and acts that name them in their detail.
-CREATE FUNCTION vigie.trail_rows_of(who text, wanted date) RETURNS TABLE (boot uuid, "position" bigint)
+CREATE FUNCTION vigie.trail_rows_of(who text, sessions text[], wanted date) RETURNS TABLE (boot uuid, "position" bigint)
   LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $function$
   SELECT t.boot, t.position FROM vigie.trail AS t WHERE t.day = wanted AND t.user_id = who
   UNION
   SELECT t.boot, t.position FROM vigie.trail AS t
-  WHERE t.day = wanted AND t.user_id IS NULL AND t.session_id IS NOT NULL AND t.session_id IN (
-    SELECT o.session_id FROM vigie.trail AS o WHERE o.day = wanted AND o.user_id = who AND o.session_id IS NOT NULL)
+  WHERE t.day = wanted AND t.user_id IS NULL AND t.session_id IS NOT NULL AND t.session_id = ANY (sessions)
   UNION
   SELECT t.boot, t.position FROM vigie.trail AS t
   WHERE t.day = wanted AND t.kind = 'act' AND strpos(t.detail, to_json(who)::text) > 0
@@ -140,17 +146,19 @@ AS $function$
 #variable_conflict use_column
 DECLARE
   this uuid := gen_random_uuid();
+  sessions text[];
   each date;
 BEGIN
   IF coalesce(who, '') = '' THEN
     RAISE EXCEPTION 'An erasure needs the id of a user.';
   END IF;
+  sessions := vigie.trail_sessions_of(who);
   PERFORM set_config('vigie.erasing', 'yes', true);
   FOR each IN SELECT d.day FROM vigie.trail_days() AS d LOOP
     WITH emptied AS (
       UPDATE vigie.trail AS t
       SET user_id = NULL, session_id = NULL, device = NULL, groups = NULL, conversations = NULL, detail = NULL, salt = NULL
-      FROM vigie.trail_rows_of(who, each) AS r
+      FROM vigie.trail_rows_of(who, sessions, each) AS r
       WHERE t.day = each AND t.boot = r.boot AND t.position = r.position
       RETURNING t.boot, t.position
     )

@@ -139,7 +139,8 @@ export function keepTrail(options: TrailKeeperOptions): TrailKeeper {
       }
     },
     async *exportUser(userId) {
-      yield* linesOfDays(await said(reader.days()), OF_USER, [userId])
+      const [own] = await said(database.query(SESSIONS_OF, [userId]))
+      yield* linesOfDays(await said(reader.days()), OF_USER, [userId, own?.['sessions'] ?? '[]'])
     },
     async *exportPeriod({ from, to }) {
       const [first, end] = [iso(from), iso(to)]
@@ -151,7 +152,7 @@ export function keepTrail(options: TrailKeeperOptions): TrailKeeper {
     async dropBefore(day) {
       if (!isDay(day)) throw new RangeError(`${JSON.stringify(day)} is no day; write it as YYYY-MM-DD.`)
       return dropped(
-        database.query('SELECT d::text AS day FROM vigie.drop_trail_before($1::date) AS d', [day]),
+        database.query('SELECT d::text AS day FROM vigie.drop_trail_before($1::text::date) AS d', [day]),
       )
     },
     async keep(days) {
@@ -178,22 +179,23 @@ const COLUMNS = `t.day::text AS day, t.boot::text AS boot, t.position::text AS p
 /** The list of erasures is read with the rows: one that happens in between is in both or in none. */
 const PAGE = `
   WITH page AS MATERIALIZED (
-    SELECT * FROM vigie.trail WHERE day = $1::date AND (boot, position) > ($2::uuid, $3::bigint)
+    SELECT * FROM vigie.trail WHERE day = $1::text::date AND (boot, position) > ($2::uuid, $3::bigint)
     ORDER BY boot, position LIMIT ${PAGE_ROWS}
   ), listed AS MATERIALIZED (
     SELECT DISTINCT e.boot, p.position FROM vigie.trail_erasures AS e, unnest(e.positions) AS p(position)
-    WHERE e.day = $1::date AND e.boot IN (SELECT boot FROM page)
+    WHERE e.day = $1::text::date AND e.boot IN (SELECT boot FROM page)
   )
   SELECT ${COLUMNS}, (l.boot IS NOT NULL)::text AS is_listed
   FROM page AS t LEFT JOIN listed AS l ON l.boot = t.boot AND l.position = t.position ORDER BY t.boot, t.position`
 
-const AFTER = '(t.at, t.boot, t.position) > ($2::timestamptz, $3::uuid, $4::bigint)'
+const AFTER = '(t.at, t.boot, t.position) > ($2::text::timestamptz, $3::uuid, $4::bigint)'
 const IN_ORDER = `ORDER BY t.at, t.boot, t.position LIMIT ${PAGE_ROWS}`
+const SESSIONS_OF = 'SELECT to_json(vigie.trail_sessions_of($1::text))::text AS sessions'
 const OF_USER = `SELECT ${COLUMNS} FROM vigie.trail AS t
-  JOIN vigie.trail_rows_of($5::text, $1::date) AS r ON r.boot = t.boot AND r.position = t.position
-  WHERE t.day = $1::date AND ${AFTER} ${IN_ORDER}`
+  JOIN vigie.trail_rows_of($5::text, ARRAY(SELECT json_array_elements_text($6::text::json)), $1::text::date) AS r ON r.boot = t.boot AND r.position = t.position
+  WHERE t.day = $1::text::date AND ${AFTER} ${IN_ORDER}`
 const OF_PERIOD = `SELECT ${COLUMNS} FROM vigie.trail AS t
-  WHERE t.day = $1::date AND ${AFTER} AND t.at >= $5::timestamptz AND t.at < $6::timestamptz ${IN_ORDER}`
+  WHERE t.day = $1::text::date AND ${AFTER} AND t.at >= $5::text::timestamptz AND t.at < $6::text::timestamptz ${IN_ORDER}`
 
 function readerOf(database: Database): TrailReader {
   return {
@@ -207,14 +209,14 @@ function readerOf(database: Database): TrailReader {
     },
     async hashAt({ day, boot, position }) {
       const [row] = await database.query(
-        `SELECT encode(hash, 'hex') AS hash FROM vigie.trail WHERE day = $1::date AND boot = $2::uuid AND position = $3::bigint`,
+        `SELECT encode(hash, 'hex') AS hash FROM vigie.trail WHERE day = $1::text::date AND boot = $2::uuid AND position = $3::bigint`,
         [day, boot, String(position)],
       )
       return row?.['hash'] ?? undefined
     },
     async isDropped(day) {
       const [row] = await database.query(
-        'SELECT EXISTS (SELECT FROM vigie.trail_drops WHERE day = $1::date)::text AS is_dropped',
+        'SELECT EXISTS (SELECT FROM vigie.trail_drops WHERE day = $1::text::date)::text AS is_dropped',
         [day],
       )
       return row?.['is_dropped'] === 'true'

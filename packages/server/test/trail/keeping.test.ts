@@ -47,7 +47,8 @@ async function keptTrail({ before = '', seed = 7 } = {}): Promise<Kept> {
   }
 }
 
-const PARTITION = `vigie.trail_${today.replaceAll('-', '')}`
+/** One with rows. */
+const PARTITION = `vigie.trail_${dayOf(from + DAY_MS).replaceAll('-', '')}`
 const CHANGES = [
   `UPDATE vigie.trail SET reason = 'another'`,
   'DELETE FROM vigie.trail',
@@ -212,15 +213,13 @@ describe('retention', () => {
   })
 })
 
-/** What a row of the story says of a user: it is theirs, of a session of theirs on that day, or an act that names them. */
+/** What a row of the story says of a user: it is theirs, of a session of theirs, or an act that names them. */
 function ofUser(rows: readonly TrailRow[], user: string): TrailRow[] {
-  const sessions = new Set(
-    rows.filter(({ userId }) => userId === user).map(({ day, sessionId }) => `${day} ${sessionId}`),
-  )
+  const sessions = new Set(rows.filter(({ userId }) => userId === user).map(({ sessionId }) => sessionId))
   return rows.filter(
-    ({ day, kind, userId, sessionId, detail }) =>
+    ({ kind, userId, sessionId, detail }) =>
       userId === user ||
-      (userId === null && sessionId !== null && sessions.has(`${day} ${sessionId}`)) ||
+      (userId === null && sessionId !== null && sessions.has(sessionId)) ||
       (kind === 'act' && detail?.includes(`"${user}"`)),
   )
 }
