@@ -37,11 +37,17 @@ export interface MigrationOptions extends MembershipTables {
    * @default false
    */
   readonly createTables?: boolean
-  /** Roles that get their rights on the audit trail, and lose all others on it. Only the owner of the schema may say so. */
+  /**
+   * Roles that get their rights on the audit trail, and lose all others on it. Its owner says so; where nothing is to be
+   * changed anybody may.
+   */
   readonly trail?: TrailRoles
 }
 
-/** Roles of PostgreSQL, which must be there. Different ones: one that may erase should not be the one that writes. */
+/**
+ * Roles of PostgreSQL, which must be there. Different ones: one that may erase should not be the one that writes. Neither
+ * may own the trail, or act as its owner.
+ */
 export interface TrailRoles {
   /** The server's: it reads, adds rows, and makes days. */
   readonly writer?: string

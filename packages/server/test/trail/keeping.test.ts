@@ -13,16 +13,18 @@ const today = dayOf(Date.now())
 interface Kept extends AsyncDisposable {
   readonly database: TestDatabase
   readonly story: Story
+  readonly roles: Readonly<Record<'writer' | 'keeper', string>>
   /** A connection of a role. */
   as(role: 'writer' | 'keeper'): Promise<ReturnType<TestDatabase['session']>>
 }
+
+const quoted = (role: string) => `"${role.replaceAll('"', '""')}"`
 
 /** A trail of four days with a writer and a keeper, neither of which is its owner. */
 async function keptTrail({ before = '', seed = 7 } = {}): Promise<Kept> {
   const database = await freshDatabase()
   const name = new URL(database.url).pathname.slice(1)
   const roles = { writer: `${name}_"W'riter`, keeper: `${name}_keeper` }
-  const quoted = (role: string) => `"${role.replaceAll('"', '""')}"`
   const all = Object.values(roles).map(quoted).join(', ')
   for (const role of Object.values(roles)) await database.sql.unsafe(`CREATE ROLE ${quoted(role)}`)
   await database.sql.unsafe(before.replaceAll('$writer', quoted(roles.writer)))
@@ -39,6 +41,7 @@ async function keptTrail({ before = '', seed = 7 } = {}): Promise<Kept> {
   return {
     database,
     story,
+    roles,
     as,
     async [Symbol.asyncDispose]() {
       await database.sql.unsafe(`DROP OWNED BY ${all}; DROP ROLE ${all}`)
@@ -161,6 +164,27 @@ describe('the options of migrate for roles', () => {
     await using database = await freshDatabase()
     const migrated = migrate(database.sql, { createTables: true, trail: { writer: 'nobody at all' } })
     await expect(migrated).rejects.toThrow('role "nobody at all" does not exist.')
+  })
+
+  it('name no role that may act as the owner of the trail', async () => {
+    await using database = await freshDatabase()
+    const [owner] = await database.sql<{ name: string }[]>`SELECT current_user::text AS name`
+    const migrated = migrate(database.sql, { createTables: true, trail: { writer: owner!.name } })
+    await expect(migrated).rejects.toThrow(`The role "${owner!.name}" owns the audit trail`)
+  })
+
+  it('are carried out once: afterwards the writer itself may ask for them, and what was given since is taken away', async () => {
+    await using trail = await keptTrail()
+    const { sql } = trail.database
+    await sql.unsafe(`GRANT SELECT ON vigie.migrations TO ${quoted(trail.roles.writer)}`)
+    const options = { createTables: true, trail: trail.roles }
+    const writer = await trail.as('writer')
+    await migrate(writer, options)
+    await sql.unsafe(`GRANT DELETE ON ${PARTITION} TO ${quoted(trail.roles.writer)}`)
+    await expect(migrate(await trail.as('writer'), options)).rejects.toThrow('permission denied')
+    await migrate(sql, options)
+    await migrate(await trail.as('writer'), options)
+    await expect(writer.unsafe(`DELETE FROM ${PARTITION}`)).rejects.toMatchObject({ code: '42501' })
   })
 })
 
