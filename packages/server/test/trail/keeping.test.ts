@@ -6,6 +6,7 @@ import { commitmentOf, hashOf } from '../../src/trail/chain.js'
 import type { TrailRow } from '../../src/trail/facts.js'
 import { dayOf } from '../../src/trail/rows.js'
 import { DAY_MS, trailStory, type Story } from '../support/trail-story.js'
+import { startWire } from '../support/wire.js'
 
 const from = (Math.floor(Date.now() / DAY_MS) - 4) * DAY_MS
 const today = dayOf(Date.now())
@@ -370,4 +371,41 @@ it('says in one sentence what it lacks, and which option is none', async () => {
   expect(() => keepTrail({} as never)).toThrow('The database of keepTrail({ sql }) is not set')
   expect(() => keepTrail({ sql: database.sql, pase: 1 } as never)).toThrow('pase')
   expect(() => keepTrail(undefined as never)).toThrow('keepTrail needs options')
+})
+
+it('takes care of what servers have written: two starts of a node as its writer, and a person who was there in both', async () => {
+  await using trail = await keptTrail()
+  const writer = await trail.as('writer')
+  for (const reason of ['mute', 'praise']) {
+    const store = postgresTrail({ sql: writer, node: 'real' })
+    await using wire = await startWire({
+      rows: { conversations: [['the garden', ['ana', 'bob']]] },
+      presence: { trail: store },
+    })
+    await wire.connect('ana')
+    await wire.connect('bob')
+    wire.presence.note({ reason, userId: 'bob', detail: { by: 'moderator', told: ['ana'] } })
+    await wire.close()
+  }
+  const keeper = keepTrail({ sql: await trail.as('keeper') })
+  const faults: TrailFault[] = []
+  const verify = () => keeper.verify({ onFault: (fault) => faults.push(fault) })
+  const before = await verify()
+  const lines: { kind: string; userId: string | null; reason: string | null }[] = []
+  for await (const line of keeper.exportUser('ana')) lines.push(JSON.parse(line))
+  const count = (kind: string) => lines.filter((line) => line.kind === kind).length
+  // Bob was noted, and ana is in the detail.
+  expect(lines.filter(({ kind }) => kind === 'act').map(({ reason, userId }) => [reason, userId])).toEqual([
+    ['mute', 'bob'],
+    ['praise', 'bob'],
+  ])
+  expect(count('session')).toBeGreaterThanOrEqual(2)
+  expect(count('rooms')).toBeGreaterThanOrEqual(2)
+  const { rows } = await keeper.erase('ana')
+  expect(rows).toBe(lines.length)
+  expect(await verify()).toMatchObject({ rows: before.rows, erased: rows, faults: 0 })
+  expect(faults).toEqual([])
+  const left = await writer<{ text: string }[]>`SELECT t::text AS text FROM vigie.trail AS t`
+  expect(left.filter(({ text }) => /\bana\b/u.test(text))).toEqual([])
+  expect(left.filter(({ text }) => /\bbob\b/u.test(text))).not.toEqual([])
 })
