@@ -2,9 +2,15 @@
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { defineCommand, type CommandDef } from 'citty'
+import { defineCommand } from 'citty'
 import { isId } from '@vigie/protocol'
-import { trailHeadIn, type TrailFault, type TrailHead, type TrailKeeper } from '@vigie/server/postgres'
+import {
+  TRAIL_DAYS_MAX,
+  trailHeadIn,
+  type TrailFault,
+  type TrailHead,
+  type TrailKeeper,
+} from '@vigie/server/postgres'
 import { common, configFrom, logOf, print, type ConfigArgs } from '../command-parts.js'
 import { shown } from '../explain-words.js'
 import { fileReason } from '../file-error.js'
@@ -167,7 +173,6 @@ const keep = defineCommand({
     days: {
       type: 'string',
       description: 'How many whole days before today, in UTC, are kept; all: for ever.',
-      required: true,
       valueHint: 'number',
     },
     json,
@@ -189,13 +194,13 @@ const keep = defineCommand({
   },
 })
 
-const DAYS_MAX = 100_000
-
-function daysIn(text: string): number | null {
+function daysIn(text = ''): number | null {
   if (text === 'all') return null
   const days = Number(text)
-  if (/^\d+$/u.test(text) && days >= 1 && days <= DAYS_MAX) return days
-  throw new OperatorError(`--days must be a whole number from 1 to ${DAYS_MAX}, or all.`)
+  if (/^\d+$/u.test(text) && days >= 1 && days <= TRAIL_DAYS_MAX) return days
+  throw new OperatorError(
+    `vigie audit keep needs --days, a whole number from 1 to ${TRAIL_DAYS_MAX}, or all.`,
+  )
 }
 
 function refuseNoId(userId: string): void {
@@ -205,5 +210,5 @@ function refuseNoId(userId: string): void {
 
 export const audit = defineCommand({
   meta: { name: 'vigie audit', description: 'Verify, keep, erase from and export the audit trail.' },
-  subCommands: { verify, erase, export: exported, keep } as unknown as Record<string, CommandDef>,
+  subCommands: { verify, erase, export: exported, keep },
 })

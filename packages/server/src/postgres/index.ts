@@ -3,7 +3,13 @@ export { CONNECTIONS_MAX as MEMBERSHIP_CONNECTIONS_MAX } from './database.js'
 export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from './inspection.js'
 export { migrate, migrationSql } from './migrations.js'
 export type { MigrationOptions, PostgresMembershipsOptions, TrailRoles } from './options.js'
-export { keepTrail, type TrailErasure, type TrailKeeper, type TrailKeeperOptions } from './trail-keeping.js'
+export {
+  DAYS_MAX as TRAIL_DAYS_MAX,
+  keepTrail,
+  type TrailErasure,
+  type TrailKeeper,
+  type TrailKeeperOptions,
+} from './trail-keeping.js'
 export {
   headIn as trailHeadIn,
   type TrailFault,

@@ -74,8 +74,8 @@ const OPTIONS: Readonly<Record<keyof TrailKeeperOptions, true>> = { sql: true, l
 
 /** Rows that are in memory at once. */
 const PAGE_ROWS = 1_000
-/** PostgreSQL counts days in this. */
-const DAYS_MAX = 100_000
+/** The most days that a trail is kept for, unless it is for ever. */
+export const DAYS_MAX = 100_000
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 /**
