@@ -4,6 +4,7 @@ export {
   CONNECTIONS_MAX as TRAIL_CONNECTIONS_MAX,
 } from './database.js'
 export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from './inspection.js'
+export { inspectTrail, type TrailCondition, type TrailConditionCode } from './trail-inspection.js'
 export { migrate, migrationSql } from './migrations.js'
 export type { MigrationOptions, PostgresMembershipsOptions, TrailRoles } from './options.js'
 export {
