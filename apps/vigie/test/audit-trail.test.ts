@@ -1,19 +1,21 @@
 /** `vigie audit verify|erase|export|keep`: the real command, on a real database, as real roles. */
-import { writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { postgresTrail } from '@vigie/server/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../test/database.js'
 import { DAY_MS, trailStory } from '../../../packages/server/test/support/trail-story.js'
 import { parseTime } from '../src/audit-trail/time.js'
-import { faultInWords, verificationInWords } from '../src/audit-trail/verify-words.js'
-import { startVigie, temporaryFolder } from './vigie-process.js'
+import { FAULTS, faultInWords, verificationInWords } from '../src/audit-trail/verify-words.js'
+import { BIN, startVigie, temporaryFolder } from './vigie-process.js'
 
 const PASSWORD = 'of-a-role-of-this-test'
 const dayOf = (time: number) => new Date(time).toISOString().slice(0, 10)
 const today = Math.floor(Date.now() / DAY_MS) * DAY_MS
 const from = today - 4 * DAY_MS
-const story = trailStory({ seed: 3, from })
+const story = trailStory({ seed: 3, from, facts: 600 })
 
 let database: TestDatabase
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -160,6 +162,43 @@ describe('vigie audit', { timeout: 60_000 }, () => {
     })
   })
 
+  it('export ends without a complaint when nobody reads on', async () => {
+    const words = [BIN, 'audit', 'export', '--from', dayOf(from), '--to', dayOf(today)]
+    const env = { PATH: process.env.PATH ?? '', DATABASE_URL: urlOf(roles.writer) }
+    const child = spawn(process.execPath, words, { cwd: folder.path, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()))
+    // More than the pipe holds that is between the two.
+    const size = story.rows.reduce((sum, row) => sum + JSON.stringify(row).length, 0)
+    expect(size).toBeGreaterThan(500_000)
+    await once(child.stdout, 'data')
+    child.stdout.destroy()
+    const [code] = (await once(child, 'close')) as [number | null]
+    expect([code, stderr]).toEqual([0, ''])
+  })
+
+  it('is written by a server that comes as the writer’s role, which migrates nothing and may change nothing', async () => {
+    await database.sql.unsafe(`
+      GRANT SELECT ON group_users, conversation_users, vigie.migrations TO ${roles.writer};
+      GRANT SELECT, UPDATE, DELETE ON vigie.changes TO ${roles.writer}`)
+    const before = story.rows.length
+    await using server = startVigie(['serve'], folder.path, {
+      DATABASE_URL: urlOf(roles.writer),
+      VIGIE_TRAIL_WRITER_ROLE: roles.writer,
+      VIGIE_TRAIL_KEEPER_ROLE: roles.keeper,
+      VIGIE_JWT_SECRET: 'a-secret-that-is-long-enough-to-sign',
+      PORT: '0',
+    })
+    await server.url
+    server.kill('SIGTERM')
+    expect(await server.ended).toMatchObject({ code: 0 })
+    const kinds = await database.sql<{ kind: string }[]>`
+      SELECT kind FROM vigie.trail WHERE day >= ${dayOf(today)}::text::date ORDER BY at, position`
+    expect([kinds.at(0)?.kind, kinds.at(-1)?.kind]).toEqual(['start', 'stop'])
+    const { code, stdout } = await asServer('verify')
+    expect([code, stdout]).toEqual([0, expect.stringContaining(` ${before + kinds.length} rows of `)])
+  })
+
   it('erase and keep are refused to the server’s role, in a sentence that says whose they are', async () => {
     for (const words of ['erase ana', 'keep --days 1']) {
       expect(await asServer(words)).toEqual({
@@ -270,6 +309,14 @@ describe('the words of a verification', () => {
       'The audit trail is not as it was written: 1 fault in 1 row of 1 day and 1 start of servers. 1 row is empty after erasures.',
     )
   })
+})
+
+it('explains each fault in docs/privacy.md, and no other', async () => {
+  const page = await readFile(new URL('../../../docs/privacy.md', import.meta.url), 'utf8')
+  const codes = [...page.matchAll(/^\| `(\w+)` +\| [^|]+\|$/gmu)].map(([, code]) => code)
+  expect(codes.filter((code) => code !== undefined && /^(?:row|erasure)_/u.test(code))).toEqual(
+    Object.keys(FAULTS),
+  )
 })
 
 describe('a time that somebody has written', () => {

@@ -1,7 +1,8 @@
 /** What came of a verification of the audit trail, in sentences for a terminal. */
 import type { TrailFault, TrailFaultCode, TrailVerification } from '@vigie/server/postgres'
 
-const FAULTS: Readonly<Record<TrailFaultCode, string>> = {
+/** What is wrong with the rows of a fault. */
+export const FAULTS: Readonly<Record<TrailFaultCode, string>> = {
   row_missing: 'deleted',
   row_changed: 'edited, exchanged with another row, or written by somebody else',
   row_added: 'added after the end of its start, or under a position that was given already',
