@@ -256,7 +256,9 @@ function refuseImpossible(config: Config): void {
   refuseTwoDatabases(config)
   refuseNoRows(config)
   refuseSecrets(config)
-  for (const name of ['apiKey', 'apiKeys', 'webhooks'] as const) refuseTwoPlaces(config, name)
+  for (const name of ['apiKey', 'apiKeys', 'trailKeeperUrl', 'webhooks'] as const)
+    refuseTwoPlaces(config, name)
+  refuseOneRole(config)
   refuseWebhooksWithoutTrail(config)
   refuseAlgorithms(config)
   refuseMessagesThatCutTokens(config)
@@ -280,11 +282,20 @@ function refuseTwoDatabases(config: Config): void {
 
 function refuseTwoPlaces(
   config: Config,
-  name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys' | 'webhooks',
+  name:
+    'databaseUrl' | 'trailKeeperUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys' | 'webhooks',
 ): void {
   if (config[name] === undefined || config[`${name}File`] === undefined) return
   throw new OperatorError(
     `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
+  )
+}
+
+function refuseOneRole({ trailWriterRole, trailKeeperRole }: Config): void {
+  if (trailWriterRole === undefined || trailWriterRole !== trailKeeperRole) return
+  throw new OperatorError(
+    `VIGIE_TRAIL_WRITER_ROLE and VIGIE_TRAIL_KEEPER_ROLE are both "${trailWriterRole}"; ` +
+      'who writes the audit trail must not be able to erase from it: name two roles.',
   )
 }
 

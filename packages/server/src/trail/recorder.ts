@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { silentLog, type Log, type Recorded, type TrailCounts } from '../core/index.js'
 import type { Detail, Entry, Fact, TrailRow } from './facts.js'
-import { dayOf, rowOf } from './rows.js'
+import { dayOf, drawSalts, rowOf } from './rows.js'
 import type { Head, TrailStore } from './store.js'
 
 /** A boot writes at least this often. Milliseconds. */
@@ -189,7 +189,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function nextRows(): readonly TrailRow[] {
     const rows: TrailRow[] = []
-    for (const entry of queue.splice(0, BATCH_ROWS)) {
+    const entries = queue.splice(0, BATCH_ROWS)
+    const salts = drawSalts(entries.length)
+    for (const [place, entry] of entries.entries()) {
       const isFirst = head?.day !== dayOf(entry.at)
       // Of a day that has begun: the end of the day before.
       if (isFirst && head) previous = head
@@ -199,6 +201,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         isTelling ? { ...entry, fact: withPrevious(entry.fact, previous) } : entry,
         boot.id,
         isFirst ? undefined : head?.hash,
+        salts[place],
       )
       if (isTelling) previous = undefined
       head = row

@@ -297,6 +297,49 @@ describe('the store', () => {
     expect((await store.load('crm'))?.waiting.map(({ sequence }) => sequence)).toEqual(numbers)
   })
 
+  it('an erasure takes what is on its way about that person, and nothing of others', async () => {
+    await using database = await trailDatabase()
+    const store = open(database)
+    const holder = randomUUID()
+    await store.lease(holder, 60_000)
+    const deliveries = [delivery(1, 'ann'), delivery(2, 'ben')]
+    await store.advance({ endpoint: 'crm', positions: [], deliveries, sequence: 2 }, holder)
+    await database.sql`SELECT vigie.erase_from_trail('ann')`
+    expect((await store.load('crm'))?.waiting.map(({ userId }) => userId)).toEqual(['ben'])
+  })
+
+  it('the role that writes the trail may send webhooks', async () => {
+    await using database = await trailDatabase()
+    const role = `writer_${randomBytes(6).toString('hex')}`
+    const password = randomBytes(12).toString('hex')
+    await database.sql.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD '${password}'`)
+    try {
+      for (let times = 0; times < 2; times++)
+        await migrate(database.sql, { createTables: true, trail: { writer: role } })
+      const url = new URL(database.url)
+      url.username = role
+      url.password = password
+      const line = connect(url.href, { timeoutMs: 5_000, log: silentLog })
+      const store = postgresWebhookStore(line)
+      const holder = randomUUID()
+      await store.check()
+      expect(await store.lease(holder, 60_000)).toBe(true)
+      const advance = { endpoint: 'crm', positions: [place], deliveries: [delivery(1)], sequence: 1 }
+      expect(await store.advance(advance, holder)).toBe(true)
+      await store.failed({ ...delivery(1), attempts: 1 }, { failure: '500', isDead: true })
+      await store.resend('msg_1')
+      expect(await store.takeResent(['crm'])).toHaveLength(1)
+      await store.delivered(delivery(1))
+      expect(await store.read(place, { limit: 1, settledMs: 0 })).toEqual([])
+      expect(await store.tidy(1)).toEqual({ deadLetters: 0 })
+      await store.release(holder)
+      await store.close()
+    } finally {
+      await database.sql.unsafe(`DROP OWNED BY ${role}`)
+      await database.sql.unsafe(`DROP ROLE ${role}`)
+    }
+  })
+
   it('an ended boot is forgotten once it is not looked for any more', async () => {
     await using database = await trailDatabase()
     const store = open(database)
