@@ -81,7 +81,12 @@ function Row({ letter, resend }: { readonly letter: DeadLetter; readonly resend:
         {' · '}
         {failure}
       </span>
-      <button type="button" className="button" aria-label={texts.deadLetterResendOf(id)} onClick={resend}>
+      <button
+        type="button"
+        className="button"
+        aria-label={texts.deadLetterResendOf(whatIn(body))}
+        onClick={resend}
+      >
         {texts.deadLetterResend}
       </button>
     </li>

@@ -133,7 +133,7 @@ export const en = {
   deadLettersLead: 'They are tried no more, and are kept for a while.',
   deadLetterAttempts: (attempts: string) => `${attempts} attempts`,
   deadLetterResend: 'Send again',
-  deadLetterResendOf: (id: string) => `Send ${id} again`,
+  deadLetterResendOf: (what: string) => `Send again: ${what}`,
   deadLetterNeedsKey: 'Sending a webhook again needs a key that may act.',
   deadLetterResent: 'The webhook is being sent again.',
   // Conversations

@@ -106,7 +106,7 @@ export const fr: Texts = {
   deadLettersLead: 'Ils ne sont plus essayés, et sont gardés un certain temps.',
   deadLetterAttempts: (attempts) => `${attempts} essais`,
   deadLetterResend: 'Renvoyer',
-  deadLetterResendOf: (id) => `Renvoyer ${id}`,
+  deadLetterResendOf: (what) => `Renvoyer : ${what}`,
   deadLetterNeedsKey: 'Pour renvoyer un webhook, il faut une clé qui permet d’agir.',
   deadLetterResent: 'Le webhook est renvoyé.',
   busiest: 'Conversations les plus fréquentées',
