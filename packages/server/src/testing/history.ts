@@ -110,6 +110,9 @@ export function play(
           break
         // Of Socket.IO's rooms, which are not played here.
         case 'unplaced':
+        // Of a recorder, whom nobody asked for.
+        case 'session':
+        case 'rooms':
           break
         case 'reread':
           tally.reread++
