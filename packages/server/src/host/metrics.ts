@@ -13,7 +13,6 @@ import {
   READ_LIMITS_S,
   type Census,
   type Counts,
-  type Effect,
   type FeedCounts,
   type Histogram,
   type HistogramData,

@@ -110,6 +110,7 @@ export function play(
           break
         // Of Socket.IO's rooms, which are not played here.
         case 'unplaced':
+          break
         // Of a recorder, whom nobody asked for.
         case 'session':
         case 'rooms':

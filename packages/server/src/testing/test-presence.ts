@@ -146,6 +146,7 @@ export function createTestPresence(options: TestPresenceOptions = {}): TestPrese
       case 'want':
       case 'forget':
       case 'refused':
+        return
       // There is no audit trail.
       case 'session':
       case 'rooms':
