@@ -72,8 +72,8 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
   const samples: (Sample | undefined)[] = LEVELS.map(() => undefined)
   /** When the last change of each level was followed, by the engine's time. */
   const followedAt = LEVELS.map(() => NONE)
-  /** The connection whose first picture is followed. */
-  let arriving: object | undefined
+  /** The connection whose first picture is followed; weak, because nobody says so when one goes before it is a session. */
+  let arriving: WeakRef<object> | undefined
   let arrivingSince = 0
   /** The user whose session the engine is about to hear of, and since when. */
   let connectingUser: UserId | undefined
@@ -124,19 +124,19 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
   return {
     arrived(key) {
       const at = clock()
-      if (arriving === undefined && isFree('first_picture', now())) {
-        arriving = key
+      if (arriving?.deref() === undefined && isFree('first_picture', now())) {
+        arriving = new WeakRef(key)
         arrivingSince = at
       }
       return at
     },
     refused(key) {
-      if (arriving === key) arriving = undefined
+      if (arriving?.deref() === key) arriving = undefined
     },
     connects(key, userId, arrivedAt, outlet) {
       connectingUser = userId
       connectingSince = arrivedAt
-      if (arriving !== key) return
+      if (arriving?.deref() !== key) return
       arriving = undefined
       follow('first_picture', arrivedAt, [{ outlet }])
     },
@@ -156,7 +156,6 @@ export function createLatency({ clock, now, viewers, members, counts }: LatencyO
     written: takeOff,
     look() {
       const time = clock()
-      // Nobody says so when a connection goes before it is a session.
       if (arriving !== undefined && time - arrivingSince > ARRIVAL_MAX_MS) arriving = undefined
       for (const [place, sample] of samples.entries()) {
         if (!sample || time - sample.startedAt < SAMPLE_MAX_MS) continue

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { SessionId, UserId } from '@vigie/protocol'
 import { describe, expect, it } from 'vitest'
 import {
@@ -250,6 +252,26 @@ describe('it waits for nobody who cannot be told', () => {
     latency.written(outlet, true)
     expect(seen('first_picture')).toEqual([1, 0])
   })
+})
+
+it('keeps no connection that has gone before it became a session', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const latency = createLatency({
+    clock: () => 0,
+    now: () => 0,
+    viewers: () => [],
+    members: () => [],
+    counts: createShellCounts(),
+  })
+  const gone = ((key: object) => {
+    latency.arrived(key)
+    return new WeakRef(key)
+  })({})
+  // A weak reference holds its object until the turn is over.
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  expect(gone.deref()).toBeUndefined()
 })
 
 it('follows one change of a level at a time, and at most one in SAMPLE_GAP_MS', () => {

@@ -169,10 +169,37 @@ const screens: fc.Arbitrary<History> = fc
     ...steps,
   ])
 
+/** A world in which people type in conversations that they lose and gain meanwhile. */
+const chats: fc.Arbitrary<History> = fc
+  .tuple(
+    fc.array(
+      fc
+        .tuple(user, conversation)
+        .map(([who, where]): Step => ({ do: 'join', user: who, conversation: where, read: 'both' })),
+      { minLength: 8, maxLength: 16 },
+    ),
+    fc.array(
+      fc.oneof(
+        { weight: 4, arbitrary: step('type', { session, conversation }) },
+        { weight: 3, arbitrary: row('part') },
+        { weight: 2, arbitrary: row('join') },
+        { weight: 1, arbitrary: step('connect', { user, device: fc.nat(1), sdk: fc.boolean() }) },
+        { weight: 1, arbitrary: step('wait', { ms: fc.constantFrom(1, 25, 500) }) },
+      ),
+      { minLength: 6, maxLength: 30 },
+    ),
+  )
+  .map(([rows, steps]) => [
+    ...rows,
+    ...[0, 1, 2, 3, 4, 5].map((who): Step => ({ do: 'connect', user: who, sdk: who % 2 === 0 })),
+    ...steps,
+  ])
+
 /** Most mistakes show only in the first kind, and in few of those. */
 export const allHistories: fc.Arbitrary<History> = fc.oneof(
   { weight: 4, arbitrary: histories },
   { weight: 2, arbitrary: absences },
   { weight: 1, arbitrary: rushes },
   { weight: 1, arbitrary: screens },
+  { weight: 1, arbitrary: chats },
 )
