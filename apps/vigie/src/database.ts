@@ -1,12 +1,14 @@
 import { resolve } from 'node:path'
 import postgres from 'postgres'
-import type { Log } from '@vigie/server'
+import type { Log, PresenceOptions } from '@vigie/server'
 import {
   logLeftOut,
   MEMBERSHIP_CONNECTIONS_MAX,
   migrate,
   postgresMemberships,
+  postgresTrail,
   readDatabaseUrl,
+  TRAIL_CONNECTIONS_MAX,
   type DatabaseUrl,
   type MembershipTables,
 } from '@vigie/server/postgres'
@@ -33,8 +35,8 @@ export const APPLICATION_NAME = 'vigie'
 const CONNECT_TIMEOUT_S = 5
 const CHECK_TIMEOUT_MS = 2_000
 const CONNECTIONS_MAX = 10
-/** The most that one server opens: these, the one that asks whether the database answers, and the memberships'. */
-export const SERVER_CONNECTIONS_MAX = CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX
+/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's. */
+export const SERVER_CONNECTIONS_MAX = CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + TRAIL_CONNECTIONS_MAX
 /** The driver's own pause grows to 20 s, and a database that is back should be seen to be. */
 const RECONNECT_S = 0.2
 
@@ -122,6 +124,19 @@ export function migrationOptions(config: Config) {
  */
 export function openMemberships({ url }: Database, config: Config, log: Log) {
   return postgresMemberships({ sql: url, ...membershipTables(config), feedCheckMs: config.feedCheckMs, log })
+}
+
+/** Options of presence for the audit trail on this database: none where it is off. */
+export function trailOptions(
+  { url }: Database,
+  { trail, trailTyping, nodeName }: Config,
+  log: Log,
+): Pick<PresenceOptions, 'trail' | 'trailTyping'> {
+  if (!trail) return {}
+  return {
+    trail: postgresTrail({ sql: url, log, ...(nodeName !== undefined && { node: nodeName }) }),
+    trailTyping,
+  }
 }
 
 /** The tables that the options name. */

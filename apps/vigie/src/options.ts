@@ -168,6 +168,17 @@ export const SERVER_OPTIONS = {
     1_000,
     'How often the membership tables are looked at: swapped ones, partitions, triggers that were off, row level security; 0: only at the start.',
   ),
+  trail: option(
+    flag,
+    true,
+    'Whether what happens to whose presence is recorded in the audit trail (table `vigie.trail`); 0: nothing is.',
+  ),
+  trailTyping: option(flag, false, 'Whether the audit trail also says who typed where and when.'),
+  nodeName: option(
+    text,
+    undefined,
+    'The name of this server in the audit trail: its starts follow one another. Servers that run at the same time need different ones. The name of the machine unless set.',
+  ),
   groups: option(flag, true, 'Whether there are groups; 0: conversations only, and no table of groups.'),
   conversations: option(
     flag,

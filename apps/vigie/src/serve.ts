@@ -6,7 +6,14 @@ import { attachPresence, type Log, type PresenceOptions, type PresenceServer } f
 import { createApi, type Api } from './api/api.js'
 import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey, type Keyring } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
-import { databasePlace, migrateDatabase, openDatabase, openMemberships, type Database } from './database.js'
+import {
+  databasePlace,
+  migrateDatabase,
+  openDatabase,
+  openMemberships,
+  trailOptions,
+  type Database,
+} from './database.js'
 import { startBots } from './demo/bots.js'
 import { writeHistory } from './demo/history.js'
 import { openJournal } from './demo/journal.js'
@@ -110,6 +117,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
   const presence = attachOrSentence(sockets, {
     ...config.settings,
     memberships: openMemberships(database, config, log),
+    ...trailOptions(database, config, log),
     auth: authOptions(config, secrets),
     log,
   })

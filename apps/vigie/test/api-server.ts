@@ -6,7 +6,14 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Server } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
-import { attachPresence, silentLog, type Log, type Memberships, type PresenceServer } from '@vigie/server'
+import {
+  attachPresence,
+  silentLog,
+  type Log,
+  type Memberships,
+  type PresenceOptions,
+  type PresenceServer,
+} from '@vigie/server'
 import { memoryMemberships, type MemoryMemberships } from '@vigie/server/memory'
 import { createApi, type ApiOptions } from '../src/api/api.js'
 import { createKeyring, parseApiKey } from '../src/api/keys.js'
@@ -43,11 +50,13 @@ type Given = Partial<Omit<ApiOptions, 'presence' | 'log'>> & {
   /** Something between the rows and presence: an outage, say. */
   readonly wrap?: (rows: MemoryMemberships) => Memberships
   readonly namesMax?: number
+  readonly trail?: PresenceOptions['trail']
 }
 
 export async function startApi({
   wrap = (rows) => rows,
   namesMax = 3,
+  trail,
   ...given
 }: Given = {}): Promise<ApiServer> {
   const rows = memoryMemberships({
@@ -66,6 +75,7 @@ export async function startApi({
     auth: { secret: SECRET },
     leaveGraceMs: 0,
     namesMax,
+    ...(trail && { trail }),
     log,
   })
   await presence.ready

@@ -60,6 +60,32 @@ CREATE TRIGGER trail_unchanged BEFORE UPDATE OR DELETE ON vigie.trail
 CREATE TRIGGER trail_not_truncated BEFORE TRUNCATE ON vigie.trail
   FOR EACH STATEMENT EXECUTE FUNCTION vigie.refuse_trail_change();
 
+-- Adds all rows, or none: one that is there already is left as it is, and one in whose place somebody has written
+-- another (the end of a boot that was taken for dead) refuses all. The caller needs to be allowed to insert.
+CREATE FUNCTION vigie.write_trail(rows json) RETURNS bigint
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+  added bigint;
+BEGIN
+  INSERT INTO vigie.trail (day, boot, position, at, kind, state, reason, user_id, session_id, device, groups,
+    conversations, detail, salt, commitment, hash)
+  SELECT day, boot, position, to_timestamp(at / 1000.0), kind, state, reason, user_id, session_id, device, groups,
+    conversations, detail, decode(salt, 'hex'), decode(commitment, 'hex'), decode(hash, 'hex')
+  FROM json_to_recordset(rows) AS r(day date, boot uuid, position bigint, at bigint, kind text, state text,
+    reason text, user_id text, session_id text, device text, groups text[], conversations text[], detail text,
+    salt text, commitment text, hash text)
+  ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS added = ROW_COUNT;
+  IF added < json_array_length(rows) AND EXISTS (
+    SELECT FROM json_to_recordset(rows) AS r(day date, boot uuid, position bigint, hash text)
+    JOIN vigie.trail AS t USING (day, boot, position) WHERE t.hash <> decode(r.hash, 'hex'))
+  THEN
+    RAISE EXCEPTION 'Somebody else has written a row of this boot into the audit trail.' USING ERRCODE = 'VT001';
+  END IF;
+  RETURN added;
+END $function$;
+
 -- Security definer: the server's role may add a partition and rows, and nothing else.
 CREATE FUNCTION vigie.make_trail_day(wanted date) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -36,7 +36,7 @@ export function createApi(options: ApiOptions): Api {
   const routes = createRoutes({ presence, monitor: createMonitor(options) })
   const lines = createPacedLog(now)
   const admit = createAdmission({ ...options, now, lines })
-  const answer = createAnswer(log, lines)
+  const answer = createAnswer({ presence, log, lines })
   const api = new Hono<Admitted>()
 
   api.onError((error, context) => {
@@ -103,9 +103,32 @@ function addRest(api: Api, routes: readonly Route[]): void {
   api.all('/v1/*', rest)
 }
 
+type ActingRoute = Route & { readonly act: Act<never> }
+
+function isActing(route: Route): route is ActingRoute {
+  return route.act !== undefined
+}
+
+interface AnswerParts {
+  readonly presence: Pick<ApiPresence, 'note'>
+  readonly log: Log
+  readonly lines: PacedLog
+}
+
 /** Answers a request that was let in. */
-function createAnswer(log: Log, lines: PacedLog) {
-  function noteAct({ sentence, fields, isRoutine }: Act<never>, key: KnownKey, request: never): void {
+function createAnswer({ presence, log, lines }: AnswerParts) {
+  /** Each is in the audit trail; the log has fewer of those that services do all day. */
+  function noteAct(
+    { operationId, act: { sentence, fields, isRoutine } }: ActingRoute,
+    key: KnownKey,
+    request: never,
+  ): void {
+    const { userId, ...detail } = fields(request)
+    presence.note({
+      reason: operationId,
+      ...(typeof userId === 'string' && { userId }),
+      detail: { by: key.fingerprint, ...detail },
+    })
     const write = (leftOut = {}) => {
       log.info(sentence, { keyFingerprint: key.fingerprint, ...fields(request), ...leftOut })
     }
@@ -120,7 +143,7 @@ function createAnswer(log: Log, lines: PacedLog) {
       body: route.body && parse('body', route.body, await bodyOf(req)),
     } as never
     const result = await route.handle(request)
-    if (route.act) noteAct(route.act, key, request)
+    if (isActing(route)) noteAct(route, key, request)
     if (route.answer === undefined) return body(null, 202, { 'Cache-Control': 'no-store' })
     // May be kept by the one who asked, who has to ask whether it still stands.
     return json(result as object, 200, {

@@ -19,7 +19,15 @@ import {
 /** What the routes need of presence. */
 export type ApiPresence = Pick<
   PresenceServer,
-  'get' | 'room' | 'busiest' | 'explain' | 'auditClients' | 'kick' | 'stopTyping' | 'membershipsChanged'
+  | 'get'
+  | 'room'
+  | 'busiest'
+  | 'explain'
+  | 'auditClients'
+  | 'kick'
+  | 'stopTyping'
+  | 'membershipsChanged'
+  | 'note'
 >
 
 export interface RouteParts {

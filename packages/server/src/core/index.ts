@@ -41,6 +41,7 @@ export {
   READ_USERS_MAX,
   silentLog,
   type FeedCounts,
+  type TrailCounts,
   type IdKind,
   type Log,
   type Memberships,

@@ -94,6 +94,20 @@ export interface FeedCounts {
   readonly lagSeconds: Histogram
 }
 
+/** What the recorder of the audit trail has done since it was opened, and what waits. */
+export interface TrailCounts {
+  /** Rows that were written. Grows. */
+  readonly written: number
+  /** Facts that are missing in the trail, which says so. Grows. */
+  readonly dropped: number
+  /** Facts that are to be written. */
+  readonly waiting: number
+  /** Attempts to write that failed. Grows. */
+  readonly failures: number
+  /** How long the oldest fact has waited. Milliseconds. */
+  readonly lagMs: number
+}
+
 /** Limits of the buckets of {@link FeedCounts.lagSeconds}. A change is promised within a second. */
 export const FEED_LAG_LIMITS_S: readonly number[] = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60]
 

@@ -17,6 +17,7 @@ import {
   type FeedCounts,
   type Histogram,
   type HistogramData,
+  type TrailCounts,
   type TransitionReason,
 } from '../core/index.js'
 import type { MetricFamily, MetricKind, MetricSample } from './metric-families.js'
@@ -243,6 +244,8 @@ export interface MetricSources {
     readonly isAway: boolean
   }
   readonly feed: FeedCounts | undefined
+  /** Undefined: there is no audit trail. */
+  readonly trail: TrailCounts | undefined
   /** On the clock of `performance.now()`. */
   readonly now: number
 }
@@ -263,6 +266,7 @@ export const NOTHING_MEASURED: Omit<MetricSources, 'counts' | 'core' | 'census' 
     isAway: false,
   },
   feed: undefined,
+  trail: undefined,
 }
 
 type Read = Metric['read']
@@ -474,6 +478,31 @@ const TABLE: readonly Metric[] = [
     'presence_feed_overruns_total',
     'How often everything had to be read again because what had changed was not known any more.',
     ({ feed }) => feed?.overruns,
+  ),
+  counter(
+    'presence_trail_rows_total',
+    'Rows of the audit trail that were written.',
+    ({ trail }) => trail?.written,
+  ),
+  gauge(
+    'presence_trail_waiting',
+    'Facts that wait in memory to be written to the audit trail, at most `trailBufferMax`.',
+    ({ trail }) => trail?.waiting,
+  ),
+  gauge(
+    'presence_trail_lag_seconds',
+    'How long the oldest of them has waited.',
+    ({ trail }) => trail && trail.lagMs / 1_000,
+  ),
+  counter(
+    'presence_trail_dropped_total',
+    'Facts that are missing in the audit trail, because there was no room for them to wait or a write came too late; the trail says so.',
+    ({ trail }) => trail?.dropped,
+  ),
+  counter(
+    'presence_trail_write_failures_total',
+    'Attempts to write to the audit trail that failed; the same rows are written again.',
+    ({ trail }) => trail?.failures,
   ),
   gauge(
     'presence_held_rows',

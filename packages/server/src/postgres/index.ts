@@ -1,5 +1,8 @@
 export { postgresMemberships } from './memberships.js'
-export { CONNECTIONS_MAX as MEMBERSHIP_CONNECTIONS_MAX } from './database.js'
+export {
+  CONNECTIONS_MAX as MEMBERSHIP_CONNECTIONS_MAX,
+  CONNECTIONS_MAX as TRAIL_CONNECTIONS_MAX,
+} from './database.js'
 export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from './inspection.js'
 export { migrate, migrationSql } from './migrations.js'
 export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'

@@ -56,20 +56,20 @@ export function postgresTrail(options: PostgresTrailOptions): TrailStore {
     },
     async makeDays(days) {
       await database.query(
-        'SELECT vigie.make_trail_day(day::date) FROM json_array_elements_text($1::json) AS d(day)',
+        'SELECT vigie.make_trail_day(day::date) FROM json_array_elements_text($1::text::json) AS d(day)',
         [JSON.stringify(days)],
       )
     },
     async write(rows) {
-      const written = await database.query(WRITE, [JSON.stringify(rows.map(toSql))])
-      return Number(written[0]?.['added'] ?? 0)
-    },
-    async hashAt({ day, boot, position }) {
-      const [row] = await database.query(
-        `SELECT encode(hash, 'hex') AS hash FROM vigie.trail WHERE day = $1::date AND boot = $2::uuid AND position = $3::bigint`,
-        [day, boot, String(position)],
-      )
-      return row?.['hash'] ?? undefined
+      try {
+        const [written] = await database.query('SELECT vigie.write_trail($1::text::json)::text AS added', [
+          JSON.stringify(rows.map(toSql)),
+        ])
+        return Number(written?.['added'])
+      } catch (error) {
+        if ((error as { code?: unknown } | null)?.code === TAKEN) return 'taken'
+        throw error
+      }
     },
     async lastBoot() {
       const [boot] = await database.query(LAST_BOOT, [node])
@@ -103,22 +103,10 @@ export function postgresTrail(options: PostgresTrailOptions): TrailStore {
   }
 }
 
-const CHECK = `SELECT to_regclass('vigie.trail')::text AS trail`
+/** What `vigie.write_trail` says when it refuses. */
+const TAKEN = 'VT001'
 
-/** One statement for all rows; a row that is there is left as it is. */
-const WRITE = `
-  WITH added AS (
-    INSERT INTO vigie.trail (day, boot, position, at, kind, state, reason, user_id, session_id, device, groups,
-      conversations, detail, salt, commitment, hash)
-    SELECT day, boot, position, to_timestamp(at / 1000.0), kind, state, reason, user_id, session_id, device, groups,
-      conversations, detail, decode(salt, 'hex'), decode(commitment, 'hex'), decode(hash, 'hex')
-    FROM json_to_recordset($1::json) AS r(day date, boot uuid, position bigint, at bigint, kind text, state text,
-      reason text, user_id text, session_id text, device text, groups text[], conversations text[], detail text,
-      salt text, commitment text, hash text)
-    ON CONFLICT DO NOTHING
-    RETURNING 1
-  )
-  SELECT count(*)::text AS added FROM added`
+const CHECK = `SELECT to_regclass('vigie.trail')::text AS trail`
 
 /** Both by the small index of what tells of nodes. */
 const LAST_BOOT = `

@@ -381,6 +381,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       loop: { lagMs: runtime.peakLateMs(), pressureStep: runtime.pressure() },
       rows: { held: { users: heldUsers, rooms: heldRooms }, ...directory.reads() },
       feed: memberships.feed?.(),
+      trail: recorder?.counts(),
       now: performance.now(),
     })
   }

@@ -123,7 +123,7 @@ const AUTH_OPTIONS: Readonly<Record<keyof JwtOptions, true>> = {
   algorithms: true,
   userClaim: true,
 }
-const TRAIL_METHODS = ['check', 'makeDays', 'write', 'hashAt', 'lastBoot', 'unfinished', 'close'] as const
+const TRAIL_METHODS = ['check', 'makeDays', 'write', 'lastBoot', 'unfinished', 'close'] as const
 const MEMBERSHIPS_METHODS = ['open', 'readUsers', 'readRooms', 'close'] as const
 
 /** Around a token in a `presence:token` or a CONNECT: names, brackets, the other fields of `auth`. */

@@ -54,7 +54,7 @@ export type Fact =
    * Of the node itself.
    *
    *   start       the first fact of a boot; `detail`: node, version, settings in force, and `previous`, the node's last boot
-   *   drain, stop it lets go of everybody; it has ended as it should, and everybody's sessions with it
+   *   stop        it drains: it lets go of everybody, whose sessions end with it; it has ended as it should
    *   death       written for a boot that did not say `stop`, by its node's next start; all sessions ended with it.
    *               `detail.lastAt`: of its last fact; between the two nothing is known
    *   alive       nothing else was written for a while
@@ -63,7 +63,7 @@ export type Fact =
    *               it. Each boot begins each day with one, and follows each hole by one
    */
   | {
-      readonly kind: 'start' | 'drain' | 'stop' | 'death' | 'alive' | 'hole' | 'checkpoint'
+      readonly kind: 'start' | 'stop' | 'death' | 'alive' | 'hole' | 'checkpoint'
       readonly detail?: Detail
     }
 

@@ -3,8 +3,7 @@
  * once: a batch whose answer was lost is written again, and adds nothing the second time. See docs/decisions/audit-trail.md.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as after } from 'node:timers/promises'
-import { silentLog, type Log, type Recorded } from '../core/index.js'
+import { silentLog, type Log, type Recorded, type TrailCounts } from '../core/index.js'
 import type { Detail, Entry, Fact, TrailRow } from './facts.js'
 import { dayOf, rowOf } from './rows.js'
 import type { Head, TrailStore } from './store.js'
@@ -38,23 +37,12 @@ export interface RecorderOptions {
   readonly log?: Log
 }
 
-export interface RecorderCounts {
-  readonly written: number
-  /** Facts that were not kept. */
-  readonly dropped: number
-  readonly waiting: number
-  /** Attempts to write that failed. */
-  readonly failures: number
-  /** How old the oldest fact is that waits. Milliseconds. */
-  readonly lagMs: number
-}
-
 export interface Recorder {
   /** Something that the engine told. */
   recorded(effect: Recorded): void
   /** Something else, which happens now. */
   record(fact: Fact): void
-  counts(): RecorderCounts
+  counts(): TrailCounts
   /** Says `stop`, and waits until all is written, five seconds at most. */
   close(): Promise<void>
 }
@@ -220,20 +208,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const missing = [...new Set(batch.map((row) => row.day))].filter((each) => !days.has(each))
     if (missing.length > 0) await store.makeDays(missing)
     for (const each of missing) days.add(each)
-    const added = await store.write(batch)
-    const [first] = batch
-    if (added < batch.length && first && (await store.hashAt(first)) !== first.hash) {
-      beginAnew(first)
-      return
-    }
-    written += batch.length
+    if ((await store.write(batch)) === 'taken') beginAnew()
+    else written += batch.length
   }
 
   /**
    * Somebody took this node for dead and has written the end of this boot in the place of its next row. It goes on as a
    * new boot, with all that is so.
    */
-  function beginAnew(first: TrailRow): void {
+  function beginAnew(): void {
     log.error(TAKEN_FOR_DEAD, { boot: boot.id })
     boot = { id: randomUUID(), position: 0 }
     head = undefined
@@ -241,7 +224,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const lost = waiting()
     dropped += lost
     queue = []
-    hole = { count: lost, from: first.at, until: lastAt }
+    hole = { count: lost, from: batch[0]?.at ?? lastAt, until: lastAt }
     day = undefined
     push({ kind: 'start', detail: { ...options.start, node: store.node } }, lastAt)
     beginDay()
@@ -261,7 +244,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
         dayOf(at) === dead.day ? dead.hash : undefined,
       )
       await store.makeDays([row.day])
-      if ((await store.write([row])) > 0) log.warn(DIED, { boot: dead.boot, lastAt: new Date(dead.at) })
+      // Otherwise another has said so before.
+      if ((await store.write([row])) === 1) log.warn(DIED, { boot: dead.boot, lastAt: new Date(dead.at) })
     }
   }
 
@@ -289,10 +273,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
         const isOver = () => waiting() === 0 || performance.now() >= until
         const all = (async () => {
           do await flush()
-          while (!isOver() && (await after(flushMs, true)))
+          while (!isOver() && (await pause(flushMs)))
         })()
         // A write that is never answered does not keep the process.
-        await Promise.race([all, after(CLOSE_MS, undefined, { ref: false })])
+        let limit: ReturnType<typeof setTimeout> | undefined
+        const late = new Promise((resolve) => {
+          limit = setTimeout(resolve, CLOSE_MS)
+        })
+        await Promise.race([all, late])
+        clearTimeout(limit)
         if (waiting() > 0) log.error(LEFT, { waiting: waiting() })
         clearTimeout(timer)
         await store.close()
@@ -300,6 +289,13 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return closing
     },
   }
+}
+
+/** Resolves with `true`. */
+function pause(ms: number): Promise<true> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms, true)
+  })
 }
 
 const FULL =

@@ -24,12 +24,11 @@ export interface TrailStore {
   /** Makes the partitions of these days (YYYY-MM-DD) where they are missing. */
   makeDays(days: readonly string[]): Promise<void>
   /**
-   * Adds rows; those that are there are left as they are. Returns how many were new.
+   * Adds rows; those that are there are left as they are. Returns how many were new. `taken`: somebody has written
+   * another row in the place of one of them, and none of them was added.
    * @throws when nothing, or perhaps all, was written: the same rows are written again.
    */
-  write(rows: readonly TrailRow[]): Promise<number>
-  /** The hash of a row that is there. */
-  hashAt(row: Pick<TrailRow, 'day' | 'boot' | 'position'>): Promise<string | undefined>
+  write(rows: readonly TrailRow[]): Promise<number | 'taken'>
   /** The last boot of this node that is there. */
   lastBoot(): Promise<Head | undefined>
   /** Boots of this node that did not end as they should. */

@@ -147,6 +147,11 @@ describe('a scripted history over real sockets', () => {
       'presence_feed_overruns_total',
       'presence_feed_polls_total',
       'presence_membership_lag_seconds',
+      'presence_trail_dropped_total',
+      'presence_trail_lag_seconds',
+      'presence_trail_rows_total',
+      'presence_trail_waiting',
+      'presence_trail_write_failures_total',
     ])
     for (const { name, series } of METRICS.filter((each) => !silent.includes(each.name)))
       expect(families.find((family) => family.name === name)?.samples.map(({ labels }) => labels)).toEqual(
