@@ -98,13 +98,9 @@ function readerOf(database: Database): TrailReader {
       const rows = await query(FACTS, [userId, at, dayOf(at), limit])
       return rows.map(toFact)
     },
-    async ends(boots, at) {
-      const rows = await query(ENDS, [JSON.stringify(boots), at])
-      return rows.map((row) => ({
-        boot: textOf(row['boot']),
-        kind: row['kind'] === 'stop' ? ('stop' as const) : ('death' as const),
-        at: Number(row['at']),
-      }))
+    async lastSession(userId, at) {
+      const [row] = await query(LAST_SESSION, [userId, at, dayOf(at)])
+      return row && toSession(row)
     },
     close: () => database.close(),
   }
@@ -147,7 +143,7 @@ const MARKS = `
       WHERE t.day = d.day AND t.boot = b.boot ORDER BY position DESC LIMIT 1) AS l`
 
 const SEGMENTS = `segment AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1::json) AS s(boot uuid, first bigint, before bigint, cut bigint))`
+    SELECT * FROM json_to_recordset($1::text::json) AS s(boot uuid, first bigint, before bigint, cut bigint))`
 const IN_SEGMENT = `s.boot = r.boot AND r.position >= s.first AND (s.before IS NULL OR r.position < s.before)`
 const SESSION = `r.boot::text, r.position::text, ${millis('r.at')}::text AS at, r.kind, r.state, r.reason, r.user_id,
   r.session_id, r.device, CASE WHEN r.kind = 'session' THEN r.detail::json ->> 'since' END AS since`
@@ -205,9 +201,10 @@ const FACTS = `
   WHERE user_id = $1::text AND at <= ${instant('$2')} AND day <= $3::date AND reason IS DISTINCT FROM 'checkpoint'
   ORDER BY r.at DESC, boot DESC, r.position DESC LIMIT $4::int`
 
-const ENDS = `
-  SELECT boot::text, kind, ${millis('at')}::text AS at FROM vigie.trail AS r
-  WHERE kind IN ('stop', 'death') AND boot IN (SELECT json_array_elements_text($1::json)::uuid) AND r.at <= ${instant('$2')}`
+const LAST_SESSION = `
+  SELECT ${SESSION} FROM vigie.trail AS r
+  WHERE user_id = $1::text AND r.at <= ${instant('$2')} AND day <= $3::date AND r.kind = 'session'
+  ORDER BY r.at DESC, boot DESC, r.position DESC LIMIT 1`
 
 function forSql(segments: readonly Segment[]): string {
   return JSON.stringify(segments.map(({ boot, first, before, cut }) => ({ boot, first, before, cut })))
@@ -261,7 +258,7 @@ function toFact(row: Row): AuditFact {
 }
 
 function jsonOf(text: string | null | undefined): unknown {
-  return text == null ? null : JSON.parse(text)
+  return text === null || text === undefined ? null : JSON.parse(text)
 }
 
 function textOf(value: string | null | undefined): string {
@@ -269,5 +266,5 @@ function textOf(value: string | null | undefined): string {
 }
 
 function numberOf(value: string | null | undefined): number | null {
-  return value == null ? null : Number(value)
+  return value === null || value === undefined ? null : Number(value)
 }

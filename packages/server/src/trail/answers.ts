@@ -124,7 +124,10 @@ export interface AuditWhy extends Reliability {
   readonly online: boolean
   readonly count: number
   readonly devices: readonly OnlineDevice[]
-  /** What made the user online or offline; null: the trail does not tell. */
+  /**
+   * What made the user online or offline. `unknown`: it happened in a hole. Null: it began before the day of `at`, or the
+   * trail does not tell.
+   */
   readonly because: { readonly at: number; readonly reason: string } | null
   /** The latest facts about the user until then, the last one last; checkpoints are left out. */
   readonly facts: readonly AuditFact[]

@@ -69,16 +69,19 @@ export interface TrailReader {
   ): Promise<{ readonly users: Peak; readonly devices: Peak }>
   /** The latest facts about a user until `at`, checkpoints left out, the last one first. */
   facts(userId: string, at: number, limit: number): Promise<readonly AuditFact[]>
-  /** Of these boots, those that had ended at `at`. */
-  ends(boots: readonly string[], at: number): Promise<readonly Pick<Mark, 'boot' | 'kind' | 'at'>[]>
+  /** The last `session` row of a user until `at`, also one that repeats what was so. */
+  lastSession(userId: string, at: number): Promise<SessionRow | undefined>
   close(): Promise<void>
 }
 
 /** Questions to the audit trail. Instants are milliseconds since 1970; one that is to come is refused (RangeError). */
 export interface TrailQuestions {
   /** Who of a conversation, or of a group, was online. */
-  online(question: { readonly conversation: string; readonly at: number }): Promise<AuditOnline>
-  online(question: { readonly group: string; readonly at: number }): Promise<AuditOnline>
+  online(
+    question:
+      | { readonly conversation: string; readonly at: number }
+      | { readonly group: string; readonly at: number },
+  ): Promise<AuditOnline>
   /** When a user was online, with which devices, and why it began and ended; 31 days at most. */
   user(question: { readonly userId: string; readonly from: number; readonly to: number }): Promise<AuditUser>
   /** The most users, and the most devices, that were online at one time of a day (YYYY-MM-DD, UTC). Reads all of that day. */
@@ -138,6 +141,10 @@ export function createQuestions(reader: TrailReader): TrailQuestions {
     if (to - from > USER_DAYS_MAX * DAY_MS) {
       throw new RangeError(`From \`from\` to \`to\` there may be ${USER_DAYS_MAX} days at most.`)
     }
+    return timesOf(userId, from, to)
+  }
+
+  async function timesOf(userId: string, from: number, to: number): Promise<AuditUser> {
     const { segments, holes, erasures, now } = await look(from, to, 'from')
     const until = Math.min(to, now)
     const stays = staysOf(await reader.user(userId, segments, until), segments)
@@ -167,7 +174,7 @@ export function createQuestions(reader: TrailReader): TrailQuestions {
       )
       const devices = onlineDevices(sessions)
       const isOnline = devices.length > 0
-      const because = isOnline ? await whyOnline(userId, at) : await whyOffline(facts, at)
+      const because = isOnline ? await whyOnline(userId, at) : await whyOffline(userId, at)
       return {
         userId,
         at,
@@ -185,28 +192,19 @@ export function createQuestions(reader: TrailReader): TrailQuestions {
 
   /** Of the day of `at`: when it began before, a checkpoint only says that it was so. */
   async function whyOnline(userId: string, at: number): Promise<AuditWhy['because']> {
-    const { intervals } = await user({ userId, from: startOfDay(dayOf(at)) - 1, to: at + 1 })
+    const { intervals } = await timesOf(userId, Math.max(0, startOfDay(dayOf(at)) - 1), at + 1)
     const last = intervals.at(-1)
-    return last?.began == null ? null : { at: last.from, reason: last.began }
+    return last && last.began !== null ? { at: last.from, reason: last.began } : null
   }
 
-  async function whyOffline(facts: readonly AuditFact[], at: number): Promise<AuditWhy['because']> {
-    const ends: { at: number; reason: string }[] = []
-    const last = new Map<string, AuditFact>()
-    for (const fact of facts.toReversed()) {
-      if (fact.kind === 'session') last.set(`${fact.boot} ${fact.sessionId}`, fact)
-    }
-    const left = new Set<string>()
-    for (const fact of last.values()) {
-      if (fact.state === 'ended') ends.push({ at: fact.at, reason: fact.reason ?? 'unknown' })
-      else left.add(fact.boot)
-    }
-    // Sessions that no fact ended, ended with their boot.
-    if (left.size > 0) {
-      for (const { at: endAt, kind } of await reader.ends([...left], at))
-        ends.push({ at: endAt, reason: kind })
-    }
-    return ends.reduce<AuditWhy['because']>((best, end) => (best && best.at > end.at ? best : end), null)
+  /** The user's last row, or what ended a session after it without a row of its own: the end of its boot, a hole. */
+  async function whyOffline(userId: string, at: number): Promise<AuditWhy['because']> {
+    const row = await reader.lastSession(userId, at)
+    if (!row) return null
+    const { intervals } = await timesOf(userId, Math.max(0, row.at - 1), at + 1)
+    const last = intervals.at(-1)
+    if (last && last.ended !== null && last.to > row.at) return { at: last.to, reason: last.ended }
+    return row.state === 'ended' ? { at: row.at, reason: row.reason } : null
   }
 }
 

@@ -63,8 +63,9 @@ export function staysOf(rows: readonly SessionRow[], segments: readonly Segment[
 
 /** When at least one of the stays lasted, within `from` to `to`. */
 export function unionOf(stays: readonly Stay[], from: number, to: number): readonly Interval[] {
+  // Also those that ended in the instant in which they began: one may have begun what another goes on with.
   const ordered = stays
-    .filter((stay) => stay.from < stay.to && stay.from < to && stay.to > from)
+    .filter((stay) => stay.from < to && stay.to >= from)
     .sort((one, other) => one.from - other.from || one.to - other.to)
   const found: { from: number; to: number; began: string | null; ended: string | null }[] = []
   for (const stay of ordered) {
@@ -80,12 +81,14 @@ export function unionOf(stays: readonly Stay[], from: number, to: number): reado
       last.ended = stay.ended
     }
   }
-  return found.map((one) => ({
-    from: Math.max(one.from, from),
-    to: Math.min(one.to, to),
-    began: one.from < from ? null : one.began,
-    ended: one.to > to ? null : one.ended,
-  }))
+  return found
+    .map((one) => ({
+      from: Math.max(one.from, from),
+      to: Math.min(one.to, to),
+      began: one.from < from ? null : one.began,
+      ended: one.to > to ? null : one.ended,
+    }))
+    .filter((one) => one.from < one.to)
 }
 
 /** {@link unionOf} for each device. */

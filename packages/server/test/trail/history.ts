@@ -12,17 +12,7 @@ const DEVICES = ['phone', 'laptop', 'tablet']
 /** Numbers pick among what is there. */
 export interface Step {
   readonly do:
-    | 'start'
-    | 'connect'
-    | 'lose'
-    | 'return'
-    | 'end'
-    | 'rooms'
-    | 'stop'
-    | 'kill'
-    | 'fill'
-    | 'drain'
-    | 'quiet'
+    'start' | 'connect' | 'lose' | 'return' | 'end' | 'rooms' | 'stop' | 'kill' | 'fill' | 'drain' | 'quiet'
   /** Milliseconds since the step before. */
   readonly after: number
   readonly a: number
@@ -37,6 +27,10 @@ interface Session {
   state: 'live' | 'lost'
 }
 
+interface Overflow extends Hole {
+  to: number | null
+}
+
 interface Boot {
   readonly id: string
   readonly sessions: Map<string, Session>
@@ -44,6 +38,8 @@ interface Boot {
   day: string
   hole: { count: number; from: number; until: number } | undefined
   isFull: boolean
+  /** With how many rows it was told, and how many say also what was so after it. */
+  readonly overflows: { readonly hole: Overflow; readonly told: number; readonly over: number }[]
 }
 
 /** What was so from `at` on. */
@@ -75,7 +71,7 @@ export function play(steps: readonly Step[], begin: number): Played {
   const dead = new Map<string, { boot: Boot; lastAt: number }>()
   const rooms = new Map(USERS.map((user) => [user, new Set<string>()]))
   const moments: Moment[] = []
-  const holes: Hole[] = []
+  const holes: (Hole | Overflow)[] = []
   const rows: TrailRow[] = []
   const reasons = new Map<string, Set<string>>()
   let now = begin
@@ -109,9 +105,12 @@ export function play(steps: readonly Step[], begin: number): Played {
     const today = dayOf(now)
     if (boot.hole) {
       push(boot, { kind: 'hole', detail: { ...boot.hole } })
-      holes.push({ from: boot.hole.from, to: now, boot: boot.id, why: 'overflow' })
+      const hole: Overflow = { from: boot.hole.from, to: now, boot: boot.id, why: 'overflow' }
+      const told = boot.rows.length
       boot.hole = undefined
       checkpoint(boot)
+      holes.push(hole)
+      boot.overflows.push({ hole, told, over: boot.rows.length })
     } else if (boot.day !== today) checkpoint(boot)
     boot.day = today
     push(boot, fact)
@@ -158,8 +157,12 @@ export function play(steps: readonly Step[], begin: number): Played {
       if (boot) return
       const former = dead.get(node)
       if (former) {
+        // What ended earlier, and was not written, ends with it for the trail.
+        for (const { fact } of former.boot.rows)
+          if ('userId' in fact && fact.userId) because(fact.userId, 'death')
         push(former.boot, { kind: 'death', detail: { lastAt: former.lastAt } })
         holes.push({ from: former.lastAt, to: now, boot: former.boot.id, why: 'killed' })
+        for (const { hole } of former.boot.overflows) hole.to ??= now
         write(former.boot)
         dead.delete(node)
       }
@@ -170,6 +173,7 @@ export function play(steps: readonly Step[], begin: number): Played {
         day: dayOf(now),
         hole: undefined,
         isFull: false,
+        overflows: [],
       }
       first ??= now
       running.set(node, started)
@@ -233,6 +237,10 @@ export function play(steps: readonly Step[], begin: number): Played {
     kill({ b }, boot, node) {
       if (!boot) return
       boot.rows.splice(Math.max(1, boot.rows.length - (b % 6)))
+      for (const { hole, told, over } of boot.overflows) {
+        if (told > boot.rows.length) holes.splice(holes.indexOf(hole), 1)
+        else if (over > boot.rows.length) hole.to = null
+      }
       running.delete(node)
       dead.set(node, { boot, lastAt: boot.rows.at(-1)?.at ?? now })
     },
@@ -255,7 +263,8 @@ export function play(steps: readonly Step[], begin: number): Played {
     // A day begins for everybody, a moment late.
     for (let midnight = nextMidnight(now); midnight + 999 <= then; midnight = nextMidnight(now)) {
       now = midnight + (step.a % 300)
-      for (const boot of running.values()) if (!boot.isFull && boot.day !== dayOf(now)) record(boot, { kind: 'alive' })
+      for (const boot of running.values())
+        if (!boot.isFull && boot.day !== dayOf(now)) record(boot, { kind: 'alive' })
     }
     now = Math.max(now, then)
     const node = at(NODES, step.a)
@@ -277,6 +286,12 @@ export function play(steps: readonly Step[], begin: number): Played {
 /** The truth at an instant: what the last step until then has left. */
 export function momentAt({ moments }: Played, instant: number): Moment {
   return moments.findLast(({ at: from }) => from <= instant) as Moment
+}
+
+/** What happened in a hole has no reason; it is known from the end of the hole on. */
+export function reasonsAt({ reasons, holes }: Played, userId: string, at: number): ReadonlySet<string> {
+  const known = reasons.get(`${userId} ${at}`) ?? new Set()
+  return holes.some(({ to }) => to === at) ? new Set([...known, 'unknown']) : known
 }
 
 export function holesBetween({ holes }: Played, from: number, to: number): readonly Hole[] {
