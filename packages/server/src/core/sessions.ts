@@ -43,7 +43,6 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
     if (older.state === 'lost') world.counts.returned++
     if (older.state === 'live' && older.id !== input.sessionId) closeSession(world, older, 'replaced')
     removeSession(world, older)
-    record(world, older, reason)
   } else if (user.sessions.length >= world.settings.sessionsPerUserMax && !removeOldestLost(world, user)) {
     world.effects.push({ type: 'close', sessionId: input.sessionId, why: 'too_many_sessions' })
     const device = deviceKey(input.deviceId, input.sessionId)
@@ -87,6 +86,8 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   setTokenEnd(world, session, input.expiresAt)
   noteTransition(world, user, reason, session)
   record(world, session, reason)
+  // After it, so that whoever reads the record in its order never finds the user without a session.
+  if (older && older.id !== session.id) record(world, older, reason)
   return session
 }
 

@@ -45,13 +45,12 @@ describe('an audit trail in PostgreSQL', () => {
         rows: ROWS,
         presence: { trail: open('story'), graceMs: 60_000, reattachGraceMs: 60_000 },
       })
-      const ann = await wire.connect('ann', { auth: { deviceId: 'phone' } })
+      const ann = await wire.connect('ann', { auth: { deviceId: 'phone', clientId: 'a' } })
       await ann.drop()
       ann.socket.connect()
-      await ann.fence()
+      await ann.until(({ connections }) => connections === 2)
       const ben = await wire.connect('ben')
-      ben.socket.emit('typing:start', { conversationId: 'plan' })
-      await ben.fence()
+      await ben.ask('typing:start', { convId: 'plan' })
       ben.socket.emit('presence:leave')
       await ben.until(({ ends }) => ends.length > 0)
       wire.presence.note({ reason: 'muted', userId: 'ann', detail: { by: 'moderator 7' } })
@@ -66,6 +65,7 @@ describe('an audit trail in PostgreSQL', () => {
       'session ann live connected',
       'session ann lost lost',
       'session ann live returned',
+      'session ann ended returned',
       'session ben live connected',
       'session ben ended left',
       'act ann muted',
@@ -74,7 +74,7 @@ describe('an audit trail in PostgreSQL', () => {
       'stop',
     ]
     expect(lines.filter((line) => !line.startsWith('rooms'))).toEqual(order)
-    expect(lines).toContain('rooms ann seen crew plan')
+    expect(lines).toContain('rooms ann seen {crew} {plan}')
   })
 
   it('has changes of memberships, and typing if it is asked for', async () => {
@@ -82,15 +82,15 @@ describe('an audit trail in PostgreSQL', () => {
       await using wire = await startWire({ rows: ROWS, presence: { trail: open('rows'), trailTyping: true } })
       const ann = await wire.connect('ann')
       const ben = await wire.connect('ben')
-      ann.socket.emit('typing:start', { conversationId: 'plan' })
+      await ann.ask('typing:start', { convId: 'plan' })
       await ben.until(({ told }) => told.some(([name]) => name === 'typing:start'))
       wire.rows.removeFromConversation('plan', 'ann')
       await ben.until(({ told }) => told.some(([name]) => name === 'typing:stop'))
     }
     const lines = await linesOf(sql, 'rows')
-    expect(lines).toContain('typing ann live plan')
-    expect(lines).toContain('typing ann ended plan')
-    expect(lines).toContain('rooms ann changed crew')
+    expect(lines).toContain('typing ann live {plan}')
+    expect(lines).toContain('typing ann ended {plan}')
+    expect(lines).toContain('rooms ann changed {crew} {}')
   })
 
   it('adds rows once, all or none, and says so when another has written in their place', async () => {
