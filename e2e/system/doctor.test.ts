@@ -24,12 +24,11 @@ interface ChatDatabase extends AsyncDisposable {
 async function chatDatabase(): Promise<ChatDatabase> {
   const database = await freshDatabase()
   const { sql } = database
-  await migrate(sql, { createTables: true })
   const role = `reader_${randomBytes(4).toString('hex')}`
+  await sql.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'of-the-reader'`)
+  await migrate(sql, { createTables: true, trail: { writer: role } })
   await sql.unsafe(`
-    CREATE ROLE ${role} LOGIN PASSWORD 'of-the-reader';
     GRANT SELECT ON group_users, conversation_users TO ${role};
-    GRANT USAGE ON SCHEMA vigie TO ${role};
     GRANT SELECT ON vigie.migrations TO ${role};
     GRANT SELECT, UPDATE, DELETE ON vigie.changes TO ${role}`)
   const url = new URL(database.url)

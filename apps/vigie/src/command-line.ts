@@ -1,35 +1,24 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
 import { isId } from '@vigie/protocol'
 import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '@vigie/server'
 import { ApiError, createApiClient, type ApiClient } from '@vigie/server/http'
 import { migrationSql } from '@vigie/server/postgres'
-import { describeConfig, loadConfig, requireDatabase, secretsOf, type Config } from './config.js'
+import { audit } from './audit-trail/command.js'
 import { auditInWords } from './audit-words.js'
+import { common, configFrom, logOf, print, settledFrom, type ConfigArgs } from './command-parts.js'
+import { describeConfig, requireDatabase, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
 import { asJson, examine, exitCodeOf, forPeople } from './doctor/doctor.js'
 import { explainInWords } from './explain-words.js'
 import { readApiKeys, readSecrets, withDatabaseUrl } from './secrets.js'
 import { fileReason, isFileError } from './file-error.js'
 import { giveHeapRoom } from './garbage.js'
-import { createLog, type ServerLog } from './log.js'
 import type { Scope } from './api/keys.js'
 import { errorMessage, OperatorError } from './operator-error.js'
 import { OPS_PATH } from './ops.js'
 import { localUrl, startServer, type RunningServer } from './serve.js'
 import { createTokens, parseTtl } from './token.js'
 import { VERSION } from './version.js'
-
-const CONFIG_FILE = 'vigie.config.json'
-
-const common = {
-  config: {
-    type: 'string',
-    description: `Read options from this file instead of ${CONFIG_FILE}.`,
-    valueHint: 'file',
-  },
-  demo: { type: 'boolean', description: 'The same as VIGIE_DEMO=1.' },
-} as const satisfies ArgsDef
 
 const serve = defineCommand({
   meta: { name: 'vigie serve', description: 'Start the server.' },
@@ -226,6 +215,7 @@ const COMMANDS: ReadonlyMap<string, CommandDef> = new Map(
     config,
     explain,
     doctor,
+    audit,
     'audit-clients': auditClients,
   } as unknown as Record<string, CommandDef>),
 )
@@ -240,7 +230,7 @@ const vigie = defineCommand({
 })
 
 /** Commands whose 1 says that they found something wrong. */
-const FINDING = new Set(['doctor', 'audit-clients'])
+const FINDING = new Set(['doctor', 'audit verify', 'audit-clients'])
 
 /**
  * Runs one command and sets the exit code: 1 with a sentence on standard error when it could not be done; 2 of a command
@@ -253,7 +243,8 @@ export async function runCommandLine(words: readonly string[]): Promise<void> {
     await run(words)
   } catch (error) {
     process.stderr.write(`vigie: ${wordsFor(error)}\n`)
-    process.exitCode = FINDING.has(words[0] ?? '') ? 2 : 1
+    const [name = '', verb = ''] = words
+    process.exitCode = FINDING.has(name) || FINDING.has(`${name} ${verb}`) ? 2 : 1
   }
 }
 
@@ -279,12 +270,32 @@ async function run([name = '--help', ...rest]: readonly string[]): Promise<void>
   if (command === undefined) {
     throw new OperatorError(`There is no command "${name}"; there are ${[...COMMANDS.keys()].join(', ')}.`)
   }
-  if (rest.includes('--help') || rest.includes('-h')) {
+  await runOne(name, command, rest)
+}
+
+async function runOne(name: string, command: CommandDef, words: readonly string[]): Promise<void> {
+  const { subCommands } = command
+  if (subCommands !== undefined) {
+    // Ours are no functions and no promises, which citty would take, too.
+    const verbs = new Map(Object.entries(subCommands as Record<string, CommandDef>))
+    const [verb = '--help', ...rest] = words
+    const found = verbs.get(verb)
+    if (found !== undefined) {
+      await runOne(`${name} ${verb}`, found, rest)
+      return
+    }
+    if (verb !== '--help' && verb !== '-h' && verb !== 'help') {
+      throw new OperatorError(
+        `vigie ${name} has no command "${verb}"; it has ${[...verbs.keys()].join(', ')}.`,
+      )
+    }
+  }
+  if (subCommands !== undefined || words.includes('--help') || words.includes('-h')) {
     await showUsage(command)
     return
   }
-  refuseUnknownWords(name, command, rest)
-  await runCommand(command, { rawArgs: rest })
+  refuseUnknownWords(name, command, words)
+  await runCommand(command, { rawArgs: [...words] })
 }
 
 /** citty lets unknown flags and further words pass; a misspelt `--dmeo` would then start another server than meant. */
@@ -309,45 +320,6 @@ function refuseUnknownWords(name: string, { args = {} }: CommandDef, words: read
   }
   if (positionalsLeft > 0)
     throw new OperatorError(`vigie ${name} needs a user id, such as vigie ${name} alice.`)
-}
-
-/** A log that keeps the secrets of the configuration to itself. */
-function logOf(config: Config): ServerLog {
-  const log = createLog({ level: config.logLevel, userIds: config.logUserIds })
-  for (const secret of secretsOf(config)) log.conceal(secret)
-  return log
-}
-
-interface ConfigArgs {
-  readonly config?: string | undefined
-  readonly demo?: boolean | undefined
-}
-
-/** Its warnings are logged. */
-function configFrom(args: ConfigArgs): Config {
-  const config = settledFrom(args)
-  const log = logOf(config)
-  for (const warning of config.warnings) log.warn(warning)
-  return config
-}
-
-function settledFrom(args: ConfigArgs): Config {
-  const path = args.config ?? CONFIG_FILE
-  const isThere = existsSync(path)
-  if (!isThere && args.config !== undefined) throw new OperatorError(`There is no file ${path}.`)
-  return loadConfig({
-    env: process.env,
-    ...(isThere && { file: { path, text: readConfigFile(path) } }),
-    demo: args.demo === true,
-  })
-}
-
-function readConfigFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw new OperatorError(`${path} cannot be read: ${fileReason(error)}.`, { cause: error })
-  }
 }
 
 /** SIGHUP: the terminal was closed. SIGQUIT: Ctrl+\, and what some images stop with. Each would orphan PostgreSQL. */
@@ -408,8 +380,4 @@ function welcome({ url, data }: RunningServer, { demo, demoBots }: Config): stri
     '  Stop   Ctrl+C',
     '',
   ].join('\n')
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

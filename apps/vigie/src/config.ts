@@ -254,7 +254,8 @@ function refuseImpossible(config: Config): void {
   refuseTwoDatabases(config)
   refuseNoRows(config)
   refuseSecrets(config)
-  for (const name of ['apiKey', 'apiKeys'] as const) refuseTwoPlaces(config, name)
+  for (const name of ['apiKey', 'apiKeys', 'trailKeeperUrl'] as const) refuseTwoPlaces(config, name)
+  refuseOneRole(config)
   refuseAlgorithms(config)
   refuseMessagesThatCutTokens(config)
   refuseSocketIoPath(config)
@@ -277,11 +278,19 @@ function refuseTwoDatabases(config: Config): void {
 
 function refuseTwoPlaces(
   config: Config,
-  name: 'databaseUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys',
+  name: 'databaseUrl' | 'trailKeeperUrl' | 'jwtSecret' | 'jwtPreviousSecret' | 'apiKey' | 'apiKeys',
 ): void {
   if (config[name] === undefined || config[`${name}File`] === undefined) return
   throw new OperatorError(
     `${variableOf(name)} and ${variableOf(`${name}File`)} are both set; a secret has one place: leave one of them out.`,
+  )
+}
+
+function refuseOneRole({ trailWriterRole, trailKeeperRole }: Config): void {
+  if (trailWriterRole === undefined || trailWriterRole !== trailKeeperRole) return
+  throw new OperatorError(
+    `VIGIE_TRAIL_WRITER_ROLE and VIGIE_TRAIL_KEEPER_ROLE are both "${trailWriterRole}"; ` +
+      'who writes the audit trail must not be able to erase from it: name two roles.',
   )
 }
 

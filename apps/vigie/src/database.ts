@@ -115,7 +115,15 @@ export async function migrateDatabase(sql: postgres.Sql, config: Config): Promis
 
 /** What `vigie migrate` does, as options of the library. Tables with names of the host's own are never created. */
 export function migrationOptions(config: Config) {
-  return { ...membershipTables(config), createTables: hasDefaultTables(config) }
+  const { trailWriterRole, trailKeeperRole } = config
+  return {
+    ...membershipTables(config),
+    createTables: hasDefaultTables(config),
+    trail: {
+      ...(trailWriterRole !== undefined && { writer: trailWriterRole }),
+      ...(trailKeeperRole !== undefined && { keeper: trailKeeperRole }),
+    },
+  }
 }
 
 /**

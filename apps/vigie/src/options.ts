@@ -62,6 +62,25 @@ export const SERVER_OPTIONS = {
     'Where the embedded PostgreSQL and the demo keep their data; one server at a time.',
   ),
   migrate: option(flag, true, 'Whether `vigie serve` brings the schema up to date when it starts.'),
+  trailWriterRole: option(
+    text,
+    undefined,
+    'The role of PostgreSQL that `vigie serve` connects as: `vigie migrate` lets it add to the audit trail, and neither change nor delete. It may not own the trail.',
+  ),
+  trailKeeperRole: option(
+    text,
+    undefined,
+    'Another role, which `vigie migrate` lets drop old days of the audit trail, and erase people from it.',
+  ),
+  trailKeeperUrl: {
+    ...option(
+      url('postgres:', 'postgresql:'),
+      undefined,
+      'The address of the same database with that role, for `vigie audit`; `databaseUrl` unless set.',
+    ),
+    secret: 'url',
+  },
+  trailKeeperUrlFile: option(text, undefined, 'A file with that address as its only line.'),
   jwtSecret: {
     ...option(text, undefined, 'The secret that tokens are signed with (HS256 and its larger kin).'),
     secret: true,

@@ -44,13 +44,29 @@ export async function readSecrets(config: SecretConfig): Promise<readonly Secret
  * @throws OperatorError when the file cannot be read, or holds no address.
  */
 export async function withDatabaseUrl(config: Config): Promise<Config> {
-  if (config.databaseUrlFile === undefined) return config
-  const source = variableOf('databaseUrlFile')
-  const { kind } = SERVER_OPTIONS.databaseUrl
-  const databaseUrl = kind.parse(await readSecretFile(config.databaseUrlFile, source))
-  if (databaseUrl !== undefined) return { ...config, databaseUrl }
+  const databaseUrl = await readUrl(config, 'databaseUrl')
+  return databaseUrl === undefined ? config : { ...config, databaseUrl }
+}
+
+/**
+ * The same for `vigie audit`: where the keeper of the audit trail has an address of its own, that is the database.
+ * @throws OperatorError when the file cannot be read, or holds no address.
+ */
+export async function withKeeperUrl(config: Config): Promise<Config> {
+  const databaseUrl = await readUrl(config, 'trailKeeperUrl')
+  if (databaseUrl === undefined) return withDatabaseUrl(config)
+  return { ...config, databaseUrl, databaseUrlFile: undefined }
+}
+
+async function readUrl(config: Config, name: 'databaseUrl' | 'trailKeeperUrl'): Promise<string | undefined> {
+  const path = config[`${name}File`]
+  if (path === undefined) return config[name]
+  const source = variableOf(`${name}File`)
+  const { kind } = SERVER_OPTIONS[name]
+  const url = kind.parse(await readSecretFile(path, source))
+  if (url !== undefined) return url
   throw new OperatorError(
-    `${source} is ${config.databaseUrlFile}, which holds a value that is not shown; it must be ${kind.expects}.`,
+    `${source} is ${path}, which holds a value that is not shown; it must be ${kind.expects}.`,
   )
 }
 

@@ -112,6 +112,16 @@ describe('a wrong value stops the start with one sentence', () => {
       'DATABASE_URL and DATABASE_URL_FILE are both set; a secret has one place',
     ],
     [
+      'two addresses of the keeper of the trail',
+      { VIGIE_TRAIL_KEEPER_URL: 'postgres://u@h/d', VIGIE_TRAIL_KEEPER_URL_FILE: '/run/secrets/keeper' },
+      'VIGIE_TRAIL_KEEPER_URL and VIGIE_TRAIL_KEEPER_URL_FILE are both set; a secret has one place',
+    ],
+    [
+      'one role for the writer and the keeper of the trail',
+      { VIGIE_TRAIL_WRITER_ROLE: 'chat', VIGIE_TRAIL_KEEPER_ROLE: 'chat' },
+      'VIGIE_TRAIL_WRITER_ROLE and VIGIE_TRAIL_KEEPER_ROLE are both "chat"; who writes the audit trail must not be able to erase from it: name two roles.',
+    ],
+    [
       'too many bots',
       { VIGIE_DEMO_BOTS: '21' },
       'VIGIE_DEMO_BOTS is "21"; it must be a whole number from 0 to 20.',

@@ -89,15 +89,104 @@ describe('the database', () => {
     return loadConfig({ env: { DATABASE_URL: url, VIGIE_JWT_SECRET: SECRET, ...env } })
   }
 
+  /** A database to which Vigie comes with a role of its own, which writes the audit trail and does not own it. */
+  async function rightDatabase() {
+    const database = await freshDatabase()
+    const { sql, url } = database
+    const role = `${new URL(url).pathname.slice(1)}_writer`
+    await sql.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'of-the-writer'`)
+    await migrate(sql, { createTables: true, trail: { writer: role } })
+    await sql.unsafe(`
+      GRANT SELECT ON group_users, conversation_users, vigie.migrations TO ${role};
+      GRANT SELECT, UPDATE, DELETE ON vigie.changes TO ${role}`)
+    const own = new URL(url)
+    own.username = role
+    own.password = 'of-the-writer'
+    return {
+      sql,
+      role,
+      url: own.href,
+      ownerUrl: url,
+      async [Symbol.asyncDispose]() {
+        await sql.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
+        await database[Symbol.asyncDispose]()
+      },
+    }
+  }
+
   it('is right after a migration', async () => {
-    await using database = await freshDatabase()
-    await migrate(database.sql, { createTables: true })
+    await using database = await rightDatabase()
     expect(await lookAtDatabase(await configOn(database.url))).toEqual([])
   })
 
+  const DAYS_AGO = (days: number) => `(now() AT TIME ZONE 'UTC')::date - ${days}`
+  const NO_DAYS = 'REVOKE EXECUTE ON FUNCTION vigie.make_trail_day(date) FROM $role'
+  const makeDay = (days: number) => `SELECT vigie.make_trail_day(${DAYS_AGO(days)})`
+  it.each<[codes: string[], statements: string[], what?: RegExp]>([
+    [['trail_missing'], ['DROP TABLE vigie.trail_keeping']],
+    [
+      ['trail_rights_missing'],
+      ['REVOKE INSERT ON vigie.trail FROM $role'],
+      /lacks INSERT on vigie\.trail\.$/u,
+    ],
+    [
+      ['trail_rights_missing'],
+      ['REVOKE SELECT ON vigie.trail_keeping FROM $role'],
+      /lacks SELECT on vigie\.trail_keeping\.$/u,
+    ],
+    [['trail_day_missing'], [NO_DAYS], /may not make days, and there is none for \d{4}-\d\d-\d\d\.$/u],
+    [[], [NO_DAYS, makeDay(-1)]],
+    [['trail_changeable'], ['GRANT DELETE ON vigie.trail TO $role'], /has vigie\.trail DELETE\.$/u],
+    [['trail_changeable'], ['GRANT UPDATE (reason) ON vigie.trail TO $role'], /has vigie\.trail UPDATE\.$/u],
+    [
+      ['trail_changeable'],
+      [
+        makeDay(0),
+        'DO $$ BEGIN EXECUTE format($f$GRANT TRUNCATE ON vigie.trail_%s TO $role$f$, to_char(now() AT TIME ZONE $u$UTC$u$, $d$YYYYMMDD$d$)); END $$',
+      ],
+      /has vigie\.trail_\d{8} TRUNCATE\.$/u,
+    ],
+    [
+      ['trail_changeable'],
+      ['GRANT INSERT ON vigie.trail_erasures TO $role'],
+      /has vigie\.trail_erasures INSERT\.$/u,
+    ],
+    [
+      ['trail_changeable'],
+      ['GRANT EXECUTE ON FUNCTION vigie.erase_from_trail(text) TO $role'],
+      /has vigie\.erase_from_trail EXECUTE\.$/u,
+    ],
+    [[], [makeDay(0)]],
+    [['trail_retention_missing'], [makeDay(1)], /the oldest day is \d{4}-\d\d-\d\d\.$/u],
+    [[], [makeDay(5), 'SELECT vigie.keep_trail(NULL)']],
+    // The run of today may still come.
+    [[], ['SELECT vigie.keep_trail(2)', makeDay(3)]],
+    [
+      ['trail_retention_late'],
+      ['SELECT vigie.keep_trail(2)', makeDay(4)],
+      /it is kept for 2 days, and its oldest day is/u,
+    ],
+  ])('has the findings %j of the audit trail after %j', async (codes, statements, what = /./u) => {
+    await using database = await rightDatabase()
+    for (const statement of statements)
+      await database.sql.unsafe(statement.replaceAll('$role', database.role))
+    const found = await lookAtDatabase(await configOn(database.url))
+    expect(codesOf(found)).toEqual(codes)
+    if (codes.length > 0) expect(found[0]?.what).toMatch(what)
+    // Where there is no trail nobody needs rights on it; what was stored before still grows old.
+    const off = codesOf(await lookAtDatabase(await configOn(database.url, { VIGIE_TRAIL: '0' })))
+    expect(off).toEqual(codes.filter((code) => code.startsWith('trail_retention')))
+  })
+
+  it('has an audit trail that its owner writes', async () => {
+    await using database = await rightDatabase()
+    const [owned, ...others] = await lookAtDatabase(await configOn(database.ownerUrl))
+    expect([owned?.code, others]).toEqual(['trail_changeable', []])
+    expect(owned?.what).toMatch(/ owns vigie\.trail, or may act as its owner\.$/u)
+  })
+
   it('has a clock that may differ by what a token is forgiven, and no more', async () => {
-    await using database = await freshDatabase()
-    await migrate(database.sql, { createTables: true })
+    await using database = await rightDatabase()
     const config = await configOn(database.url, { VIGIE_TOKEN_CLOCK_TOLERANCE_MS: '60000' })
     const codesAt = async (offsetMs: number) =>
       codesOf(await lookAtDatabase(config, () => Date.now() + offsetMs))
@@ -110,8 +199,7 @@ describe('the database', () => {
   })
 
   it('has limits on connections that a server fits in: of the database, too', async () => {
-    await using database = await freshDatabase()
-    await migrate(database.sql, { createTables: true })
+    await using database = await rightDatabase()
     await database.sql.unsafe(`ALTER DATABASE ${new URL(database.url).pathname.slice(1)} CONNECTION LIMIT 15`)
     const [few, ...others] = await lookAtDatabase(await configOn(database.url))
     expect([few?.code, others]).toEqual(['connections_few', []])

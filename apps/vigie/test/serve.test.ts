@@ -448,7 +448,7 @@ describe('vigie serve that cannot start', { timeout: 30_000 }, () => {
         'an unknown command',
         ['constructor'],
         {},
-        'vigie: There is no command "constructor"; there are serve, token, migrate, config, explain, doctor, audit-clients.\n',
+        'vigie: There is no command "constructor"; there are serve, token, migrate, config, explain, doctor, audit, audit-clients.\n',
       ],
       ['a word too many', ['serve', 'now'], {}, 'vigie: vigie serve does not know what to do with "now".\n'],
       ['a file that is not there', ['config', '--config', 'x.json'], {}, 'vigie: There is no file x.json.\n'],

@@ -1,5 +1,12 @@
 /** What is wrong with the database, asked as the server would ask it. Nothing in it is changed. */
-import { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from '@vigie/server/postgres'
+import {
+  inspectMemberships,
+  inspectTrail,
+  type DatabaseFault,
+  type DatabaseFaultCode,
+  type TrailCondition,
+  type TrailConditionCode,
+} from '@vigie/server/postgres'
 import { silentLog } from '@vigie/server'
 import type postgres from 'postgres'
 import type { Config } from '../config.js'
@@ -30,6 +37,7 @@ export async function lookAtDatabase(
     const faults = await inspectMemberships(database.url, membershipTables(config))
     return [
       ...faults.map(faultFinding),
+      ...(await trailFindings(database.url, config)),
       ...(await searchPathFindings(database)),
       ...(await connectionFindings(database.sql)),
       ...(await clockFindings(database.sql, { now, toleranceMs: config.settings.tokenClockToleranceMs })),
@@ -156,6 +164,58 @@ const FAULTS: Readonly<Record<DatabaseFaultCode, (table: string, detail: string)
 
 function faultFinding({ code, table = '', detail }: DatabaseFault): Finding {
   return { ...DATABASE, code, ...FAULTS[code](table, detail) }
+}
+
+const GRANT_TRAIL =
+  'Name this role in VIGIE_TRAIL_WRITER_ROLE, and let the owner of the schema run `vigie migrate`.'
+
+const TRAIL: Readonly<Record<TrailConditionCode, (detail: string) => Text>> = {
+  trail_missing: (detail) => ({
+    what: `There is no audit trail: ${detail}.`,
+    follows: 'With VIGIE_MIGRATE=0 `vigie serve` does not start, unless VIGIE_TRAIL is 0.',
+    todo: MIGRATE,
+  }),
+  trail_rights_missing: (detail) => ({
+    what: `The audit trail cannot be written: ${detail}.`,
+    follows: 'What happens is not recorded; once its buffer is full, it is lost.',
+    todo: GRANT_TRAIL,
+  }),
+  trail_day_missing: (detail) => ({
+    what: `The audit trail has no place for tomorrow: ${detail}.`,
+    follows: 'From midnight (UTC) on nothing is recorded.',
+    todo: `${GRANT_TRAIL} Or let its owner call vigie.make_trail_day for each day before it begins.`,
+  }),
+  trail_changeable: (detail) => ({
+    what: `The role of DATABASE_URL may change the audit trail: ${detail}.`,
+    follows:
+      'Who breaks into the server can delete its traces; `vigie audit verify` shows only that it was done.',
+    todo:
+      'Let `vigie serve` connect as a role that does not own the schema `vigie`, name it in VIGIE_TRAIL_WRITER_ROLE, and let ' +
+      'the owner run `vigie migrate`; see docs/privacy.md.',
+  }),
+  trail_retention_missing: (detail) => ({
+    what: `Nobody has said for how long the audit trail is kept; ${detail}.`,
+    follows: 'It grows for ever, and so does what is stored about people.',
+    todo: 'Run `vigie audit keep --days 90` once a day, by cron say; `--days all` if it is to be kept for ever.',
+  }),
+  trail_retention_late: (detail) => ({
+    what: `The audit trail is older than it should be: ${detail}.`,
+    follows: 'What is stored about people is kept for longer than was said.',
+    todo: 'Run `vigie audit keep` once a day, and look why it has not run.',
+  }),
+}
+
+const RETENTION: ReadonlySet<TrailConditionCode> = new Set([
+  'trail_retention_missing',
+  'trail_retention_late',
+])
+
+/** Where the trail is off, what was recorded before still has an age. */
+async function trailFindings(url: string, { trail }: Config): Promise<Finding[]> {
+  const conditions: readonly TrailCondition[] = await inspectTrail(url)
+  return conditions
+    .filter(({ code }) => trail || RETENTION.has(code))
+    .map(({ code, detail }) => ({ ...DATABASE, code, ...TRAIL[code](detail) }))
 }
 
 /** Without what to do, which has its own place. */

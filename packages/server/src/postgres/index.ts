@@ -4,8 +4,25 @@ export {
   CONNECTIONS_MAX as TRAIL_CONNECTIONS_MAX,
 } from './database.js'
 export { inspectMemberships, type DatabaseFault, type DatabaseFaultCode } from './inspection.js'
+export { inspectTrail, type TrailCondition, type TrailConditionCode } from './trail-inspection.js'
 export { migrate, migrationSql } from './migrations.js'
-export type { MigrationOptions, PostgresMembershipsOptions } from './options.js'
+export type { MigrationOptions, PostgresMembershipsOptions, TrailRoles } from './options.js'
+export {
+  DAYS_MAX as TRAIL_DAYS_MAX,
+  keepTrail,
+  type TrailErasure,
+  type TrailKeeper,
+  type TrailKeeperOptions,
+} from './trail-keeping.js'
+export {
+  headIn as trailHeadIn,
+  type TrailFault,
+  type TrailFaultCode,
+  type TrailHead,
+  type TrailPlace,
+  type TrailVerification,
+  type VerifyOptions as TrailVerifyOptions,
+} from '../trail/verify.js'
 export { postgresTrail, type PostgresTrailOptions } from './trail.js'
 export { openTrail, type OpenTrailOptions } from './trail-questions.js'
 export type { TrailQuestions } from '../trail/questions.js'

@@ -1,8 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { lineLog } from '../core/line-log.js'
 import { connect, operatorError, sqlState, type SqlSource } from './database.js'
-import { refuseWrongMigration, refuseWrongMigrationOptions, type MigrationOptions } from './options.js'
-import { quoteLiteral, resolveSources, withoutKind, type Source } from './tables.js'
+import {
+  refuseWrongMigration,
+  refuseWrongMigrationOptions,
+  type MigrationOptions,
+  type TrailRoles,
+} from './options.js'
+import { quoteLiteral, quoteName, resolveSources, withoutKind, type Source } from './tables.js'
 
 /** Beside `src` and `dist`, and published with them. */
 const FOLDER = new URL('../../migrations/', import.meta.url)
@@ -49,7 +54,7 @@ export function migrationSql(options: MigrationOptions = {}): string {
   return ['BEGIN;', ...statements(options), 'COMMIT;', ''].join('\n')
 }
 
-function statements({ createTables = false, ...tables }: MigrationOptions): string[] {
+function statements({ createTables = false, trail = {}, ...tables }: MigrationOptions): string[] {
   const sources = resolveSources(tables)
   return [
     `SELECT pg_advisory_xact_lock(${LOCK});`,
@@ -68,7 +73,75 @@ function statements({ createTables = false, ...tables }: MigrationOptions): stri
       ),
     ),
     ...sources.map(watchStatement),
+    ...trailGrants(trail),
   ]
+}
+
+const TRAIL_TABLES = 'vigie.trail, vigie.trail_erasures, vigie.trail_drops, vigie.trail_keeping'
+const WRITER_FUNCTIONS = ['vigie.make_trail_day(date)']
+const KEEPER_FUNCTIONS = [
+  'vigie.drop_trail_before(date)',
+  'vigie.keep_trail(integer)',
+  'vigie.erase_from_trail(text)',
+]
+
+/** What one role may do with the trail, and the other may not. */
+interface TrailRights {
+  readonly isWriter: boolean
+  readonly may: readonly string[]
+  readonly mayNot: readonly string[]
+}
+
+function trailGrants({ writer, keeper }: TrailRoles): string[] {
+  const asWriter = { isWriter: true, may: WRITER_FUNCTIONS, mayNot: KEEPER_FUNCTIONS }
+  const asKeeper = { isWriter: false, may: KEEPER_FUNCTIONS, mayNot: WRITER_FUNCTIONS }
+  return [
+    ...(writer === undefined ? [] : grantsTo(writer, asWriter)),
+    ...(keeper === undefined ? [] : grantsTo(keeper, asKeeper)),
+  ]
+}
+
+/**
+ * What the role had before is taken away first: default privileges may have given it all rights. Where its rights are
+ * right already nothing is done, so that the role itself may ask for it at each start of the server.
+ */
+function grantsTo(name: string, { isWriter, may, mayNot }: TrailRights): string[] {
+  const role = quoteName(name)
+  return [
+    refusal(
+      `pg_has_role(${quoteLiteral(name)}, (SELECT relowner FROM pg_class WHERE oid = 'vigie.trail'::regclass), 'MEMBER')`,
+      `The role ${role} owns the audit trail, or may act as its owner, so nothing can be kept from it: name another one.`,
+    ),
+    unless(
+      [
+        `has_schema_privilege(${quoteLiteral(name)}, 'vigie', 'USAGE')`,
+        `${rightsOf(role)} = ${quoteLiteral(`${isWriter ? 'trail INSERT, ' : ''}trail SELECT, trail_drops SELECT, trail_erasures SELECT, trail_keeping SELECT`)}`,
+        ...may.map((each) => mayCall(name, each)),
+        ...mayNot.map((each) => `NOT ${mayCall(name, each)}`),
+      ].join(' AND '),
+      `PERFORM vigie.close_trail_day(partition) FROM vigie.trail_days();
+  GRANT USAGE ON SCHEMA vigie TO ${role};
+  REVOKE ALL ON ${TRAIL_TABLES} FROM ${role};
+  REVOKE ALL ON FUNCTION ${mayNot.join(', ')} FROM ${role};
+  GRANT SELECT ON ${TRAIL_TABLES} TO ${role};
+  ${isWriter ? `GRANT INSERT ON vigie.trail TO ${role};\n  ` : ''}GRANT EXECUTE ON FUNCTION ${may.join(', ')} TO ${role};`,
+    ),
+  ]
+}
+
+/** The rights of its own on the trail, its partitions among them: `trail INSERT, trail SELECT`. */
+function rightsOf(role: string): string {
+  return `(SELECT string_agg(c.relname || ' ' || a.privilege_type, ', ' ORDER BY c.relname, a.privilege_type COLLATE "C")
+    FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE a.grantee = ${quoteLiteral(role)}::regrole AND c.oid IN (
+      SELECT unnest('{${TRAIL_TABLES}}'::regclass[]) UNION ALL SELECT partition FROM vigie.trail_days()))`
+}
+
+function mayCall(role: string, signature: string): string {
+  return `has_function_privilege(${quoteLiteral(role)}, ${quoteLiteral(signature)}, 'EXECUTE')`
+}
+
+function refusal(condition: string, sentence: string): string {
+  return `DO $vigie$ BEGIN\nIF ${condition} THEN\n  RAISE EXCEPTION '%', ${quoteLiteral(sentence)};\nEND IF;\nEND $vigie$;`
 }
 
 function migrationFiles(): { name: string; text: string }[] {

@@ -37,6 +37,22 @@ export interface MigrationOptions extends MembershipTables {
    * @default false
    */
   readonly createTables?: boolean
+  /**
+   * Roles that get their rights on the audit trail, and lose all others on it. Its owner says so; where nothing is to be
+   * changed anybody may.
+   */
+  readonly trail?: TrailRoles
+}
+
+/**
+ * Roles of PostgreSQL, which must be there. Different ones: one that may erase should not be the one that writes. Neither
+ * may own the trail, or act as its owner.
+ */
+export interface TrailRoles {
+  /** The server's: it reads, adds rows, and makes days. */
+  readonly writer?: string
+  /** Retention's and erasure's: it reads, drops days that are over, and empties the rows of a person. */
+  readonly keeper?: string
 }
 
 /** The compiler asks for each. */
@@ -56,7 +72,8 @@ const MEMBERSHIPS: Names<PostgresMembershipsOptions> = {
   readTimeoutMs: true,
   log: true,
 }
-const MIGRATION: Names<MigrationOptions> = { ...TABLES, createTables: true }
+const MIGRATION: Names<MigrationOptions> = { ...TABLES, createTables: true, trail: true }
+const TRAIL_ROLES: Names<TrailRoles> = { writer: true, keeper: true }
 /** A name, and the least that it may be: 0 only where that has a meaning of its own. */
 const TIMES = [
   ['feedPollMs', 1],
@@ -102,6 +119,28 @@ export function refuseWrongMigrationOptions(options: unknown): void {
   refuseUnknown(given, Object.keys({ ...MIGRATION, ...MEMBERSHIPS }), 'migrate')
   refuseWrongTables(given, 'migrate')
   refuseNonBoolean('createTables', given['createTables'])
+  refuseWrongTrailRoles(given['trail'])
+}
+
+function refuseWrongTrailRoles(trail: unknown): void {
+  if (trail === undefined) return
+  const where = '`trail` of migrate'
+  if (!isObject(trail) || Array.isArray(trail)) {
+    throw new TypeError(`${where} must be an object such as \`{ writer: 'chat', keeper: 'chat_keeper' }\`.`)
+  }
+  const given = trail as Readonly<Record<string, unknown>>
+  refuseUnknown(given, Object.keys(TRAIL_ROLES), where)
+  const named = Object.keys(TRAIL_ROLES).flatMap((name) => {
+    const role = given[name]
+    if (role === undefined) return []
+    if (typeof role === 'string' && role !== '') return [role]
+    throw new TypeError(`\`trail.${name}\` of migrate must be the name of a role.`)
+  })
+  if (named.length === 2 && named[0] === named[1]) {
+    throw new TypeError(
+      `\`trail.writer\` and \`trail.keeper\` of migrate are both ${JSON.stringify(named[0])}: who writes the trail must not be able to erase from it; name two roles.`,
+    )
+  }
 }
 
 /** `process.env.DATABASE_URL` that nobody has set is the ordinary case. */
