@@ -4,352 +4,54 @@
  *
  *   node --expose-gc bench/dist/monitoring.js --against <folder of another build's packages/server/dist> [--users N] [--pairs N]
  *
- * The engine and the real outbound run. What they write goes over TCP to a process that reads it and throws it away, as
- * much of a server's work is that. A build that has metrics counts as the plugin does, follows its sample of changes, and
- * is scraped every 15 seconds of the history; its auditor goes over everything once a minute of the history, as it does by
- * default.
- *
- * Both builds are in one process and take turns of about a second: between two processes a machine that others use makes
- * more of a difference than monitoring does. Each has its own code, compiled in plays that are not counted, and starts on a
- * heap without garbage.
+ * A build that has metrics counts as the plugin does, follows its sample of changes, and is scraped every 15 seconds of the
+ * history; its auditor goes over everything once a minute of the history, as it does by default. Each build has its own
+ * code, compiled in plays that are not counted, and starts on a heap without garbage.
  */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { connect, createServer, type AddressInfo, type Socket as TcpSocket } from 'node:net'
-import { join, resolve } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
-import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { SessionId } from '@vigie/protocol'
-import { Server, type Socket } from 'socket.io'
-import type * as Core from '../../packages/server/dist/core/index.js'
-import type * as Metrics from '../../packages/server/dist/host/metrics.js'
-import type * as Auditors from '../../packages/server/dist/socketio/auditor.js'
-import type * as Latencies from '../../packages/server/dist/socketio/latency.js'
-import type * as Outbounds from '../../packages/server/dist/socketio/outbound.js'
-import { history, type Timed } from './history.js'
+import { history } from './history.js'
+import { collect, load, median, openLines, OURS, play, type Build, type Figures } from './play.js'
 
-interface Build {
-  readonly core: typeof Core
-  readonly outbound: typeof Outbounds
-  /** Undefined: a build without monitoring. */
-  readonly monitoring:
-    | {
-        readonly metrics: typeof Metrics
-        readonly latency: typeof Latencies
-        readonly auditor: typeof Auditors
-      }
-    | undefined
-}
-
-/** What one play saw. */
-interface Figures {
-  readonly writes: number
-  readonly bytes: number
-  readonly cpuMs: number
-  /** Changes whose latency was measured. */
-  readonly measured: number
-}
-
-const OURS = fileURLToPath(new URL('../../packages/server/dist/', import.meta.url))
-const SCRAPE_MS = 15_000
-/** Plays of each build before those that count. */
+/** Plays of each kind before those that count. */
 const WARM_UPS = 3
-/** The users share so many. */
-const TCP_CONNECTIONS = 100
 
 const { values } = parseArgs({
   options: {
     against: { type: 'string' },
     users: { type: 'string', default: '10000' },
     pairs: { type: 'string', default: '10' },
-    /** For the process that this one starts: it reads what is written. */
-    reader: { type: 'boolean', default: false },
   },
 })
 
-async function load(folder: string): Promise<Build> {
-  const path = (name: string) => join(resolve(folder), name)
-  const module = async <Module>(name: string) => (await import(pathToFileURL(path(name)).href)) as Module
-  const hasMonitoring = existsSync(path('host/metrics.js')) && existsSync(path('socketio/latency.js'))
-  return {
-    core: await module<typeof Core>('core/index.js'),
-    outbound: await module<typeof Outbounds>('socketio/outbound.js'),
-    monitoring: hasMonitoring
-      ? {
-          metrics: await module<typeof Metrics>('host/metrics.js'),
-          latency: await module<typeof Latencies>('socketio/latency.js'),
-          auditor: await module<typeof Auditors>('socketio/auditor.js'),
-        }
-      : undefined,
-  }
-}
+const { against, users, pairs } = values
+if (against === undefined) throw new Error('--against names the dist folder of a build without monitoring.')
+const inputs = history(Number(users))
+const off = await load(against)
+const on = await load(OURS)
+const { lines, close } = await openLines()
+for (let n = 0; n < WARM_UPS; n++) for (const build of [off, on]) await play({ build, inputs, lines })
 
-/** Sockets with a WebSocket of ws, whose streams write to `lines` in turn. */
-function createSockets(lines: readonly TcpSocket[]) {
-  const seen = { writes: 0, bytes: 0 }
-  let made = 0
-  const streamTo = (line: TcpSocket) => ({
-    writable: true,
-    writableLength: 0,
-    write(chunk: Buffer) {
-      seen.writes++
-      seen.bytes += chunk.length
-      line.write(chunk)
-      return true
-    },
-    cork() {},
-    uncork() {},
-    destroy() {},
-    once() {},
-  })
-  const streams = lines.map(streamTo)
-  const events = { on() {}, once() {}, off() {}, prependOnceListener() {} }
-  const socket = () => {
-    const transport = {
-      ...events,
-      name: 'websocket',
-      writable: true,
-      socket: { _sender: { sendFrame() {} }, _socket: streams[made++ % streams.length] },
-    }
-    return {
-      nsp: { name: '/' },
-      conn: { ...events, readyState: 'open', writeBuffer: [], transport, write() {}, close() {} },
-    }
-  }
-  return { seen, socket: () => socket() as unknown as Socket }
-}
-
-/** Until what was written has been taken by the kernel. */
-async function drained(lines: readonly TcpSocket[]): Promise<void> {
-  for (const line of lines) if (line.writableNeedDrain) await once(line, 'drain')
-}
-
-/** The auditor of the plugin, beside the rows of a history, and outlets instead of sockets. It has nothing to find. */
-function auditorOf(
-  { createAuditor }: typeof Auditors,
-  audit: Core.Audit,
-  inputs: readonly Timed[],
-  shell: {
-    readonly outlets: ReadonlyMap<SessionId, unknown>
-    readonly auditMs: number
-    readonly now: () => number
-  },
-): Auditors.Auditor {
-  const roomsOf = new Map<string, Core.KnownRooms>()
-  for (const { input } of inputs) if (input.type === 'connect') roomsOf.set(input.userId, input.rooms)
-  const held = new Set([...roomsOf.values()].flat())
-  const found = (sentence?: unknown) => {
-    throw new Error(`The auditor found something: ${String(sentence)}`)
-  }
-  return createAuditor<object>(
-    {
-      audit,
-      accept: found,
-      rows: {
-        heldRooms: () => held.values(),
-        rooms: (userId) => roomsOf.get(userId),
-        pin: found,
-        sizes: () => ({ heldRooms: held.size }),
-      },
-      sockets: {
-        *all() {
-          for (const sessionId of shell.outlets.keys()) yield { sessionId }
-        },
-        size: () => shell.outlets.size,
-        idOf: (socket) => (socket as { readonly sessionId: SessionId }).sessionId,
-        isExpected: () => true,
-        cut: found,
-        isConnected: (sessionId) => shell.outlets.has(sessionId),
-        lose: found,
-      },
-      rooms: undefined,
-    },
-    {
-      auditMs: shell.auditMs,
-      now: shell.now,
-      log: { debug() {}, info() {}, warn: found, error: found },
-    },
-  )
-}
-
-async function play(
-  { core, outbound: outbounds, monitoring }: Build,
-  inputs: readonly Timed[],
-  lines: readonly TcpSocket[],
-): Promise<Figures> {
-  const settings = core.resolveSettings({ windowMs: 20, idleWindowMs: 20 })
-  const engine = core.createEngine(settings)
-  const sockets = createSockets(lines)
-  let now = 0
-  const counts = monitoring?.metrics.createShellCounts()
-  const countTransition = counts && monitoring?.metrics.createTransitionCounter(counts)
-  const latency =
-    counts &&
-    monitoring?.latency.createLatency({
-      clock: () => performance.now(),
-      now: () => now,
-      viewers: engine.pendingViewers,
-      members: engine.pendingMembers,
-      counts,
-    })
-  const outbound = outbounds.createOutbound({
-    server: new Server(),
-    take: (session) => engine.take(session, now),
-    emit: true,
-    stalledClientMs: 60_000,
-    now: () => now,
-    ...(counts && latency && { counts, onFollowed: latency.written }),
-    onFailure(_session, error) {
-      throw error
-    },
-    onLacking(parts) {
-      throw new Error(parts)
-    },
-  })
-  const outlets = new Map<SessionId, Outbounds.Outlet>()
-  const auditor =
-    monitoring &&
-    auditorOf(monitoring.auditor, engine.audit, inputs, {
-      outlets,
-      auditMs: settings.auditMs,
-      now: () => now,
-    })
-
-  async function apply(input: Core.Input): Promise<void> {
-    for (const effect of engine.apply(input, now)) {
-      if (effect.type === 'due') {
-        outbound.writeAll(effect.sessions)
-        // The rest goes out in the next turns.
-        for (let n = effect.sessions.length; n > outbounds.WRITES_PER_TURN; n -= outbounds.WRITES_PER_TURN)
-          await turn()
-        await drained(lines)
-      } else {
-        countTransition?.(effect)
-        latency?.changed(effect)
-      }
-    }
-  }
-
-  async function accept(input: Core.Input): Promise<void> {
-    if (input.type === 'connect') {
-      const socket = sockets.socket()
-      const arrivedAt = latency?.arrived(socket)
-      const outlet = outbound.open(socket)
-      outlets.set(input.sessionId, outlet)
-      latency?.connects(socket, input.userId, arrivedAt ?? 0, outlet)
-      await apply({ ...input, outlet })
-      latency?.connected()
-      return
-    }
-    if (input.type === 'disconnected') {
-      const outlet = outlets.get(input.sessionId)
-      if (outlet) outbound.end(outlet)
-      outlets.delete(input.sessionId)
-    }
-    await apply(input)
-  }
-
-  async function wakeUntil(at: number): Promise<void> {
-    for (let next = engine.nextDeadline(); next !== undefined && next <= at; next = engine.nextDeadline()) {
-      now = next
-      await apply({ type: 'wake' })
-    }
-  }
-
-  function scrape(): void {
-    if (!counts || !monitoring) return
-    const { NOTHING_MEASURED, readMetrics } = monitoring.metrics
-    readMetrics({
-      ...NOTHING_MEASURED,
-      counts,
-      core: engine.counts(),
-      census: engine.census(),
-      connections: { transports: Array.from(outlets, () => 'websocket'), blocked: 0, refusalsHeld: 0 },
-      now,
-    })
-  }
-
-  const before = process.cpuUsage()
-  let scrapedAt = 0
-  let auditedAt = 0
-  for (const { at, input } of inputs) {
-    await wakeUntil(at)
-    now = at
-    await accept(input)
-    if (auditor && at - auditedAt >= auditor.turnMs) {
-      auditedAt = at
-      auditor.turn()
-    }
-    if (at - scrapedAt >= SCRAPE_MS) {
-      scrapedAt = at
-      scrape()
-    }
-  }
-  await wakeUntil((inputs.at(-1)?.at ?? 0) + 10_000)
-  const { user, system } = process.cpuUsage(before)
-  const measured = Object.values(counts?.publishSeconds ?? {}).reduce((sum, { count }) => sum + count, 0)
-  return { ...sockets.seen, cpuMs: (user + system) / 1_000, measured }
-}
-
-function collect(): void {
-  if (!globalThis.gc)
-    throw new Error('Start it with node --expose-gc: garbage is collected before each play.')
-  globalThis.gc()
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  return ((sorted[(sorted.length - 1) >> 1] ?? 0) + (sorted[sorted.length >> 1] ?? 0)) / 2
-}
-
-/** Reads and throws away; ends with its parent. */
-async function read(): Promise<void> {
-  const server = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  process.stdout.write(`${(server.address() as AddressInfo).port}\n`)
-  process.stdin.resume().on('end', () => process.exit())
-}
-
-async function main(): Promise<void> {
-  const { against, users, pairs } = values
-  if (against === undefined) throw new Error('--against names the dist folder of a build without monitoring.')
-  const inputs = history(Number(users))
-  const off = await load(against)
-  const on = await load(OURS)
-  const reader = spawn(process.execPath, [fileURLToPath(import.meta.url), '--reader'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const [port] = (await once(reader.stdout, 'data')) as [Buffer]
-  const lines = Array.from({ length: TCP_CONNECTIONS }, () => connect(Number(port), '127.0.0.1'))
-  await Promise.all(lines.map((line) => once(line.setNoDelay(), 'connect')))
-  for (let n = 0; n < WARM_UPS; n++) for (const build of [off, on]) await play(build, inputs, lines)
-
-  const measure = async (build: Build) => {
-    collect()
-    const figures = await play(build, inputs, lines)
-    const { writes, bytes, cpuMs, measured } = figures
-    const name = build === on ? 'on ' : 'off'
-    process.stdout.write(
-      `${name}  ${writes} writes  ${bytes} bytes  ${cpuMs.toFixed(0)} ms  ${measured} measured\n`,
-    )
-    return figures
-  }
-  const ratios: number[] = []
-  for (let pair = 0; pair < Number(pairs); pair++) {
-    const isOffFirst = pair % 2 === 0
-    const first = await measure(isOffFirst ? off : on)
-    const second = await measure(isOffFirst ? on : off)
-    if (first.writes !== second.writes || first.bytes !== second.bytes)
-      throw new Error('The two builds write something else.')
-    ratios.push(isOffFirst ? second.cpuMs / first.cpuMs : first.cpuMs / second.cpuMs)
-  }
+async function measure(build: Build): Promise<Figures> {
+  collect()
+  const figures = await play({ build, inputs, lines })
+  const { writes, bytes, cpuMs, measured } = figures
+  const name = build === on ? 'on ' : 'off'
   process.stdout.write(
-    `Processor time, on to off: median ${median(ratios).toFixed(3)} of ${ratios.map((ratio) => ratio.toFixed(3)).join(' ')}\n`,
+    `${name}  ${writes} writes  ${bytes} bytes  ${cpuMs.toFixed(0)} ms  ${measured} measured\n`,
   )
-  for (const line of lines) line.destroy()
-  reader.stdin.end()
+  return figures
 }
 
-await (values.reader ? read() : main())
+const ratios: number[] = []
+for (let pair = 0; pair < Number(pairs); pair++) {
+  const isOffFirst = pair % 2 === 0
+  const first = await measure(isOffFirst ? off : on)
+  const second = await measure(isOffFirst ? on : off)
+  if (first.writes !== second.writes || first.bytes !== second.bytes)
+    throw new Error('The two builds write something else.')
+  ratios.push(isOffFirst ? second.cpuMs / first.cpuMs : first.cpuMs / second.cpuMs)
+}
+process.stdout.write(
+  `Processor time, on to off: median ${median(ratios).toFixed(3)} of ${ratios.map((ratio) => ratio.toFixed(3)).join(' ')}\n`,
+)
+close()

@@ -70,10 +70,10 @@ DECLARE
 BEGIN
   INSERT INTO vigie.trail (day, boot, position, at, kind, state, reason, user_id, session_id, device, groups,
     conversations, detail, salt, commitment, hash)
-  SELECT day, boot, position, to_timestamp(at / 1000.0), kind, state, reason, user_id, session_id, device, groups,
+  SELECT day, boot, position, to_timestamp(at / 1000.0), kind, state, reason, "userId", "sessionId", device, groups,
     conversations, detail, decode(salt, 'hex'), decode(commitment, 'hex'), decode(hash, 'hex')
   FROM json_to_recordset(rows) AS r(day date, boot uuid, position bigint, at bigint, kind text, state text,
-    reason text, user_id text, session_id text, device text, groups text[], conversations text[], detail text,
+    reason text, "userId" text, "sessionId" text, device text, groups text[], conversations text[], detail text,
     salt text, commitment text, hash text)
   ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS added = ROW_COUNT;

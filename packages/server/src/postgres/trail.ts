@@ -2,7 +2,6 @@ import { hostname } from 'node:os'
 import { isObject, refuseUnknown, refuseWrongLog } from '../core/given-options.js'
 import { lineLog } from '../core/line-log.js'
 import type { Log } from '../core/ports.js'
-import type { TrailRow } from '../trail/facts.js'
 import type { Head, TrailStore } from '../trail/store.js'
 import { connect, operatorError, type Row, type SqlSource } from './database.js'
 import { refuseWrongSql } from './options.js'
@@ -63,7 +62,7 @@ export function postgresTrail(options: PostgresTrailOptions): TrailStore {
     async write(rows) {
       try {
         const [written] = await database.query('SELECT vigie.write_trail($1::text::json)::text AS added', [
-          JSON.stringify(rows.map(toSql)),
+          JSON.stringify(rows),
         ])
         return Number(written?.['added'])
       } catch (error) {
@@ -118,15 +117,11 @@ const UNFINISHED = `
     WHERE l.boot = s.boot AND l.kind IN ('start', 'stop', 'death', 'hole', 'checkpoint', 'alive'))::text AS day
   FROM vigie.trail AS s WHERE kind = 'start' AND detail::json ->> 'node' = $1::text
     AND NOT EXISTS (SELECT FROM vigie.trail AS e WHERE e.boot = s.boot AND e.kind IN ('stop', 'death'))`
+/** By the columns of the table: `position` alone would be the text of the same name, by which 999 is after 1000. */
 const HEAD = `
   SELECT boot::text, day::text, position::text, (extract(epoch FROM at) * 1000)::bigint::text AS at,
     encode(hash, 'hex') AS hash, (extract(epoch FROM clock_timestamp() - at) * 1000)::bigint::text AS silent_ms
-  FROM vigie.trail WHERE boot = $1::uuid AND day >= $2::date ORDER BY day DESC, position DESC LIMIT 1`
-
-function toSql(row: TrailRow): Record<string, unknown> {
-  const { userId, sessionId, ...rest } = row
-  return { ...rest, user_id: userId, session_id: sessionId }
-}
+  FROM vigie.trail AS t WHERE t.boot = $1::uuid AND t.day >= $2::date ORDER BY t.day DESC, t.position DESC LIMIT 1`
 
 function refuseWrongOptions(options: unknown): void {
   const where = 'postgresTrail'

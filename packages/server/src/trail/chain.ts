@@ -3,15 +3,13 @@
  * personal, and of a commitment to what is. The commitment is salted, so that it can stand when what it commits to was
  * erased: nobody can guess from it who it was.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { TrailRow } from './facts.js'
 
 export const SALT_BYTES = 16
 
-function sha256(...parts: readonly (string | Buffer)[]): string {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(part)
-  return hash.digest('hex')
+function sha256(text: string): string {
+  return hash('sha256', text)
 }
 
 /** What the first row of a boot's day follows. */
@@ -24,10 +22,7 @@ type Personal = Pick<TrailRow, 'userId' | 'sessionId' | 'device' | 'groups' | 'c
 /** @param salt Hexadecimal. */
 export function commitmentOf(row: Personal, salt: string): string {
   const { userId, sessionId, device, groups, conversations, detail } = row
-  return sha256(
-    Buffer.from(salt, 'hex'),
-    JSON.stringify([userId, sessionId, device, groups, conversations, detail]),
-  )
+  return sha256(salt + JSON.stringify([userId, sessionId, device, groups, conversations, detail]))
 }
 
 type Hashed = Pick<TrailRow, 'day' | 'boot' | 'position' | 'at' | 'kind' | 'state' | 'reason' | 'commitment'>
@@ -35,5 +30,5 @@ type Hashed = Pick<TrailRow, 'day' | 'boot' | 'position' | 'at' | 'kind' | 'stat
 /** @param previous The hash of the row before it in the same boot and day, or {@link chainStart}. */
 export function hashOf(row: Hashed, previous: string): string {
   const { day, boot, position, at, kind, state, reason, commitment } = row
-  return sha256(previous, JSON.stringify([day, boot, position, at, kind, state, reason, commitment]))
+  return sha256(previous + JSON.stringify([day, boot, position, at, kind, state, reason, commitment]))
 }

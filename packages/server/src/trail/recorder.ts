@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { silentLog, type Log, type Recorded, type TrailCounts } from '../core/index.js'
 import type { Detail, Entry, Fact, TrailRow } from './facts.js'
-import { dayOf, rowOf } from './rows.js'
+import { dayOf, drawSalts, rowOf } from './rows.js'
 import type { Head, TrailStore } from './store.js'
 
 /** A boot writes at least this often. Milliseconds. */
@@ -163,8 +163,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function writeAll(): Promise<void> {
     try {
       if (!isStarted) await begin()
-      while (waiting() > 0) {
+      // What comes meanwhile waits for others, as always: otherwise each of few facts would be a statement of its own.
+      let left = waiting()
+      while (waiting() > 0 && (left > 0 || queue.length >= BATCH_ROWS)) {
         if (batch.length === 0) batch = nextRows()
+        left -= batch.length
         await writeBatch()
         batch = []
       }
@@ -186,7 +189,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function nextRows(): readonly TrailRow[] {
     const rows: TrailRow[] = []
-    for (const entry of queue.splice(0, BATCH_ROWS)) {
+    const entries = queue.splice(0, BATCH_ROWS)
+    const salts = drawSalts(entries.length)
+    for (const [place, entry] of entries.entries()) {
       const isFirst = head?.day !== dayOf(entry.at)
       // Of a day that has begun: the end of the day before.
       if (isFirst && head) previous = head
@@ -196,6 +201,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         isTelling ? { ...entry, fact: withPrevious(entry.fact, previous) } : entry,
         boot.id,
         isFirst ? undefined : head?.hash,
+        salts[place],
       )
       if (isTelling) previous = undefined
       head = row

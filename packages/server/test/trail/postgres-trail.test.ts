@@ -121,6 +121,26 @@ describe('an audit trail in PostgreSQL', () => {
     }
   })
 
+  it('finds the last row of a boot by its number', async () => {
+    const store = open('numbers')
+    const at = Date.now()
+    const boot = '00000000-0000-4000-8000-000000000002'
+    const rows = [
+      rowOf({ fact: { kind: 'start', detail: { node: 'numbers' } }, position: 1, at }, boot, undefined),
+    ]
+    for (let position = 2; position <= 1_100; position++)
+      rows.push(rowOf({ fact: { kind: 'alive' }, position, at }, boot, rows.at(-1)?.hash))
+    try {
+      await store.makeDays([dayOf(at)])
+      expect(await store.write(rows)).toBe(1_100)
+      const last = { boot, position: 1_100, hash: rows.at(-1)?.hash }
+      expect(await store.lastBoot()).toMatchObject(last)
+      expect(await store.unfinished()).toMatchObject([last])
+    } finally {
+      await store.close()
+    }
+  })
+
   it('refuses changes, deletions and truncation, also to the owner of the table', async () => {
     for (const change of [
       `UPDATE vigie.trail SET user_id = 'zoe'`,
