@@ -5,12 +5,14 @@ import {
   logLeftOut,
   MEMBERSHIP_CONNECTIONS_MAX,
   migrate,
+  openTrail,
   postgresMemberships,
   postgresTrail,
   readDatabaseUrl,
   TRAIL_CONNECTIONS_MAX,
   type DatabaseUrl,
   type MembershipTables,
+  type TrailQuestions,
 } from '@vigie/server/postgres'
 import { hasDefaultTables, withoutPassword, type Config } from './config.js'
 import { startEmbeddedPostgres } from './embedded-postgres.js'
@@ -35,8 +37,9 @@ export const APPLICATION_NAME = 'vigie'
 const CONNECT_TIMEOUT_S = 5
 const CHECK_TIMEOUT_MS = 2_000
 const CONNECTIONS_MAX = 10
-/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's. */
-export const SERVER_CONNECTIONS_MAX = CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + TRAIL_CONNECTIONS_MAX
+/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's, those of questions to it. */
+export const SERVER_CONNECTIONS_MAX =
+  CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + 2 * TRAIL_CONNECTIONS_MAX
 /** The driver's own pause grows to 20 s, and a database that is back should be seen to be. */
 const RECONNECT_S = 0.2
 
@@ -145,6 +148,11 @@ export function trailOptions(
     trail: postgresTrail({ sql: url, log, ...(nodeName !== undefined && { node: nodeName }) }),
     trailTyping,
   }
+}
+
+/** Questions to the audit trail in this database. Connects when the first is asked. */
+export function openAudit({ url }: Database, log: Log): TrailQuestions {
+  return openTrail({ sql: url, log })
 }
 
 /** The tables that the options name. */

@@ -3,12 +3,14 @@ import { hostname } from 'node:os'
 import { getRequestListener } from '@hono/node-server'
 import type { Server } from 'socket.io'
 import { attachPresence, type Log, type PresenceOptions, type PresenceServer } from '@vigie/server'
+import type { TrailQuestions } from '@vigie/server/postgres'
 import { createApi, type Api } from './api/api.js'
 import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey, type Keyring } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
 import {
   databasePlace,
   migrateDatabase,
+  openAudit,
   openDatabase,
   openMemberships,
   trailOptions,
@@ -130,6 +132,8 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     })
   }
   ending.add('presence', () => presence.close())
+  const audit = openAudit(database, log)
+  ending.add('questions to the audit trail', () => audit.close())
   await readyOrSentence(presence.ready)
   checkpoint()
 
@@ -150,7 +154,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     },
     {
       metrics,
-      api: openApi(config, { presence, keyring, log }),
+      api: openApi(config, { presence, audit, keyring, log }),
       routes: demo?.routes,
       ops: await opsRoutes(log),
       isDoctor: (token) => tokens?.userOf(token) === DOCTOR_USER,
@@ -185,13 +189,15 @@ type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops' | 'isDoctor
 
 interface ApiInput {
   readonly presence: PresenceServer
+  readonly audit: TrailQuestions
   readonly keyring: Keyring
   readonly log: Log
 }
 
-function openApi(config: Config, { presence, keyring, log }: ApiInput): Api {
+function openApi(config: Config, { presence, audit, keyring, log }: ApiInput): Api {
   return createApi({
     presence,
+    audit,
     metrics: () => [...presence.metrics(), ...processMetrics()],
     keyring,
     isOpenToRead: config.demo,

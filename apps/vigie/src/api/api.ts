@@ -14,10 +14,11 @@ import { createMonitor } from './monitor.js'
 import { createDocument } from './openapi.js'
 import { createPacedLog, type PacedLog } from './paced-log.js'
 import { ApiProblem, problemResponse } from './problems.js'
-import { createRoutes, type Act, type ApiPresence, type Fields, type Route } from './routes.js'
+import { createRoutes, type Act, type ApiAudit, type ApiPresence, type Fields, type Route } from './routes.js'
 
 export interface ApiOptions extends Omit<AdmissionOptions, 'lines' | 'now'> {
   readonly presence: ApiPresence
+  readonly audit: ApiAudit
   readonly metrics: () => readonly MetricFamily[]
   readonly version: string
   /** Milliseconds, monotonic. @default performance.now */
@@ -32,8 +33,8 @@ const JSON_TYPE = /^application\/json *(;|$)/iu
 export type Api = Hono<Admitted>
 
 export function createApi(options: ApiOptions): Api {
-  const { presence, version, log, now = () => performance.now() } = options
-  const routes = createRoutes({ presence, monitor: createMonitor(options) })
+  const { presence, audit, version, log, now = () => performance.now() } = options
+  const routes = createRoutes({ presence, audit, monitor: createMonitor(options) })
   const lines = createPacedLog(now)
   const admit = createAdmission({ ...options, now, lines })
   const answer = createAnswer({ presence, log, lines })

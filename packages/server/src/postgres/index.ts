@@ -24,6 +24,8 @@ export {
   type VerifyOptions as TrailVerifyOptions,
 } from '../trail/verify.js'
 export { postgresTrail, type PostgresTrailOptions } from './trail.js'
+export { openTrail, type OpenTrailOptions } from './trail-questions.js'
+export type { TrailQuestions } from '../trail/questions.js'
 export type { ConversationTable, GroupTable, MembershipTables } from './tables.js'
 export type { PgPool, PostgresJs, SqlSource } from './database.js'
 export { logLeftOut, readDatabaseUrl, type DatabaseUrl } from './database-url.js'
