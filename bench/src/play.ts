@@ -14,6 +14,7 @@ import type { SessionId } from '@vigie/protocol'
 import { Server, type Socket } from 'socket.io'
 import type * as Core from '../../packages/server/dist/core/index.js'
 import type * as Metrics from '../../packages/server/dist/host/metrics.js'
+import type * as Transitions from '../../packages/server/dist/host/transition-counter.js'
 import type * as Auditors from '../../packages/server/dist/socketio/auditor.js'
 import type * as Latencies from '../../packages/server/dist/socketio/latency.js'
 import type * as Outbounds from '../../packages/server/dist/socketio/outbound.js'
@@ -28,6 +29,7 @@ export interface Build {
   readonly monitoring:
     | {
         readonly metrics: typeof Metrics
+        readonly transitions: typeof Transitions
         readonly latency: typeof Latencies
         readonly auditor: typeof Auditors
       }
@@ -57,13 +59,15 @@ const TCP_CONNECTIONS = 100
 export async function load(folder: string): Promise<Build> {
   const path = (name: string) => join(resolve(folder), name)
   const module = async <Module>(name: string) => (await import(pathToFileURL(path(name)).href)) as Module
-  const hasMonitoring = existsSync(path('host/metrics.js')) && existsSync(path('socketio/latency.js'))
+  const hasMonitoring =
+    existsSync(path('host/transition-counter.js')) && existsSync(path('socketio/latency.js'))
   return {
     core: await module<typeof Core>('core/index.js'),
     outbound: await module<typeof Outbounds>('socketio/outbound.js'),
     monitoring: hasMonitoring
       ? {
           metrics: await module<typeof Metrics>('host/metrics.js'),
+          transitions: await module<typeof Transitions>('host/transition-counter.js'),
           latency: await module<typeof Latencies>('socketio/latency.js'),
           auditor: await module<typeof Auditors>('socketio/auditor.js'),
         }
@@ -189,7 +193,7 @@ export async function play({ build, inputs, lines, trail }: Play): Promise<Figur
   const sockets = createSockets(lines)
   let now = 0
   const counts = monitoring?.metrics.createShellCounts()
-  const countTransition = counts && monitoring?.metrics.createTransitionCounter(counts)
+  const countTransition = counts && monitoring?.transitions.createTransitionCounter(counts)
   const latency =
     counts &&
     monitoring?.latency.createLatency({

@@ -5,6 +5,7 @@ import {
   logLeftOut,
   MEMBERSHIP_CONNECTIONS_MAX,
   migrate,
+  openTrail,
   postgresMemberships,
   postgresTrail,
   readDatabaseUrl,
@@ -13,6 +14,7 @@ import {
   WEBHOOK_CONNECTIONS_MAX,
   type DatabaseUrl,
   type MembershipTables,
+  type TrailQuestions,
   type Webhooks,
 } from '@vigie/server/postgres'
 import { hasDefaultTables, withoutPassword, type Config } from './config.js'
@@ -39,9 +41,9 @@ export const APPLICATION_NAME = 'vigie'
 const CONNECT_TIMEOUT_S = 5
 const CHECK_TIMEOUT_MS = 2_000
 const CONNECTIONS_MAX = 10
-/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's, the webhooks'. */
+/** The most that one server opens: these, the one that asks whether the database answers, the memberships', the trail's, those of questions to it, the webhooks'. */
 export const SERVER_CONNECTIONS_MAX =
-  CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + TRAIL_CONNECTIONS_MAX + WEBHOOK_CONNECTIONS_MAX
+  CONNECTIONS_MAX + 1 + MEMBERSHIP_CONNECTIONS_MAX + 2 * TRAIL_CONNECTIONS_MAX + WEBHOOK_CONNECTIONS_MAX
 /** The driver's own pause grows to 20 s, and a database that is back should be seen to be. */
 const RECONNECT_S = 0.2
 
@@ -182,6 +184,11 @@ export async function openWebhooks(
   } catch (error) {
     throw new OperatorError(errorMessage(error), { cause: error })
   }
+}
+
+/** Questions to the audit trail in this database. Connects when the first is asked. */
+export function openAudit({ url }: Database, log: Log): TrailQuestions {
+  return openTrail({ sql: url, log })
 }
 
 /** The tables that the options name. */

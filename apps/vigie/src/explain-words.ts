@@ -7,7 +7,7 @@ type Room = Explanation['rooms'][number]
 type Viewer = NonNullable<Explanation['viewer']>
 type Presence = Explanation['presence']
 
-const REASONS: Readonly<Record<Transition['reason'], string>> = {
+export const REASONS: Readonly<Record<Transition['reason'], string>> = {
   connected: 'a session connected',
   returned: 'a lost session came back within its grace',
   replaced: 'a session of the same client took over',
@@ -98,7 +98,7 @@ function viewerLines(viewer: Viewer, userId: string): readonly string[] {
   ]
 }
 
-function time(at: number): string {
+export function time(at: number): string {
   return new Date(at).toISOString().replace('T', ' ')
 }
 

@@ -9,13 +9,14 @@ import {
   type PresenceOptions,
   type PresenceServer,
 } from '@vigie/server'
-import type { Webhooks } from '@vigie/server/postgres'
+import type { TrailQuestions, Webhooks } from '@vigie/server/postgres'
 import { createApi, type Api } from './api/api.js'
 import { API_KEY_MIN_LENGTH, createKeyring, type ApiKey, type Keyring } from './api/keys.js'
 import { requireDatabase, requireTokenCheck, secretsOf, type Config } from './config.js'
 import {
   databasePlace,
   migrateDatabase,
+  openAudit,
   openDatabase,
   openMemberships,
   openWebhooks,
@@ -142,6 +143,8 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     })
   }
   ending.add('presence', () => presence.close())
+  const audit = openAudit(database, log)
+  ending.add('questions to the audit trail', () => audit.close())
   await readyOrSentence(presence.ready)
   const webhooks = await openWebhooks(database, { config, entries, log })
   ending.add('webhooks', () => webhooks?.close())
@@ -165,7 +168,7 @@ async function start(given: Config, log: ServerLog, { ending, checkpoint }: Cour
     },
     {
       metrics,
-      api: openApi(config, { presence, webhooks, metrics: readMetrics, keyring, log }),
+      api: openApi(config, { presence, audit, webhooks, metrics: readMetrics, keyring, log }),
       routes: demo?.routes,
       ops: await opsRoutes(log),
       isDoctor: (token) => tokens?.userOf(token) === DOCTOR_USER,
@@ -200,15 +203,17 @@ type Routes = Pick<HttpOptions, 'api' | 'metrics' | 'routes' | 'ops' | 'isDoctor
 
 interface ApiInput {
   readonly presence: PresenceServer
+  readonly audit: TrailQuestions
   readonly webhooks: Webhooks | undefined
   readonly metrics: PresenceServer['metrics']
   readonly keyring: Keyring
   readonly log: Log
 }
 
-function openApi(config: Config, { presence, webhooks, metrics, keyring, log }: ApiInput): Api {
+function openApi(config: Config, { presence, audit, webhooks, metrics, keyring, log }: ApiInput): Api {
   return createApi({
     presence,
+    audit,
     ...(webhooks && { webhooks }),
     metrics: () => [...metrics(), ...processMetrics()],
     keyring,

@@ -1,19 +1,23 @@
 /** Every route against the document that describes it: right and wrong requests, made from the document's own schemas. */
+import { silentLog } from '@vigie/server'
+import { migrate, openTrail, postgresTrail, type TrailQuestions } from '@vigie/server/postgres'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createKeyring } from '../src/api/keys.js'
 import { createDocument, type OpenApiDocument, type Operation } from '../src/api/openapi.js'
-import { createRoutes, type ApiPresence } from '../src/api/routes.js'
-import { ACT_KEY, BOTH_KEY, READ_KEY, startApi, type ApiServer } from './api-server.js'
+import { createRoutes, type ApiAudit, type ApiPresence } from '../src/api/routes.js'
+import { freshDatabase, type TestDatabase } from '../../../test/database.js'
+import { trailStory } from '../../../packages/server/test/support/trail-story.js'
+import { ACT_KEY, BOTH_KEY, READ_KEY, startApi as start, type ApiServer } from './api-server.js'
 import { requestsFor, wrongRequestsFor, type MadeRequest } from './requests-from-document.js'
 
 /** As many requests of each kind as each route is sent. */
 const RUNS = 40
 
 const document = createDocument(
-  createRoutes({ presence: {} as ApiPresence, monitor: () => undefined }),
+  createRoutes({ presence: {} as ApiPresence, audit: {} as ApiAudit, monitor: () => undefined }),
   '1.2.3',
 )
 const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
@@ -28,6 +32,22 @@ const operations = Object.entries(document.paths).flatMap(([path, byMethod]) =>
 
 const ajv = new Ajv2020({ strict: false })
 ajv.addSchema(document, 'document')
+
+let database: TestDatabase
+let audit: TrailQuestions
+/** For what the document does not show: that there is something in the answers. */
+beforeAll(async () => {
+  database = await freshDatabase()
+  await migrate(database.sql, { createTables: true })
+  const store = postgresTrail({ sql: database.sql, log: silentLog })
+  const { rows } = trailStory({ seed: 1, from: Date.now() - 3 * 86_400_000, facts: 400 })
+  await store.makeDays([...new Set(rows.map(({ day }) => day))])
+  await store.write(rows)
+  audit = openTrail({ sql: database.sql, log: silentLog })
+})
+afterAll(() => database[Symbol.asyncDispose]())
+
+const startApi = (given: Parameters<typeof start>[0] = {}) => start({ audit, ...given })
 
 /** The answer is one that the document has for the operation; its content. */
 async function expectDocumented(operation: Operation, answer: Response): Promise<unknown> {

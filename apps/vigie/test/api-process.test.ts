@@ -65,7 +65,7 @@ describe('vigie serve and its API', { timeout: 60_000 }, () => {
     const url = await vigie.url
 
     const steps = await stepsOfGuide()
-    expect(steps).toHaveLength(9)
+    expect(steps).toHaveLength(10)
     for (const { command, prints } of steps) {
       const answer = await curl(command, { VIGIE_URL: url, VIGIE_API_KEY: KEY })
       expect([command, answer.status]).toEqual([command, command.includes('-X POST') ? 202 : 200])

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Server } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
+import { PresenceError } from '@vigie/protocol'
 import {
   attachPresence,
   silentLog,
@@ -16,6 +17,7 @@ import {
 } from '@vigie/server'
 import { memoryMemberships, type MemoryMemberships } from '@vigie/server/memory'
 import { createApi, type ApiOptions } from '../src/api/api.js'
+import type { ApiAudit } from '../src/api/routes.js'
 import { createKeyring, parseApiKey } from '../src/api/keys.js'
 import { createHealth } from '../src/health.js'
 import { createHttp } from '../src/http.js'
@@ -64,6 +66,10 @@ type Given = Partial<Omit<ApiOptions, 'presence' | 'log'>> & {
   readonly trail?: PresenceOptions['trail']
 }
 
+const away = () => Promise.reject(new PresenceError('unavailable'))
+/** Of tests that do not ask about the past. */
+const NO_TRAIL: ApiAudit = { online: away, user: away, peak: away, why: away }
+
 export async function startApi({
   wrap = (rows) => rows,
   namesMax = 3,
@@ -98,6 +104,7 @@ export async function startApi({
   })
   const api = createApi({
     presence,
+    audit: NO_TRAIL,
     webhooks: {
       deadLetters: async ({ limit = 0 } = {}) => [DEAD_LETTER].slice(0, limit),
       resend: async (id) => id !== 'gone',

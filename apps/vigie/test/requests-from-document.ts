@@ -14,6 +14,7 @@ interface Schema {
   readonly type?: string
   readonly enum?: readonly unknown[]
   readonly pattern?: string
+  readonly format?: string
   readonly minLength?: number
   readonly maxLength?: number
   readonly minimum?: number
@@ -76,12 +77,22 @@ function bodySchema({ requestBody }: Operation): Schema | undefined {
   return requestBody?.content['application/json']?.schema
 }
 
+const timesOf = (from: string, to: string) =>
+  fc.date({ min: new Date(from), max: new Date(to), noInvalidDate: true }).map((date) => date.toISOString())
+/** What the document says in words: one is before the other. */
+const PERIOD = new Map<string, fc.Arbitrary<unknown>>([
+  ['from', timesOf('2026-11-01', '2026-11-15')],
+  ['to', timesOf('2026-11-16', '2026-11-29')],
+])
+
 function parametersOf(parameters: readonly Parameter[]): fc.Arbitrary<Values> {
   const fields = Object.fromEntries(
     parameters.map(({ name, in: place, schema }) => [
       name,
       // Every client takes these for places in the path.
-      valuesOf(schema as Schema).filter((value) => place !== 'path' || (value !== '.' && value !== '..')),
+      (PERIOD.get(name) ?? valuesOf(schema as Schema)).filter(
+        (value) => place !== 'path' || (value !== '.' && value !== '..'),
+      ),
     ]),
   )
   return fc.record(fields, {
@@ -108,6 +119,9 @@ function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum) return fc.constantFrom(...schema.enum)
   switch (schema.type) {
     case 'string': {
+      if (schema.format === 'date-time') return timesOf('2020-01-01', '2026-11-29')
+      if (schema.format === 'date')
+        return timesOf('2020-01-01', '2026-11-28').map((time) => time.slice(0, 10))
       const { minLength = 0, maxLength = 100, pattern = '' } = schema
       const isAllowed = new RegExp(pattern)
       const texts = (unit: 'binary' | 'grapheme') =>
@@ -157,6 +171,20 @@ function wrongOf(schema: Schema, place: 'path' | 'query' | 'body'): fc.Arbitrary
   if (schema.enum) return fc.constantFrom('other', '')
   switch (schema.type) {
     case 'string': {
+      if (schema.format === 'date-time' || schema.format === 'date') {
+        const wrong = [
+          '',
+          'yesterday',
+          '1764425100000',
+          '2026-02-31',
+          '2026-02-31T00:00:00Z',
+          '2026-11-29T14:05:00',
+        ]
+        return fc.constantFrom(
+          ...wrong,
+          ...(schema.format === 'date' ? ['2026-11-29T14:05:00Z'] : ['2026-11-29']),
+        )
+      }
       const texts = [`${'x'.repeat(schema.maxLength ?? 0)}x`, 'a\u0000b', '\u007f', 'line\nline', '\u0085']
       if (place !== 'path') texts.push('')
       return fc.oneof(

@@ -26,9 +26,9 @@ CREATE TABLE vigie.trail (
   PRIMARY KEY (day, boot, position)
 ) PARTITION BY RANGE (day);
 CREATE INDEX trail_user ON vigie.trail (user_id, at) WHERE user_id IS NOT NULL;
-CREATE INDEX trail_conversations ON vigie.trail USING gin (conversations) WHERE kind = 'rooms';
+CREATE INDEX trail_rooms ON vigie.trail USING gin (conversations, groups) WHERE kind = 'rooms';
 -- Few rows: what tells of nodes, of checkpoints and of holes.
-CREATE INDEX trail_boot ON vigie.trail (boot, kind, position)
+CREATE INDEX trail_boot ON vigie.trail (kind, boot, position)
   WHERE kind IN ('start', 'stop', 'death', 'hole', 'checkpoint', 'alive');
 COMMENT ON TABLE vigie.trail IS
   'The audit trail of Vigie, one partition a day. Rows are added, and neither changed nor deleted; retention drops partitions.';

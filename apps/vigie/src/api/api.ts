@@ -17,6 +17,7 @@ import { ApiProblem, problemResponse } from './problems.js'
 import {
   createRoutes,
   type Act,
+  type ApiAudit,
   type ApiPresence,
   type ApiWebhooks,
   type Fields,
@@ -25,6 +26,7 @@ import {
 
 export interface ApiOptions extends Omit<AdmissionOptions, 'lines' | 'now'> {
   readonly presence: ApiPresence
+  readonly audit: ApiAudit
   /** Absent: this server sends none. */
   readonly webhooks?: ApiWebhooks
   readonly metrics: () => readonly MetricFamily[]
@@ -41,8 +43,13 @@ const JSON_TYPE = /^application\/json *(;|$)/iu
 export type Api = Hono<Admitted>
 
 export function createApi(options: ApiOptions): Api {
-  const { presence, webhooks, version, log, now = () => performance.now() } = options
-  const routes = createRoutes({ presence, ...(webhooks && { webhooks }), monitor: createMonitor(options) })
+  const { presence, audit, webhooks, version, log, now = () => performance.now() } = options
+  const routes = createRoutes({
+    presence,
+    audit,
+    ...(webhooks && { webhooks }),
+    monitor: createMonitor(options),
+  })
   const lines = createPacedLog(now)
   const admit = createAdmission({ ...options, now, lines })
   const answer = createAnswer({ presence, log, lines })

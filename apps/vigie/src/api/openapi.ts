@@ -52,7 +52,7 @@ export function createDocument(routes: readonly Route[], version: string): OpenA
       version,
       description:
         'Who is online, for other services. Each request has a key of the server in `Authorization: Bearer <key>`; ' +
-        'a key has the scope `read`, `act`, or both. Answers are from this server’s memory; `Vigie-Node` names it. ' +
+        'a key has the scope `read`, `act`, or both. Answers are from this server’s memory, those of `/v1/audit` from the audit trail; `Vigie-Node` names the server. ' +
         'Each key has a rate limit, told in `RateLimit`; above it an answer is 429, with `Retry-After`; ' +
         'so is what an address sends with keys that are not known. ' +
         'Reads have an `ETag`: send it as `If-None-Match`, and an answer that is the same is 304. Errors are ' +

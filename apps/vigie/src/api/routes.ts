@@ -1,7 +1,8 @@
 /** Every route of the API, in one table: what it takes, what it needs, what it answers. */
 import type { PresenceServer } from '@vigie/server'
-import type { Webhooks } from '@vigie/server/postgres'
+import type { TrailQuestions, Webhooks } from '@vigie/server/postgres'
 import * as v from 'valibot'
+import { timeIn } from '../audit-trail/time.js'
 import type { Scope } from './keys.js'
 import { ApiProblem } from './problems.js'
 import {
@@ -9,11 +10,15 @@ import {
   changedBody,
   conversationId,
   CONVERSATIONS_DEFAULT,
+  day,
   DEAD_LETTERS_DEFAULT,
   groupId,
+  instant,
   kickBody,
   limit,
   messageId,
+  roomId,
+  roomKind,
   stopTypingBody,
   userId,
   usersQuery,
@@ -34,11 +39,15 @@ export type ApiPresence = Pick<
   | 'note'
 >
 
+/** What the routes need of the audit trail. */
+export type ApiAudit = Omit<TrailQuestions, 'close'>
+
 /** What the routes need of webhooks. */
 export type ApiWebhooks = Pick<Webhooks, 'deadLetters' | 'resend'>
 
 export interface RouteParts {
   readonly presence: ApiPresence
+  readonly audit: ApiAudit
   /** Absent: this server sends none. */
   readonly webhooks?: ApiWebhooks
   readonly monitor: () => unknown
@@ -95,6 +104,12 @@ const ALL_ROOMS_COST = 20
 /** Of a route that asks clients: each costs a message, and a look at everybody whom it sees. */
 const CLIENT_AUDIT_COST = 50
 
+/** Of a question about the past: some statements to the database. */
+const AUDIT_COST = 10
+
+/** It reads all of a day. */
+const AUDIT_PEAK_COST = 50
+
 const NOTHING = v.strictObject({})
 
 function read<Params extends Fields, Query extends Fields = typeof NOTHING>(
@@ -126,7 +141,7 @@ const ofUser = v.strictObject({ userId })
 const ofGroup = v.strictObject({ groupId })
 const ofConversation = v.strictObject({ conversationId })
 
-export function createRoutes({ presence, webhooks, monitor }: RouteParts): readonly Route[] {
+export function createRoutes({ presence, audit, webhooks, monitor }: RouteParts): readonly Route[] {
   const userOf = (id: string) => ({ userId: id, ...presence.get(id) })
   return [
     read({
@@ -212,6 +227,58 @@ export function createRoutes({ presence, webhooks, monitor }: RouteParts): reado
       params: NOTHING,
       answer: 'Monitor',
       handle: monitor,
+    }),
+    read({
+      path: '/v1/audit/online',
+      operationId: 'auditOnline',
+      tag: 'Audit',
+      summary: 'Who of a conversation, or of a group, was online at a time of the past.',
+      params: NOTHING,
+      query: v.strictObject({ kind: roomKind, id: roomId, at: instant }),
+      answer: 'AuditOnline',
+      cost: AUDIT_COST,
+      mayBeUnavailable: true,
+      handle: ({ query: { kind, id, at } }) =>
+        answered(() =>
+          audit.online(kind === 'group' ? { group: id, at: msOf(at) } : { conversation: id, at: msOf(at) }),
+        ),
+    }),
+    read({
+      path: '/v1/audit/user',
+      operationId: 'auditUser',
+      tag: 'Audit',
+      summary: 'When a user was online, with which devices, and why it began and ended; 31 days at most.',
+      params: NOTHING,
+      query: v.strictObject({ userId, from: instant, to: instant }),
+      answer: 'AuditUser',
+      cost: AUDIT_COST,
+      mayBeUnavailable: true,
+      handle: ({ query }) =>
+        answered(() => audit.user({ userId: query.userId, from: msOf(query.from), to: msOf(query.to) })),
+    }),
+    read({
+      path: '/v1/audit/peak',
+      operationId: 'auditPeak',
+      tag: 'Audit',
+      summary: 'The most users, and the most devices, that were online at one time of a day.',
+      params: NOTHING,
+      query: v.strictObject({ day }),
+      answer: 'AuditPeak',
+      cost: AUDIT_PEAK_COST,
+      mayBeUnavailable: true,
+      handle: ({ query }) => answered(() => audit.peak(query)),
+    }),
+    read({
+      path: '/v1/audit/why',
+      operationId: 'auditWhy',
+      tag: 'Audit',
+      summary: 'Whether a user was online at a time of the past, and what made it so.',
+      params: NOTHING,
+      query: v.strictObject({ userId, at: instant }),
+      answer: 'AuditWhy',
+      cost: AUDIT_COST,
+      mayBeUnavailable: true,
+      handle: ({ query }) => answered(() => audit.why({ userId: query.userId, at: msOf(query.at) })),
     }),
     read({
       path: '/v1/webhooks/dead-letters',
@@ -323,4 +390,19 @@ export function createRoutes({ presence, webhooks, monitor }: RouteParts): reado
       handle: ({ body }) => presence.membershipsChanged(body),
     }),
   ]
+}
+
+/** Of a text that has passed as one. */
+function msOf(text: string): number {
+  return timeIn(text) ?? NaN
+}
+
+/** @throws ApiProblem when the time is to come, or is too long. */
+async function answered<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await question()
+  } catch (error) {
+    if (error instanceof RangeError) throw new ApiProblem('invalid_payload', error.message)
+    throw error
+  }
 }

@@ -2,6 +2,10 @@
 import { ID_MAX_LENGTH, isId, LABEL_MAX_LENGTH, type Mode } from '@vigie/protocol'
 import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '@vigie/server'
 import type {
+  AuditOnline,
+  AuditPeak,
+  AuditUser,
+  AuditWhy,
   BusyConversation,
   ClientAudit,
   DeadLetter,
@@ -12,6 +16,7 @@ import type {
   UserPresence,
 } from '@vigie/server/http'
 import * as v from 'valibot'
+import { timeIn } from '../audit-trail/time.js'
 
 /** Most users of one query. */
 export const QUERY_USERS_MAX = 1_000
@@ -53,6 +58,21 @@ export const limit = v.pipe(
 /** The `webhook-id` of a webhook. */
 export const messageId = idOf(64, 'The `id` of a webhook, as its header `webhook-id` has it.')
 export const DEAD_LETTERS_DEFAULT = 20
+export const roomKind = v.picklist(['conversation', 'group'])
+export const roomId = idOf(ID_MAX_LENGTH, 'A conversation or a group.')
+/** RFC 3339. What the pattern cannot say, the 31st of February, the check does. */
+export const instant = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.check((text) => timeIn(text) !== undefined),
+  v.description('A time of the past, such as 2026-11-29T14:05:00Z.'),
+)
+export const day = v.pipe(
+  v.string(),
+  v.isoDate(),
+  v.check((text) => timeIn(text) !== undefined),
+  v.description('A day in UTC, such as 2026-11-29.'),
+)
 
 export const usersQuery = v.strictObject({ userIds: v.pipe(v.array(userId), v.maxLength(QUERY_USERS_MAX)) })
 export const auditBody = v.strictObject({
@@ -250,6 +270,108 @@ const deadLetter = schemaOf<DeadLetter>()(
   ),
 )
 
+const reliability = {
+  holes: v.pipe(
+    v.array(
+      v.strictObject({
+        from: v.nullable(time),
+        to: v.nullable(time),
+        boot: v.nullable(id),
+        why: v.picklist([
+          ...(['before_trail', 'not_kept', 'overflow', 'killed', 'silent', 'not_written_yet'] as const),
+        ]),
+      }),
+    ),
+    v.description(
+      'Empty: the answer is exact. From `from` until `to`, which is not included, the trail does not know what happened ' +
+        'on one server, or on any (`boot` is null). `from` null: ever before; `to` null: until now.',
+    ),
+  ),
+  erasures: v.pipe(
+    amount,
+    v.description('How many erasures emptied rows of these days: those people are missing in the answer.'),
+  ),
+}
+const devices = v.array(
+  v.strictObject({ device: id, state: v.picklist(['live', 'lost']), since: v.nullable(time) }),
+)
+const interval = {
+  from: time,
+  to: time,
+  began: v.pipe(v.nullable(v.string()), v.description('Why; null: it lasted already at `from`.')),
+  ended: v.pipe(v.nullable(v.string()), v.description('Why; null: it lasted on.')),
+}
+const peak = v.strictObject({ count: amount, at: v.nullable(time) })
+
+const auditOnline = schemaOf<AuditOnline>()(
+  v.pipe(
+    v.strictObject({
+      kind: roomKind,
+      id,
+      at: time,
+      users: v.array(v.strictObject({ userId: id, count: amount, devices })),
+      ...reliability,
+    }),
+    v.description('Who of a conversation or group was online, by presence and by membership of then.'),
+  ),
+)
+
+const auditUser = schemaOf<AuditUser>()(
+  v.pipe(
+    v.strictObject({
+      userId: id,
+      from: time,
+      to: time,
+      intervals: v.array(v.strictObject(interval)),
+      devices: v.array(v.strictObject({ device: id, ...interval })),
+      ...reliability,
+    }),
+    v.description('When a user was online, on all devices together and on each.'),
+  ),
+)
+
+const auditPeak = schemaOf<AuditPeak>()(
+  v.pipe(
+    v.strictObject({ day: v.string(), users: peak, devices: peak, ...reliability }),
+    v.description('The most users, and the most devices, that were online at one time of a day.'),
+  ),
+)
+
+const auditWhy = schemaOf<AuditWhy>()(
+  v.pipe(
+    v.strictObject({
+      userId: id,
+      at: time,
+      online: v.boolean(),
+      count: amount,
+      devices,
+      because: v.pipe(
+        v.nullable(v.strictObject({ at: time, reason: v.string() })),
+        v.description(
+          'What made the user online or offline. `unknown`: it happened in a hole. Null: it began before the day of ' +
+            '`at`, or the trail does not tell.',
+        ),
+      ),
+      facts: v.array(
+        v.strictObject({
+          at: time,
+          boot: id,
+          kind: v.string(),
+          state: v.nullable(v.string()),
+          reason: v.nullable(v.string()),
+          sessionId: v.nullable(id),
+          device: v.nullable(id),
+          groups: v.nullable(v.array(id)),
+          conversations: v.nullable(v.array(id)),
+          detail: v.nullable(v.record(v.string(), v.unknown())),
+        }),
+      ),
+      ...reliability,
+    }),
+    v.description('Whether a user was online, why, and the latest rows about the user until then, in order.'),
+  ),
+)
+
 const problem = schemaOf<Problem>()(
   v.pipe(
     v.strictObject({
@@ -273,6 +395,10 @@ export const ANSWERS = {
   Explanation: explanation,
   ClientAudit: clientAudit,
   DeadLetters: v.strictObject({ deadLetters: v.array(deadLetter) }),
+  AuditOnline: auditOnline,
+  AuditUser: auditUser,
+  AuditPeak: auditPeak,
+  AuditWhy: auditWhy,
   Problem: problem,
 } as const
 export type AnswerName = keyof typeof ANSWERS

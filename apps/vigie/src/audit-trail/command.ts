@@ -16,6 +16,7 @@ import { shown } from '../explain-words.js'
 import { fileReason } from '../file-error.js'
 import { errorCode, OperatorError } from '../operator-error.js'
 import { withKeeper } from './keeper.js'
+import { questions } from './questions-commands.js'
 import { parseTime } from './time.js'
 import { count, faultInWords, verificationInWords } from './verify-words.js'
 
@@ -209,6 +210,6 @@ function refuseNoId(userId: string): void {
 }
 
 export const audit = defineCommand({
-  meta: { name: 'vigie audit', description: 'Verify, keep, erase from and export the audit trail.' },
-  subCommands: { verify, erase, export: exported, keep },
+  meta: { name: 'vigie audit', description: 'Ask, verify, keep, erase from and export the audit trail.' },
+  subCommands: { ...questions, verify, erase, export: exported, keep },
 })

@@ -1,12 +1,6 @@
 /** What the plugin counts: plain numbers that the path of a frame increments. The table of metrics reads them. */
 import { CLIENT_EVENTS, ERRORS, type ClientEventName, type PresenceServerEvents } from '@vigie/protocol'
-import {
-  createHistogram,
-  TRANSITION_REASONS,
-  type Effect,
-  type Histogram,
-  type TransitionReason,
-} from '../core/index.js'
+import { createHistogram, TRANSITION_REASONS, type Histogram, type TransitionReason } from '../core/index.js'
 
 /** What people are told, by what it is about. A promise is made for each. */
 export const LEVELS = ['group', 'conversation', 'typing', 'first_picture'] as const
@@ -90,7 +84,7 @@ export interface ShellCounts {
   /** Bytes of writes, by size of the write. */
   readonly bytes: Float64Array
   readonly transitions: Tally<TransitionReason | 'start' | 'stop'>
-  /** See {@link FALSE_OFFLINE_MS}. */
+  /** See `FALSE_OFFLINE_MS` of transition-counter.ts. */
   falseOffline: number
   readonly messages: Readonly<Record<ClientEventName, Tally<(typeof MESSAGE_RESULTS)[number]>>>
   readonly closed: Tally<string>
@@ -144,39 +138,4 @@ export function countClose({ closed }: ShellCounts, code: string): void {
 /** @param reason As Socket.IO names it. */
 export function countDisconnect({ disconnects }: ShellCounts, reason: string): void {
   increment(disconnects, reason.replaceAll(' ', '_'), 'other')
-}
-
-/** Somebody who comes back so soon after their grace was over should not have been shown as offline. */
-export const FALSE_OFFLINE_MS = 60_000
-/** Most people who are remembered for it: the oldest are forgotten first. */
-export const FALSE_OFFLINE_MAX = 10_000
-
-/** Counts transitions; `tell` is called with each effect of the engine. */
-export function createTransitionCounter(counts: ShellCounts): (effect: Effect) => void {
-  /** When each went offline because a grace was over, the oldest first. */
-  const wentOffline = new Map<string, number>()
-
-  function forget(now: number): void {
-    for (const [userId, at] of wentOffline) {
-      if (now - at <= FALSE_OFFLINE_MS && wentOffline.size <= FALSE_OFFLINE_MAX) return
-      wentOffline.delete(userId)
-    }
-  }
-
-  return (effect) => {
-    if (effect.type === 'typing') counts.transitions[effect.typing ? 'start' : 'stop']++
-    if (effect.type !== 'presence') return
-    const { userId, before, after, reason, at } = effect
-    counts.transitions[reason]++
-    if (before.online === after.online) return
-    if (!after.online) {
-      if (reason !== 'grace_over' && reason !== 'node_lost') return
-      wentOffline.set(userId, at)
-      forget(at)
-      return
-    }
-    const since = wentOffline.get(userId)
-    if (since !== undefined && at - since <= FALSE_OFFLINE_MS) counts.falseOffline++
-    wentOffline.delete(userId)
-  }
 }

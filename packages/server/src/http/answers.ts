@@ -5,6 +5,7 @@ import type { ClientAudit } from '../host/server-api.js'
 
 export type { Explanation } from '../core/index.js'
 export type { ClientAudit, RoomPresence }
+export type { AuditOnline, AuditPeak, AuditUser, AuditWhy, Hole as AuditHole } from '../trail/answers.js'
 
 /** A user, by the id that was asked for. Of somebody unknown: offline. */
 export interface UserPresence extends Presence {

@@ -3,6 +3,10 @@
  * package at run time.
  */
 import type {
+  AuditOnline,
+  AuditPeak,
+  AuditUser,
+  AuditWhy,
   BusyConversation,
   ClientAudit,
   DeadLetter,
@@ -45,6 +49,28 @@ export interface ApiClient {
     readonly limit?: number
     readonly before?: string | undefined
   }): Promise<readonly DeadLetter[]>
+  /**
+   * Who of a conversation, or of a group, was online at a time of the past, by the audit trail. Times are milliseconds
+   * since 1970, here and in all that follow; one that is to come is refused (`invalid_payload`).
+   */
+  auditOnline(
+    question:
+      | { readonly conversation: string; readonly at: number }
+      | { readonly group: string; readonly at: number },
+  ): Promise<AuditOnline>
+  /** When a user was online, with which devices, and why it began and ended; 31 days at most. */
+  auditUser(question: {
+    readonly userId: string
+    readonly from: number
+    readonly to: number
+  }): Promise<AuditUser>
+  /**
+   * The most users, and the most devices, that were online at one time of a day (YYYY-MM-DD, UTC). The server reads all
+   * of that day, for which `timeoutMs` is raised to 60 s, should it be less.
+   */
+  auditPeak(question: { readonly day: string }): Promise<AuditPeak>
+  /** Whether a user was online at a time of the past, and what made it so. */
+  auditWhy(question: { readonly userId: string; readonly at: number }): Promise<AuditWhy>
   /** Scope `act`, as all that follow. Ends all sessions of a user, or those of one device, for good. */
   kick(userId: string, options?: { readonly deviceId?: string }): Promise<void>
   /**
@@ -92,6 +118,8 @@ const QUERY_MAX = 1_000
 const TIMEOUT_MS = 10_000
 /** An audit waits for clients. */
 const AUDIT_TIMEOUT_MS = 15_000
+/** All of a day is read. */
+const PEAK_TIMEOUT_MS = 60_000
 
 /**
  * @throws TypeError when `url` is none.
@@ -179,6 +207,23 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       return (await call('GET', `/users/${segment(userId)}/explanation${query}`)) as Explanation
     },
     monitor: async () => (await call('GET', '/monitor')) as Monitor,
+    async auditOnline({ at, ...room }) {
+      const [kind, id] = 'group' in room ? ['group', room.group] : ['conversation', room.conversation]
+      return (await call('GET', `/audit/online${queryOf({ kind, id, at: iso(at) })}`)) as AuditOnline
+    },
+    async auditUser({ userId, from, to }) {
+      return (await call(
+        'GET',
+        `/audit/user${queryOf({ userId, from: iso(from), to: iso(to) })}`,
+      )) as AuditUser
+    },
+    async auditPeak({ day }) {
+      const withinMs = Math.max(timeoutMs, PEAK_TIMEOUT_MS)
+      return (await call('GET', `/audit/peak${queryOf({ day })}`, undefined, withinMs)) as AuditPeak
+    },
+    async auditWhy({ userId, at }) {
+      return (await call('GET', `/audit/why${queryOf({ userId, at: iso(at) })}`)) as AuditWhy
+    },
     async kick(userId, body = {}) {
       await call('POST', `/users/${segment(userId)}/kick`, body)
     },
@@ -231,6 +276,15 @@ function segment(id: string): string {
   if (id === '.' || id === '..')
     throw new RangeError(`The id ${JSON.stringify(id)} cannot stand in an address.`)
   return encodeURIComponent(id)
+}
+
+function queryOf(fields: Readonly<Record<string, string>>): string {
+  return `?${new URLSearchParams(fields).toString()}`
+}
+
+/** @throws RangeError when it is no time. */
+function iso(at: number): string {
+  return new Date(at).toISOString()
 }
 
 function jsonOf(text: string): unknown {

@@ -1,5 +1,10 @@
 export { ApiError, createApiClient, type ApiClient, type ApiClientOptions } from './client.js'
 export type {
+  AuditHole,
+  AuditOnline,
+  AuditPeak,
+  AuditUser,
+  AuditWhy,
   BusyConversation,
   ClientAudit,
   DeadLetter,

@@ -25,6 +25,8 @@ export {
   type VerifyOptions as TrailVerifyOptions,
 } from '../trail/verify.js'
 export { postgresTrail, type PostgresTrailOptions } from './trail.js'
+export { openTrail, type OpenTrailOptions } from './trail-questions.js'
+export type { TrailQuestions } from '../trail/questions.js'
 export { DEAD_LETTERS_MAX, startWebhooks, type PostgresWebhookOptions, type Webhooks } from './webhooks.js'
 export {
   RETRIES_MAX as WEBHOOK_RETRIES_MAX,

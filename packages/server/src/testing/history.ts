@@ -111,6 +111,10 @@ export function play(
         // Of Socket.IO's rooms, which are not played here.
         case 'unplaced':
           break
+        // Of a recorder, whom nobody asked for.
+        case 'session':
+        case 'rooms':
+          break
         case 'reread':
           tally.reread++
           reads.push(effect.userId)

@@ -278,8 +278,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
         const until = performance.now() + CLOSE_MS
         const isOver = () => waiting() === 0 || performance.now() >= until
         const all = (async () => {
-          do await flush()
-          while (!isOver() && (await pause(flushMs)))
+          await flush()
+          while (!isOver()) {
+            await pause(flushMs)
+            await flush()
+          }
         })()
         // A write that is never answered does not keep the process.
         let limit: ReturnType<typeof setTimeout> | undefined
@@ -297,10 +300,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 }
 
-/** Resolves with `true`. */
-function pause(ms: number): Promise<true> {
+function pause(ms: number): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, ms, true)
+    setTimeout(resolve, ms)
   })
 }
 

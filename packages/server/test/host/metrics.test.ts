@@ -6,14 +6,16 @@ import {
   countClose,
   countDisconnect,
   createShellCounts,
-  createTransitionCounter,
-  FALSE_OFFLINE_MAX,
-  FALSE_OFFLINE_MS,
   METRIC_LIMITS,
   METRICS,
   NOTHING_MEASURED,
   readMetrics,
 } from '../../src/host/metrics.js'
+import {
+  createTransitionCounter,
+  FALSE_OFFLINE_MAX,
+  FALSE_OFFLINE_MS,
+} from '../../src/host/transition-counter.js'
 
 const NAME = /^presence_[a-z]+(_[a-z]+)*$/u
 

@@ -256,7 +256,7 @@ describe('the recorder of the audit trail', () => {
     const { lines } = begin(memory)
     await vi.advanceTimersByTimeAsync(FLUSH_MS)
     const start2 = memory.rows().find(({ kind, boot }) => kind === 'start' && boot !== first!.boot)
-    expect(detailOf(start2)['previous']).toEqual({
+    expect(detailOf(start2).previous).toEqual({
       boot: first!.boot,
       day: last!.day,
       position: 2,
