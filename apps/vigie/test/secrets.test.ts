@@ -77,7 +77,7 @@ describe('the address of the database', () => {
   it('may be in a file, as it holds a password', async () => {
     expect(await addressOf('postgres://u:hunter2@h/d\n')).toBe('postgres://u:hunter2@h/d')
     const given = loadConfig({ env: { DATABASE_URL: 'postgres://u@h/d' } })
-    expect(await withDatabaseUrl(given)).toBe(given)
+    expect(await withDatabaseUrl(given)).toEqual(given)
   })
 
   it('is refused, without showing it, when the file holds another thing', async () => {

@@ -176,7 +176,7 @@ const USER = `
 const peakSql = (key: string) => `
   WITH ${SEGMENTS}, told AS (
     SELECT user_id, device, state, at AS a, coalesce(
-      lead(at) OVER (PARTITION BY r.boot, s.first, session_id ORDER BY r.position), ${instant('s.cut')}, 'infinity') AS b
+      lead(at) OVER (PARTITION BY r.boot, s.first, user_id, session_id ORDER BY r.position), ${instant('s.cut')}, 'infinity') AS b
     FROM vigie.trail AS r JOIN segment AS s ON ${IN_SEGMENT}
     WHERE ${IN_DAYS} AND r.kind = 'session' AND r.user_id IS NOT NULL AND r.at < ${instant('$5')}
   ), stay AS (
