@@ -270,7 +270,8 @@ describe('vigie audit', { timeout: 60_000 }, () => {
     })
     expect(await audit('forget')).toMatchObject({
       code: 1,
-      stderr: 'vigie: vigie audit has no command "forget"; it has online, user, peak, why, verify, erase, export, keep.\n',
+      stderr:
+        'vigie: vigie audit has no command "forget"; it has online, user, peak, why, verify, erase, export, keep.\n',
     })
     expect((await audit('')).stdout).toContain('vigie audit')
     expect((await audit('keep --help')).stdout).toContain('--days')
