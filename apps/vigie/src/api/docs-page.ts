@@ -9,8 +9,8 @@ body { background: light-dark(#fff, #14181d); color: light-dark(#1b2026, #e6e9ee
 a { color: light-dark(#0a53be, #8ab8ff); }
 h2 { border-top: 1px solid var(--line); margin-top: 2.5rem; padding-top: 1.5rem; }
 section { margin: 1.5rem 0; }
-code, pre { font: 0.9em/1.5 ui-monospace, monospace; }
-pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; overflow-wrap: anywhere; padding: 0.75rem; white-space: pre-wrap; }
+code, pre { font: 0.9em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
+pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px; padding: 0.75rem; white-space: pre-wrap; }
 ul { padding-left: 1.25rem; }
 dt { border-top: 1px solid var(--line); margin-top: 0.5rem; padding-top: 0.5rem; }
 dd { margin: 0; }
@@ -44,7 +44,7 @@ export function docsPage({ info, paths, components }: OpenApiDocument) {
                 ({ method, path, operation }) =>
                   html`<li>
                     <a href="#${operation.operationId}"><code>${method} ${path}</code></a
-                    >: ${operation.summary}
+                    >: ${prose(operation.summary)}
                   </li>`,
               )}
             </ul>

@@ -11,6 +11,27 @@ const crowd = { presence: { occupancyWindowMs: 0 } }
 
 /** By bound: what happens when it is reached. */
 const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
+  async trailBufferMax() {
+    // PostgreSQL is away.
+    const away = async () => {
+      throw new Error('away')
+    }
+    const trail = {
+      node: 'a',
+      check: async () => {},
+      makeDays: away,
+      write: away,
+      lastBoot: async () => undefined,
+      unfinished: async () => [],
+      close: async () => {},
+    }
+    await using wire = await startWire({ rows, presence: { trail, trailBufferMax: 1_000 } })
+    for (let n = 0; n < 1_005; n++) wire.presence.note({ reason: 'noted' })
+    // `start` was the first of those that wait.
+    const samples = (name: string) => wire.presence.metrics().find((family) => family.name === name)?.samples
+    expect(samples('presence_trail_waiting')).toEqual([{ labels: {}, value: 1_000 }])
+    expect(samples('presence_trail_dropped_total')).toEqual([{ labels: {}, value: 6 }])
+  },
   async massLossMinSessions() {
     const presence = {
       massLossMinSessions: 3,

@@ -152,6 +152,11 @@ describe('a scripted history over real sockets', () => {
       'presence_trail_rows_total',
       'presence_trail_waiting',
       'presence_trail_write_failures_total',
+      'presence_webhook_attempts_total',
+      'presence_webhook_dead_letters',
+      'presence_webhook_lag_seconds',
+      'presence_webhook_sending',
+      'presence_webhook_waiting',
     ])
     for (const { name, series } of METRICS.filter((each) => !silent.includes(each.name)))
       expect(families.find((family) => family.name === name)?.samples.map(({ labels }) => labels)).toEqual(

@@ -48,9 +48,9 @@ test.each([
   [
     'presence, memberships, restarts, deaths and holes',
     [...ORDINARY, 'stop', 'kill', 'fill', 'drain'] as const,
-    60,
+    30,
   ],
-  ['presence and memberships, without anything missing', [...ORDINARY, 'stop'] as const, 20],
+  ['presence and memberships, without anything missing', [...ORDINARY, 'stop'] as const, 10],
 ])(
   'answers equal the truth of random histories of %s, at random instants',
   async (_, names, numRuns) => {
