@@ -58,7 +58,15 @@ describe('a Prometheus that reads a running server', () => {
     const address = new URL(database.url)
     address.host = new URL(line.url).host
     const secret = freshSecret()
-    await using server = await serve({ env: { DATABASE_URL: address.href, VIGIE_JWT_SECRET: secret } })
+    await using server = await serve({
+      env: {
+        DATABASE_URL: address.href,
+        VIGIE_JWT_SECRET: secret,
+        // Nobody listens there; nothing is given up for hours.
+        VIGIE_WEBHOOKS: `crm http://127.0.0.1:9/ whsec_${Buffer.from(secret).toString('base64')}`,
+        VIGIE_WEBHOOKS_ALLOW_PRIVATE: '1',
+      },
+    })
     await using prometheus = await startPrometheus(server.url, RULES)
     const sockets = ['ann', 'bob'].map((userId) =>
       io(server.url, { auth: { token: signToken(secret, userId) }, transports: ['websocket'] }),
