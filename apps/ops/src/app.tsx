@@ -7,6 +7,7 @@ import { KeyForm } from './board/key-form.js'
 import { Nodes } from './board/nodes.js'
 import { Charts } from './charts/all-charts.js'
 import type { Monitor, MonitorState } from './monitor/monitor.js'
+import { Past } from './past/past.js'
 import { ExplanationView } from './people/explanation-view.js'
 import { Search } from './people/search.js'
 import { isOfKey, problemKindOf } from './server/api.js'
@@ -121,6 +122,7 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
           {shown.answer !== undefined && <Nodes answer={shown.answer} />}
         </div>
         <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />
+        <Past aheadMs={aheadOf(shown)} />
       </main>
       <p className="sr-only" role="status" data-testid="said">
         {name === 'lost' ? problemText(state.problem, texts) : said}
