@@ -120,9 +120,9 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
         <div className="numbers">
           <Charts points={shown.history.points} />
           {shown.answer !== undefined && <Nodes answer={shown.answer} />}
+          <Past aheadMs={aheadOf(shown)} />
         </div>
         <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />
-        <Past aheadMs={aheadOf(shown)} />
       </main>
       <p className="sr-only" role="status" data-testid="said">
         {name === 'lost' ? problemText(state.problem, texts) : said}
