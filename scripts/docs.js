@@ -80,7 +80,8 @@ async function configurationDocument() {
 }
 
 async function metricsDocument() {
-  const { FALSE_OFFLINE_MS, METRIC_LIMITS, METRICS } = await built('packages/server/dist/host/metrics.js')
+  const { METRIC_LIMITS, METRICS } = await built('packages/server/dist/host/metrics.js')
+  const { FALSE_OFFLINE_MS } = await built('packages/server/dist/host/transition-counter.js')
   const { SAMPLE_GAP_MS, SAMPLE_MAX_MS } = await built('packages/server/dist/socketio/latency.js')
   return [
     made('packages/server/src/host/metrics.ts'),

@@ -8,6 +8,7 @@ import { KeyForm } from './board/key-form.js'
 import { Nodes } from './board/nodes.js'
 import { Charts } from './charts/all-charts.js'
 import type { Monitor, MonitorState } from './monitor/monitor.js'
+import { Past } from './past/past.js'
 import { ExplanationView } from './people/explanation-view.js'
 import { Search } from './people/search.js'
 import { isOfKey, problemKindOf } from './server/api.js'
@@ -120,6 +121,7 @@ function Board({ monitor, state, keyForm, askForKey }: BoardProps) {
         <div className="numbers">
           <Charts points={shown.history.points} />
           {shown.answer !== undefined && <Nodes answer={shown.answer} />}
+          <Past aheadMs={aheadOf(shown)} />
           <DeadLetters isLive={isLive} say={say} />
         </div>
         <Busiest isLive={isLive} explain={(user) => go({ userId: user })} />

@@ -1,5 +1,5 @@
 import { phrases } from '@vigie/web/texts/phrases.js'
-import type { Explanation } from '@vigie/server/http'
+import type { AuditHole, Explanation } from '@vigie/server/http'
 import type { ChartId, SeriesId } from '../charts/charts.js'
 import type { ProblemKind } from '../server/api.js'
 
@@ -66,6 +66,14 @@ const reasons: Readonly<Record<Explanation['transitions'][number]['reason'], str
   too_many_sessions: 'Had too many sessions; the oldest was ended',
   other_node: 'Changed on another node',
   node_lost: 'The node was lost',
+}
+const holes: Readonly<Record<AuditHole['why'], string>> = {
+  before_trail: 'nothing of so long ago is kept, or nothing was recorded then',
+  not_kept: 'older days of a server that was running were dropped',
+  overflow: 'the database was away for longer than what happened could wait',
+  killed: 'the server was killed',
+  silent: 'a server has written nothing for a while; start it again',
+  not_written_yet: 'the newest changes are still being written',
 }
 
 /** Every word of the page in English. {@link Texts} is made of it: another language has the same keys. */
@@ -145,6 +153,64 @@ export const en = {
   whoIsOnline: 'Online now; choose somebody to have their presence explained.',
   nobodyOnline: 'Nobody is online here.',
   andMore: (count: number) => phrases('en', count, { one: 'and # more', other: 'and # more' }),
+  // The past
+  past: 'Who was there?',
+  pastLead: (zone: string) =>
+    `Who of a conversation or a group was online at a time of the past, by the audit trail. Times are of this device (${zone}).`,
+  pastKind: 'Of a',
+  pastConversation: 'Conversation',
+  pastGroup: 'Group',
+  pastId: 'Its id',
+  pastSpan: 'Time',
+  spans: { hour: 'The last hour', six_hours: 'The last 6 hours', day: 'The last 24 hours', date: 'One day' },
+  pastDate: 'Day',
+  pastShow: 'Show',
+  pastNoDay: 'This is no day of the past.',
+  pastMoment: 'Moment',
+  pastNotComplete: 'the trail is not complete here',
+  pastOnline: (count: number, room: string, time: string) =>
+    phrases('en', count, {
+      one: `At ${time}, # person of ${room} was online.`,
+      other: `At ${time}, # people of ${room} were online.`,
+    }),
+  pastNobody: (room: string, time: string) => `At ${time}, nobody of ${room} was online.`,
+  pastNothing:
+    'The audit trail is empty: this server records nothing (VIGIE_TRAIL=0), or has not recorded anything yet.',
+  pastMayBeWrong: 'This may be wrong: the trail is not complete at this moment.',
+  pastErased: 'People were erased from the trail of this time; they are missing.',
+  unnamedDevice: 'A device without an id',
+  deviceSince: (device: string, time: string) => `${device}, since ${time}.`,
+  deviceLost: 'Its connection was lost, and it could still come back.',
+  pastReason: (reason: string, time: string) => `Online since ${time}: ${reason}.`,
+  pastReasonBefore: 'Online since before this day (UTC), or the trail does not say since when.',
+  pastReasonAsked: 'Asking since when…',
+  pastReasonUnknown: 'The server did not say since when.',
+  pastDay: (user: string) => `When ${user} was online`,
+  pastOnlineBar: 'Online',
+  pastBar: (name: string, count: number) =>
+    phrases('en', count, { one: `${name}: # time`, other: `${name}: # times` }),
+  pastNeverOnline: 'Not online in this time.',
+  fromTo: (from: string, to: string, duration: string) => `${from} to ${to} (${duration}).`,
+  wasOnlineBefore: 'Online before',
+  wasOnlineAfter: 'Still online',
+  trailReasons: {
+    stop: 'The server stopped',
+    death: 'The server was killed',
+    unknown: 'Not known: the trail is not complete there',
+  },
+  holeBetween: (from: string, to: string, why: string) =>
+    `Between ${from} and ${to} the trail is not complete: ${why}.`,
+  holeSince: (from: string, why: string) => `Since ${from} the trail is not complete: ${why}.`,
+  holeUntil: (to: string, why: string) => `Until ${to} the trail is not complete: ${why}.`,
+  holeAlways: (why: string) => `The trail is not complete: ${why}.`,
+  holes,
+  pastNotThere: 'This server cannot be asked about the past: it has no such question.',
+  pastAway: 'The audit trail cannot be read now: the database is away. It is asked again in a moment.',
+  pastNoAnswer:
+    'No answer about the past has come: the server or its database is away. It is asked again in a moment.',
+  pastError:
+    'The server could not read the audit trail, and its log says why: the database is away, or the table is missing (run vigie migrate). It is asked again in a moment.',
+  pastRefused: 'The server does not take this for an id, or for a time of the past.',
   // A user
   searchTitle: 'Explain a user’s presence',
   userId: 'User id',
