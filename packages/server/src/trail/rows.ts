@@ -41,17 +41,26 @@ export function rowOf(
   salt: string = drawSalts(1)[0] ?? '',
 ): TrailRow {
   const { kind, state, reason, userId, sessionId, device, groups, conversations, detail } = fact as AnyFact
-  const day = dayOf(at)
-  const personal = {
+  // One object from the start: copies of it would cost more than its hashes.
+  const row: { -readonly [Field in keyof TrailRow]: TrailRow[Field] } = {
+    day: dayOf(at),
+    boot,
+    position,
+    at,
+    kind,
+    state: state ?? null,
+    reason: reason ?? null,
     userId: userId ?? null,
     sessionId: sessionId ?? null,
     device: device ?? null,
     groups: groups ?? null,
     conversations: conversations ?? null,
     detail: detail ? JSON.stringify(detail) : null,
+    salt,
+    commitment: '',
+    hash: '',
   }
-  const known = { day, boot, position, at, kind, state: state ?? null, reason: reason ?? null }
-  const commitment = commitmentOf(personal, salt)
-  const hash = hashOf({ ...known, commitment }, previous ?? chainStart({ day, boot }))
-  return { ...known, ...personal, salt, commitment, hash }
+  row.commitment = commitmentOf(row, salt)
+  row.hash = hashOf(row, previous ?? chainStart(row))
+  return row
 }
