@@ -67,6 +67,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let queue: Entry[] = []
   /** Rows of the batch that is being written: they are made once, so that a second attempt writes the same. */
   let batch: readonly TrailRow[] = []
+  /** Of those that wait: how many are, at most, of checkpoints. */
+  let repeated = 0
   let lastAt = 0
   let day: string | undefined
   let hole: Hole | undefined
@@ -89,9 +91,12 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return queue.length + batch.length
   }
 
-  /** Once some was not kept, half of the buffer has to be free: otherwise there would be a checkpoint for each few facts. */
+  /**
+   * Once some was not kept, half of the buffer has to be free: otherwise there would be a checkpoint for each few facts. A
+   * checkpoint has room of its own: one that filled the buffer would make the next hole.
+   */
   function isRoomLeft(): boolean {
-    return waiting() < (hole ? bufferMax / 2 : bufferMax)
+    return waiting() - repeated < (hole ? bufferMax / 2 : bufferMax)
   }
 
   function push(fact: Fact, at: number): void {
@@ -133,6 +138,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const from = boot.position + 1
     for (const effect of everything()) push(factOf(effect, true), lastAt)
     push({ kind: 'checkpoint', detail: { from } }, lastAt)
+    repeated += boot.position - from + 1
   }
 
   function look(): void {
@@ -170,6 +176,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
         left -= batch.length
         await writeBatch()
         batch = []
+        repeated = Math.min(repeated, waiting())
       }
       await tellDeaths()
       if (retryMs > 0) log.info('The audit trail is written again.', { written, dropped })

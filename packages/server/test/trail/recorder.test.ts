@@ -208,6 +208,22 @@ describe('the recorder of the audit trail', () => {
     expect(lines.filter((line) => line.includes('no more facts are kept'))).toHaveLength(1)
   })
 
+  it('has room for what it repeats, however much that is: a checkpoint makes no hole', async () => {
+    const everybody = Array.from({ length: 50 }, (_, n) => live(`u${n}`))
+    const { recorder, memory } = begin(memoryStore(), { bufferMax: 10, everything: () => everybody })
+    await vi.advanceTimersByTimeAsync(FLUSH_MS)
+    vi.setSystemTime(NOON + DAY_MS)
+    for (let n = 0; n < 12; n++) recorder.recorded(live(`u${n}`, 'lost'))
+    // Ten as always: those of the checkpoint do not count.
+    expect(recorder.counts()).toMatchObject({ dropped: 2, waiting: 61 })
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(memory.rows().filter(({ state }) => state === 'lost')).toHaveLength(10)
+    // Of the two that were not kept; it is followed by a checkpoint, and that by nothing.
+    expect(memory.rows().filter(({ kind }) => kind === 'hole')).toHaveLength(1)
+    expect(recorder.counts()).toMatchObject({ dropped: 2, waiting: 0 })
+    expectWhole(memory.rows())
+  })
+
   it('begins each day with all that is so, and names the end of the day before', async () => {
     const MINUTE_MS = 60_000
     vi.setSystemTime(NOON + DAY_MS / 2 - MINUTE_MS)
