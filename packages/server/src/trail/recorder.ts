@@ -287,7 +287,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
         const all = (async () => {
           await flush()
           while (!isOver()) {
-            await pause(flushMs)
+            // What came during a write is written at once; after a failure not.
+            if (retryMs > 0) await pause(flushMs)
             await flush()
           }
         })()

@@ -12,15 +12,18 @@ const crowd = { presence: { occupancyWindowMs: 0 } }
 /** By bound: what happens when it is reached. */
 const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
   async trailBufferMax() {
-    // PostgreSQL is away.
-    const away = async () => {
-      throw new Error('away')
+    let isAway = true
+    const answer = async () => {
+      if (isAway) throw new Error('away')
     }
     const trail = {
       node: 'a',
       check: async () => {},
-      makeDays: away,
-      write: away,
+      makeDays: answer,
+      write: async (written: readonly object[]) => {
+        await answer()
+        return written.length
+      },
       lastBoot: async () => undefined,
       unfinished: async () => [],
       close: async () => {},
@@ -31,6 +34,8 @@ const SETTING_BOUNDS: Readonly<Record<string, () => Promise<void>>> = {
     const samples = (name: string) => wire.presence.metrics().find((family) => family.name === name)?.samples
     expect(samples('presence_trail_waiting')).toEqual([{ labels: {}, value: 1_000 }])
     expect(samples('presence_trail_dropped_total')).toEqual([{ labels: {}, value: 6 }])
+    // Its end waits for what is to be written.
+    isAway = false
   },
   async massLossMinSessions() {
     const presence = {
