@@ -192,7 +192,7 @@ const peakSql = (key: string) => `
     SELECT at, sum(CASE WHEN now = change THEN 1 ELSE 0 END - CASE WHEN now = 0 THEN 1 ELSE 0 END) AS change
     FROM running WHERE now = change OR now = 0 GROUP BY at
   ), line AS (SELECT at, sum(change) OVER (ORDER BY at) AS count FROM turn)
-  SELECT count::text, ${millis('at')}::text AS at FROM line WHERE count > 0 ORDER BY count DESC, line.at LIMIT 1`
+  SELECT count::text, ${millis('at')}::text AS at FROM line WHERE line.count > 0 ORDER BY line.count DESC, line.at LIMIT 1`
 
 const FACTS = `
   SELECT boot::text, position::text, ${millis('at')}::text AS at_ms, kind, state, reason, session_id, device,
