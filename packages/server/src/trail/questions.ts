@@ -201,9 +201,13 @@ export function createQuestions(reader: TrailReader): TrailQuestions {
   async function whyOffline(userId: string, at: number): Promise<AuditWhy['because']> {
     const row = await reader.lastSession(userId, at)
     if (!row) return null
-    const { intervals } = await timesOf(userId, Math.max(0, row.at - 1), at + 1)
-    const last = intervals.at(-1)
-    if (last && last.ended !== null && last.to > row.at) return { at: last.to, reason: last.ended }
+    const { segments } = await look(Math.max(0, row.at - 1), at, 'at')
+    // Also one that ended in the instant of its row: a boot that stops says so behind it.
+    const last = staysOf(await reader.user(userId, segments, at), segments)
+      .filter(({ to }) => to >= row.at && to <= at)
+      .sort((one, other) => one.to - other.to)
+      .at(-1)
+    if (last?.ended && (last.to > row.at || row.state !== 'ended')) return { at: last.to, reason: last.ended }
     return row.state === 'ended' ? { at: row.at, reason: row.reason } : null
   }
 }
