@@ -205,7 +205,9 @@ export function createQuestions(reader: TrailReader): TrailQuestions {
     // Also one that ended in the instant of its row: a boot that stops says so behind it.
     const last = staysOf(await reader.user(userId, segments, at), segments)
       .filter(({ to }) => to >= row.at && to <= at)
-      .sort((one, other) => one.to - other.to)
+      .sort(
+        (one, other) => one.to - other.to || one.from - other.from || one.row.position - other.row.position,
+      )
       .at(-1)
     if (last?.ended && (last.to > row.at || row.state !== 'ended')) return { at: last.to, reason: last.ended }
     return row.state === 'ended' ? { at: row.at, reason: row.reason } : null

@@ -204,8 +204,9 @@ export function play(steps: readonly Step[], begin: number): Played {
       const next: Session = { ...session, state: 'live' }
       const nextId = `session-${++sessions}`
       boot.sessions.set(nextId, next)
-      record(boot, sessionFact(id, session, 'returned', true))
+      // The new one first, as the engine does: what is lost with a kill never leaves the user without a session.
       record(boot, sessionFact(nextId, next, 'returned'))
+      record(boot, sessionFact(id, session, 'returned', true))
     },
     end({ b, c }, boot) {
       const [id, session] = boot ? at([...boot.sessions], b, true) : []
