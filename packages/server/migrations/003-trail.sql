@@ -44,13 +44,19 @@ CREATE TABLE vigie.trail_erasures (
 );
 COMMENT ON TABLE vigie.trail_erasures IS 'Rows of vigie.trail from which one person was erased. It does not say whom.';
 
--- Also for the owner of the table, who needs no right: a mistake is refused. What is done on purpose shows in the chain.
+-- Also for the owner of the table, who needs no right: a mistake is refused. What is done on purpose shows in the chain. All
+-- that an erasure may change is that a row is emptied.
 CREATE FUNCTION vigie.refuse_trail_change() RETURNS trigger
   LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
   IF TG_OP = 'UPDATE' AND current_setting('vigie.erasing', true) = 'yes' THEN
-    RETURN NEW;
+    IF num_nonnulls(NEW.user_id, NEW.session_id, NEW.device, NEW.groups, NEW.conversations, NEW.detail, NEW.salt) = 0
+      AND (NEW.day, NEW.boot, NEW.position, NEW.at, NEW.kind, NEW.state, NEW.reason, NEW.commitment, NEW.hash)
+        IS NOT DISTINCT FROM (OLD.day, OLD.boot, OLD.position, OLD.at, OLD.kind, OLD.state, OLD.reason, OLD.commitment, OLD.hash)
+    THEN
+      RETURN NEW;
+    END IF;
   END IF;
   RAISE EXCEPTION 'The audit trail is not changed: rows of vigie.trail are neither updated nor deleted.'
     USING ERRCODE = 'insufficient_privilege';
@@ -86,7 +92,23 @@ BEGIN
   RETURN added;
 END $function$;
 
--- Security definer: the server's role may add a partition and rows, and nothing else.
+-- Rights that default privileges have given on a partition: all that is done is done by way of vigie.trail.
+CREATE FUNCTION vigie.close_trail_day(partition regclass) RETURNS void
+  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+  other record;
+BEGIN
+  FOR other IN
+    SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name
+    FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = partition AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE format('REVOKE ALL ON %s FROM %s', partition, other.name);
+  END LOOP;
+END $function$;
+
+-- Security definer: the server's role may add a partition and rows, and nothing else. Nobody but the owner gets a right on the
+-- partition itself.
 CREATE FUNCTION vigie.make_trail_day(wanted date) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -102,5 +124,6 @@ BEGIN
   EXECUTE format('CREATE TABLE vigie.%I PARTITION OF vigie.trail FOR VALUES FROM (%L) TO (%L)', name, wanted, wanted + 1);
   EXECUTE format('CREATE TRIGGER trail_not_truncated BEFORE TRUNCATE ON vigie.%I '
     'FOR EACH STATEMENT EXECUTE FUNCTION vigie.refuse_trail_change()', name);
+  PERFORM vigie.close_trail_day(format('vigie.%I', name)::regclass);
 END $function$;
 REVOKE ALL ON FUNCTION vigie.make_trail_day(date) FROM PUBLIC;

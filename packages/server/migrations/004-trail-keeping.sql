@@ -22,23 +22,6 @@ CREATE INDEX trail_erasures_day ON vigie.trail_erasures (day, boot);
 CREATE INDEX trail_acts ON vigie.trail (boot, position) WHERE kind = 'act';
 CREATE INDEX trail_nameless_sessions ON vigie.trail (session_id) WHERE user_id IS NULL AND session_id IS NOT NULL;
 
--- As before, and what an erasure may change is that a row is emptied.
-CREATE OR REPLACE FUNCTION vigie.refuse_trail_change() RETURNS trigger
-  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-  IF TG_OP = 'UPDATE' AND current_setting('vigie.erasing', true) = 'yes' THEN
-    IF num_nonnulls(NEW.user_id, NEW.session_id, NEW.device, NEW.groups, NEW.conversations, NEW.detail, NEW.salt) = 0
-      AND (NEW.day, NEW.boot, NEW.position, NEW.at, NEW.kind, NEW.state, NEW.reason, NEW.commitment, NEW.hash)
-        IS NOT DISTINCT FROM (OLD.day, OLD.boot, OLD.position, OLD.at, OLD.kind, OLD.state, OLD.reason, OLD.commitment, OLD.hash)
-    THEN
-      RETURN NEW;
-    END IF;
-  END IF;
-  RAISE EXCEPTION 'The audit trail is not changed: rows of vigie.trail are neither updated nor deleted.'
-    USING ERRCODE = 'insufficient_privilege';
-END $function$;
-
 -- The days that there are partitions for, the oldest first.
 CREATE FUNCTION vigie.trail_days() RETURNS TABLE (day date, partition regclass)
   -- The bounds are shown as the session shows dates.
@@ -49,40 +32,6 @@ AS $function$
   WHERE i.inhparent = to_regclass('vigie.trail') AND NOT i.inhdetachpending
   ORDER BY day
 $function$;
-
--- Rights that default privileges have given on a partition: all that is done is done by way of vigie.trail.
-CREATE FUNCTION vigie.close_trail_day(partition regclass) RETURNS void
-  LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-  other record;
-BEGIN
-  FOR other IN
-    SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS name
-    FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = partition AND a.grantee <> c.relowner
-  LOOP
-    EXECUTE format('REVOKE ALL ON %s FROM %s', partition, other.name);
-  END LOOP;
-END $function$;
-
--- As before, and nobody but the owner gets a right on the partition itself.
-CREATE OR REPLACE FUNCTION vigie.make_trail_day(wanted date) RETURNS void
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-  name text := 'trail_' || to_char(wanted, 'YYYYMMDD');
-BEGIN
-  IF to_regclass('vigie.' || name) IS NOT NULL THEN RETURN; END IF;
-  PERFORM pg_advisory_xact_lock(1986619241, 3);
-  IF to_regclass('vigie.' || name) IS NOT NULL THEN RETURN; END IF;
-  IF wanted NOT BETWEEN current_date - 8 AND current_date + 8 THEN
-    RAISE EXCEPTION 'A day of the audit trail is made within eight days of it, not for %.', wanted;
-  END IF;
-  EXECUTE format('CREATE TABLE vigie.%I PARTITION OF vigie.trail FOR VALUES FROM (%L) TO (%L)', name, wanted, wanted + 1);
-  EXECUTE format('CREATE TRIGGER trail_not_truncated BEFORE TRUNCATE ON vigie.%I '
-    'FOR EACH STATEMENT EXECUTE FUNCTION vigie.refuse_trail_change()', name);
-  PERFORM vigie.close_trail_day(format('vigie.%I', name)::regclass);
-END $function$;
 
 -- The sessions of one person, of all days: rows that name a session and no user may be on a day without any other of theirs.
 CREATE FUNCTION vigie.trail_sessions_of(who text) RETURNS text[]
@@ -139,7 +88,8 @@ BEGIN
     ON CONFLICT (is_only) DO UPDATE SET days = excluded.days, at = excluded.at;
 END $function$;
 
--- Empties all rows that tell of one person, and lists them. The commitments stay, and with them the chain.
+-- Empties all rows that tell of one person, and lists them. The commitments stay, and with them the chain. What is on its way to
+-- webhooks about that person goes as well: the next migration makes its table.
 CREATE FUNCTION vigie.erase_from_trail(who text) RETURNS TABLE (erasure uuid, day date, row_count bigint)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -152,6 +102,7 @@ BEGIN
   IF coalesce(who, '') = '' THEN
     RAISE EXCEPTION 'An erasure needs the id of a user.';
   END IF;
+  DELETE FROM vigie.webhook_deliveries AS d WHERE d.user_id = who;
   sessions := vigie.trail_sessions_of(who);
   PERFORM set_config('vigie.erasing', 'yes', true);
   FOR each IN SELECT d.day FROM vigie.trail_days() AS d LOOP

@@ -55,15 +55,3 @@ CREATE TABLE vigie.webhook_endpoints (
   sequence bigint NOT NULL
 );
 COMMENT ON TABLE vigie.webhook_endpoints IS 'Webhook endpoints that have been sent to; a new one begins with the facts of its first start.';
-
--- As before, and what is on its way to webhooks about that person goes as well.
-ALTER FUNCTION vigie.erase_from_trail(text) RENAME TO erase_trail_rows;
-CREATE FUNCTION vigie.erase_from_trail(who text) RETURNS TABLE (erasure uuid, day date, row_count bigint)
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-  DELETE FROM vigie.webhook_deliveries AS d WHERE d.user_id = who;
-  RETURN QUERY SELECT e.erasure, e.day, e.row_count FROM vigie.erase_trail_rows(who) AS e;
-END $function$;
--- Who could call it before its name was another may call the one of that name.
-REVOKE ALL ON FUNCTION vigie.erase_from_trail(text) FROM PUBLIC;
