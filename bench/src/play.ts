@@ -14,6 +14,7 @@ import type { SessionId } from '@vigie/protocol'
 import { Server, type Socket } from 'socket.io'
 import type * as Core from '../../packages/server/dist/core/index.js'
 import type * as Metrics from '../../packages/server/dist/host/metrics.js'
+import type * as ShellCounts from '../../packages/server/dist/host/shell-counts.js'
 import type * as Transitions from '../../packages/server/dist/host/transition-counter.js'
 import type * as Auditors from '../../packages/server/dist/socketio/auditor.js'
 import type * as Latencies from '../../packages/server/dist/socketio/latency.js'
@@ -29,6 +30,7 @@ export interface Build {
   readonly monitoring:
     | {
         readonly metrics: typeof Metrics
+        readonly shellCounts: typeof ShellCounts
         readonly transitions: typeof Transitions
         readonly latency: typeof Latencies
         readonly auditor: typeof Auditors
@@ -67,6 +69,7 @@ export async function load(folder: string): Promise<Build> {
     monitoring: hasMonitoring
       ? {
           metrics: await module<typeof Metrics>('host/metrics.js'),
+          shellCounts: await module<typeof ShellCounts>('host/shell-counts.js'),
           transitions: await module<typeof Transitions>('host/transition-counter.js'),
           latency: await module<typeof Latencies>('socketio/latency.js'),
           auditor: await module<typeof Auditors>('socketio/auditor.js'),
@@ -192,7 +195,7 @@ export async function play({ build, inputs, lines, trail }: Play): Promise<Figur
     })
   const sockets = createSockets(lines)
   let now = 0
-  const counts = monitoring?.metrics.createShellCounts()
+  const counts = monitoring?.shellCounts.createShellCounts()
   const countTransition = counts && monitoring?.transitions.createTransitionCounter(counts)
   const latency =
     counts &&

@@ -38,17 +38,6 @@ import {
   type Tally,
 } from './shell-counts.js'
 
-export {
-  countBytes,
-  countClose,
-  countDisconnect,
-  countFrames,
-  createShellCounts,
-  LEVELS,
-  type Level,
-  type ShellCounts,
-} from './shell-counts.js'
-
 type Labels = Readonly<Record<string, string>>
 
 /** What there is to know of a metric before it is read. */

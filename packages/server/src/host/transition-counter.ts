@@ -1,5 +1,5 @@
 import type { Effect } from '../core/index.js'
-import type { ShellCounts } from './metrics.js'
+import type { ShellCounts } from './shell-counts.js'
 
 /** Somebody who comes back so soon after their grace was over should not have been shown as offline. */
 export const FALSE_OFFLINE_MS = 60_000

@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto'
 import { parseDigestAnswer, type DigestAnswer, type DigestQuestion, type SessionId } from '@vigie/protocol'
 import type { Log, RoomName, SessionDigest } from '../core/index.js'
-import type { ShellCounts } from '../host/metrics.js'
+import type { ShellCounts } from '../host/shell-counts.js'
 import {
   CLIENT_AUDIT_SAMPLE_DEFAULT,
   CLIENT_AUDIT_SAMPLE_MAX,

@@ -9,7 +9,7 @@
  */
 import type { ConversationId, UserId } from '@vigie/protocol'
 import type { DueSession, Effect } from '../core/index.js'
-import { LEVELS, type Level, type ShellCounts } from '../host/metrics.js'
+import { LEVELS, type Level, type ShellCounts } from '../host/shell-counts.js'
 
 /** After a change was followed, changes of the same level are left alone for this long. Milliseconds. */
 export const SAMPLE_GAP_MS = 250

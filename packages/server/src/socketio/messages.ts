@@ -14,7 +14,7 @@ import {
 } from '@vigie/protocol'
 import type { Socket } from 'socket.io'
 import type { Input, Log, Settings, Spell } from '../core/index.js'
-import { countDisconnect, type ShellCounts } from '../host/metrics.js'
+import { countDisconnect, type ShellCounts } from '../host/shell-counts.js'
 import type { Authenticate } from './authenticate.js'
 import { connectionOf } from './internals.js'
 import type { Outlet } from './outbound.js'

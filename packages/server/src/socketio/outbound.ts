@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import type { Server, Socket } from 'socket.io'
 import type { DueSession, PresenceEvent } from '../core/index.js'
-import { countBytes, countFrames, createShellCounts, type ShellCounts } from '../host/metrics.js'
+import { countBytes, countFrames, createShellCounts, type ShellCounts } from '../host/shell-counts.js'
 import {
   anyStreamOf,
   bytesKept,

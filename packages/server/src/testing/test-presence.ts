@@ -15,7 +15,8 @@ import {
 } from '../core/index.js'
 import { memoryMemberships } from '../memory/index.js'
 // Not its `index.js`: that would load Socket.IO.
-import { createShellCounts, NOTHING_MEASURED, readMetrics } from '../host/metrics.js'
+import { NOTHING_MEASURED, readMetrics } from '../host/metrics.js'
+import { createShellCounts } from '../host/shell-counts.js'
 import { createTransitionCounter } from '../host/transition-counter.js'
 import { createServerApi, NO_GHOSTS, type PresenceServer } from '../host/server-api.js'
 

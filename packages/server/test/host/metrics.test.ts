@@ -1,16 +1,8 @@
 import type { UserId } from '@vigie/protocol'
 import { describe, expect, it } from 'vitest'
 import { createEngine, createHistogram, resolveSettings, type Effect } from '../../src/core/index.js'
-import {
-  countBytes,
-  countClose,
-  countDisconnect,
-  createShellCounts,
-  METRIC_LIMITS,
-  METRICS,
-  NOTHING_MEASURED,
-  readMetrics,
-} from '../../src/host/metrics.js'
+import { METRIC_LIMITS, METRICS, NOTHING_MEASURED, readMetrics } from '../../src/host/metrics.js'
+import { countBytes, countClose, countDisconnect, createShellCounts } from '../../src/host/shell-counts.js'
 import {
   createTransitionCounter,
   FALSE_OFFLINE_MAX,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DIGEST_ROOMS_MAX, type ConversationId, type SessionId, type UserId } from '@vigie/protocol'
 import { createEngine, resolveSettings, silentLog, type SessionDigest } from '../../src/core/index.js'
-import { createShellCounts } from '../../src/host/metrics.js'
+import { createShellCounts } from '../../src/host/shell-counts.js'
 import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '../../src/host/server-api.js'
 import {
   ANSWER_WITHIN_MS,

@@ -9,7 +9,7 @@ import {
   type Input,
   type KnownRooms,
 } from '../../src/core/index.js'
-import { createShellCounts, LEVELS, type Level } from '../../src/host/metrics.js'
+import { createShellCounts, LEVELS, type Level } from '../../src/host/shell-counts.js'
 import {
   ARRIVAL_MAX_MS,
   createLatency,
