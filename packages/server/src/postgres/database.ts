@@ -278,6 +278,11 @@ async function within<T>(timeoutMs: number, answer: PromiseLike<T>, giveUp?: () 
   }
 }
 
+/** SQL: a time, or a length of time, as a whole number of milliseconds. */
+export function millis(expression: string): string {
+  return `(extract(epoch FROM ${expression}) * 1000)::bigint`
+}
+
 /** SQLSTATE of an error that the server sent; undefined when it is the driver's or the network's. */
 export function sqlState(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('severity' in error) || !('code' in error)) return undefined

@@ -82,17 +82,31 @@ const TIMES = [
   ['readTimeoutMs', 1],
 ] as const
 /** Timers overflow above. */
-const MILLIS_MAX = 2_147_483_647
+export const MILLIS_MAX = 2_147_483_647
+
+/**
+ * What each function has in common that connects by `sql` and writes to `log`.
+ * @param names Of all its options.
+ * @throws TypeError, one sentence that says what to change.
+ */
+export function givenOptions(
+  options: unknown,
+  names: Readonly<Record<string, true>>,
+  where: string,
+): Readonly<Record<string, unknown>> {
+  if (!isObject(options)) throw new TypeError(`${where} needs options: \`${where}({ sql: databaseUrl })\`.`)
+  const given = options as Readonly<Record<string, unknown>>
+  refuseUnknown(given, Object.keys(names), where)
+  refuseWrongSql(given['sql'], `${where}({ sql })`)
+  refuseWrongLog(given['log'])
+  return given
+}
 
 /** @throws TypeError or RangeError, one sentence that says what to change. */
 export function refuseWrongMembershipsOptions(options: unknown): void {
   const where = 'postgresMemberships'
-  if (!isObject(options)) throw new TypeError(`${where} needs options: \`${where}({ sql: databaseUrl })\`.`)
-  const given = options as Readonly<Record<string, unknown>>
-  refuseUnknown(given, Object.keys(MEMBERSHIPS), where)
-  refuseWrongSql(given['sql'], `${where}({ sql })`)
+  const given = givenOptions(options, MEMBERSHIPS, where)
   refuseWrongTables(given, where)
-  refuseWrongLog(given['log'])
   refuseNonBoolean('changeFeed', given['changeFeed'])
   for (const [name, min] of TIMES) {
     const value = given[name]

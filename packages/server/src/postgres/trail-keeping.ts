@@ -1,5 +1,4 @@
 /** Care for the audit trail: whether it is whole, how long it is kept, what it says of one person, and their erasure. */
-import { isObject, refuseUnknown, refuseWrongLog } from '../core/given-options.js'
 import { lineLog } from '../core/line-log.js'
 import type { Log } from '../core/ports.js'
 import type { TrailRow } from '../trail/facts.js'
@@ -12,7 +11,7 @@ import {
   type VerifyOptions,
 } from '../trail/verify.js'
 import { connect, operatorError, type Database, type Row, type SqlSource } from './database.js'
-import { refuseWrongSql } from './options.js'
+import { givenOptions } from './options.js'
 
 /** Options of `keepTrail`. */
 export interface TrailKeeperOptions {
@@ -87,7 +86,7 @@ const NOBODY = '00000000-0000-0000-0000-000000000000'
  * await keeper.close()
  */
 export function keepTrail(options: TrailKeeperOptions): TrailKeeper {
-  refuseWrongOptions(options)
+  givenOptions(options, OPTIONS, 'keepTrail')
   const { sql, log = lineLog(console) } = options
   // Without a limit: an erasure reads all days.
   const database = connect(sql, { timeoutMs: 0, log })
@@ -254,12 +253,4 @@ function lineOf(row: Row): string {
 
 function iso(at: number): string {
   return new Date(at).toISOString()
-}
-
-function refuseWrongOptions(options: unknown): void {
-  if (!isObject(options)) throw new TypeError('keepTrail needs options: `keepTrail({ sql: databaseUrl })`.')
-  const given = options as Readonly<Record<string, unknown>>
-  refuseUnknown(given, Object.keys(OPTIONS), 'keepTrail')
-  refuseWrongSql(given['sql'], 'keepTrail({ sql })')
-  refuseWrongLog(given['log'])
 }

@@ -1,4 +1,4 @@
-import { isObject, refuseUnknown, refuseWrongLog } from '../core/given-options.js'
+import { PresenceError } from '@vigie/protocol'
 import { lineLog } from '../core/line-log.js'
 import type { Log } from '../core/ports.js'
 import type { AuditFact, Peak } from '../trail/answers.js'
@@ -6,8 +6,16 @@ import type { Mark, Segment } from '../trail/lives.js'
 import { createQuestions, type RoomsRow, type TrailQuestions, type TrailReader } from '../trail/questions.js'
 import { dayOf } from '../trail/rows.js'
 import type { SessionRow } from '../trail/stays.js'
-import { connect, operatorError, sqlState, type Database, type Row, type SqlSource } from './database.js'
-import { refuseWrongSql } from './options.js'
+import {
+  connect,
+  millis,
+  operatorError,
+  sqlState,
+  type Database,
+  type Row,
+  type SqlSource,
+} from './database.js'
+import { givenOptions, MILLIS_MAX } from './options.js'
 
 /** Options of `openTrail`. */
 export interface OpenTrailOptions {
@@ -22,8 +30,6 @@ export interface OpenTrailOptions {
 /** The compiler asks for each. */
 const OPTIONS: Readonly<Record<keyof OpenTrailOptions, true>> = { sql: true, readTimeoutMs: true, log: true }
 
-const MILLIS_MAX = 2_147_483_647
-
 /**
  * Asks the audit trail about the past. It needs the right to read `vigie.trail` and `vigie.trail_erasures`, and no
  * running server.
@@ -34,11 +40,8 @@ const MILLIS_MAX = 2_147_483_647
  * const { users, holes } = await trail.online({ conversation: 'general', at: Date.parse('2026-11-29T14:05:00Z') })
  */
 export function openTrail(options: OpenTrailOptions): TrailQuestions {
-  if (!isObject(options)) throw new TypeError('openTrail needs options: `openTrail({ sql: databaseUrl })`.')
-  refuseUnknown(options, Object.keys(OPTIONS), 'openTrail')
+  givenOptions(options, OPTIONS, 'openTrail')
   const { sql, readTimeoutMs = 60_000, log = lineLog(console) } = options
-  refuseWrongSql(sql, 'openTrail({ sql })')
-  refuseWrongLog(log)
   if (!Number.isInteger(readTimeoutMs) || readTimeoutMs < 1 || readTimeoutMs > MILLIS_MAX) {
     throw new RangeError(`\`readTimeoutMs\` must be a whole number from 1 to ${MILLIS_MAX}.`)
   }
@@ -53,7 +56,7 @@ function readerOf(database: Database): TrailReader {
       if (sqlState(error) === NO_TABLE) {
         throw new Error('There is no audit trail (table vigie.trail): run `vigie migrate`.', { cause: error })
       }
-      throw error instanceof Error && error.name === 'PresenceError' ? error : operatorError(error)
+      throw error instanceof PresenceError ? error : operatorError(error)
     }
   }
 
@@ -110,7 +113,6 @@ function readerOf(database: Database): TrailReader {
 const NO_TABLE = '42P01'
 
 const instant = (parameter: string) => `to_timestamp(${parameter}::bigint / 1000.0)`
-const millis = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`
 
 /**
  * One statement, so that all is of one snapshot. The index on `kind` holds few rows: a few for each boot and day. The last row

@@ -1,10 +1,9 @@
 import { hostname } from 'node:os'
-import { isObject, refuseUnknown, refuseWrongLog } from '../core/given-options.js'
 import { lineLog } from '../core/line-log.js'
 import type { Log } from '../core/ports.js'
 import type { Head, TrailStore } from '../trail/store.js'
-import { connect, operatorError, type Row, type SqlSource } from './database.js'
-import { refuseWrongSql } from './options.js'
+import { connect, millis, operatorError, sqlState, type Row, type SqlSource } from './database.js'
+import { givenOptions, MILLIS_MAX } from './options.js'
 
 /** Options of `postgresTrail`. */
 export interface PostgresTrailOptions {
@@ -25,7 +24,6 @@ const OPTIONS: Readonly<Record<keyof PostgresTrailOptions, true>> = {
   writeTimeoutMs: true,
   log: true,
 }
-const MILLIS_MAX = 2_147_483_647
 
 /**
  * Where the audit trail is kept: table `vigie.trail` of PostgreSQL 14 or later, which `vigie migrate` (or `migrate`)
@@ -66,7 +64,7 @@ export function postgresTrail(options: PostgresTrailOptions): TrailStore {
         ])
         return Number(written?.['added'])
       } catch (error) {
-        if ((error as { code?: unknown } | null)?.code === TAKEN) return 'taken'
+        if (sqlState(error) === TAKEN) return 'taken'
         throw error
       }
     },
@@ -119,18 +117,12 @@ const UNFINISHED = `
     AND NOT EXISTS (SELECT FROM vigie.trail AS e WHERE e.boot = s.boot AND e.kind IN ('stop', 'death'))`
 /** By the columns of the table: `position` alone would be the text of the same name, by which 999 is after 1000. */
 const HEAD = `
-  SELECT boot::text, day::text, position::text, (extract(epoch FROM at) * 1000)::bigint::text AS at,
-    encode(hash, 'hex') AS hash, (extract(epoch FROM clock_timestamp() - at) * 1000)::bigint::text AS silent_ms
+  SELECT boot::text, day::text, position::text, ${millis('at')}::text AS at,
+    encode(hash, 'hex') AS hash, ${millis('clock_timestamp() - at')}::text AS silent_ms
   FROM vigie.trail AS t WHERE t.boot = $1::uuid AND t.day >= $2::date ORDER BY t.day DESC, t.position DESC LIMIT 1`
 
 function refuseWrongOptions(options: unknown): void {
-  const where = 'postgresTrail'
-  if (!isObject(options)) throw new TypeError(`${where} needs options: \`${where}({ sql: databaseUrl })\`.`)
-  const given = options as Readonly<Record<string, unknown>>
-  refuseUnknown(given, Object.keys(OPTIONS), where)
-  refuseWrongSql(given['sql'], `${where}({ sql })`)
-  refuseWrongLog(given['log'])
-  const { node, writeTimeoutMs } = given
+  const { node, writeTimeoutMs } = givenOptions(options, OPTIONS, 'postgresTrail')
   if (node !== undefined && (typeof node !== 'string' || node === '' || node.length > NODE_NAME_MAX)) {
     throw new TypeError(`node must be a name of 1 to ${NODE_NAME_MAX} characters.`)
   }

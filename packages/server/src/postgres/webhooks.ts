@@ -7,7 +7,7 @@ import { resolveWebhookOptions, type WebhookOptions } from '../webhooks/options.
 import { post } from '../webhooks/post.js'
 import { createSender, type WebhookClock } from '../webhooks/sender.js'
 import type { DeadLetter, Delivery, Place, WebhookStore } from '../webhooks/store.js'
-import { connect, operatorError, type Database, type Row, type SqlSource } from './database.js'
+import { connect, millis, operatorError, type Database, type Row, type SqlSource } from './database.js'
 import { refuseWrongSql } from './options.js'
 
 /** Options of `startWebhooks`. */
@@ -242,8 +242,8 @@ const LEASE = `
  * As text, which is the same from every driver. Orders name columns by their table: a bare name would be the text.
  */
 const DELIVERY = `endpoint, sequence::text, id, user_id, conversation_id, body, attempts::text,
-  (extract(epoch FROM at) * 1000)::bigint::text AS at, (extract(epoch FROM next_at) * 1000)::bigint::text AS next_at`
-const FACT = `day::text, boot::text, position::text, (extract(epoch FROM at) * 1000)::bigint::text AS at, kind, state,
+  ${millis('at')}::text AS at, ${millis('next_at')}::text AS next_at`
+const FACT = `day::text, boot::text, position::text, ${millis('at')}::text AS at, kind, state,
   reason, user_id, session_id, to_json(conversations)::text AS conversations, detail`
 
 /** From boot to boot by the primary key: no row between them is read. */
@@ -316,8 +316,8 @@ const TAKE_RESENT = `
 
 /** After the last one of the page before, if it is there still; else from the beginning. */
 const DEAD_LETTERS = `
-  SELECT id, endpoint, (extract(epoch FROM at) * 1000)::bigint::text AS at,
-    (extract(epoch FROM dead_at) * 1000)::bigint::text AS dead_at, attempts::text, failure, body
+  SELECT id, endpoint, ${millis('at')}::text AS at,
+    ${millis('dead_at')}::text AS dead_at, attempts::text, failure, body
   FROM vigie.webhook_deliveries AS d
   WHERE dead_at IS NOT NULL AND resend_at IS NULL AND ($2::text = '' OR (d.dead_at, d.id) <
     (SELECT dead_at, id FROM vigie.webhook_deliveries AS last WHERE last.id = $2::text AND last.dead_at IS NOT NULL))
