@@ -3,13 +3,13 @@ import { lineLog } from '../core/line-log.js'
 import type { Log } from '../core/ports.js'
 import type { TrailRow } from '../trail/facts.js'
 import {
-  isDay,
   verifyTrail,
   type ListedRow,
   type TrailReader,
   type TrailVerification,
   type VerifyOptions,
 } from '../trail/verify.js'
+import { isDay } from '../trail/days.js'
 import { connect, operatorError, type Database, type Row, type SqlSource } from './database.js'
 import { givenOptions } from './options.js'
 

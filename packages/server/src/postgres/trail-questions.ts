@@ -4,7 +4,7 @@ import type { Log } from '../core/ports.js'
 import type { AuditFact, Peak } from '../trail/answers.js'
 import type { Mark, Segment } from '../trail/lives.js'
 import { createQuestions, type RoomsRow, type TrailQuestions, type TrailReader } from '../trail/questions.js'
-import { dayOf } from '../trail/rows.js'
+import { dayOf } from '../trail/days.js'
 import type { SessionRow } from '../trail/stays.js'
 import {
   connect,

@@ -13,16 +13,15 @@ import type {
   Peak,
   Reliability,
 } from './answers.js'
+import { DAY_MS, dayOf, isDay } from './days.js'
 import { groupBy } from './group-by.js'
 import { holesOf, livesOf, segmentsOf, type Life, type Mark, type Segment } from './lives.js'
-import { dayOf } from './rows.js'
 import { devicesOf, onlineDevices, staysOf, unionOf, type SessionRow } from './stays.js'
 
 /** The longest time of one question about a user. Days. */
 export const USER_DAYS_MAX = 31
 /** How many facts `why` names at most. */
 export const WHY_FACTS = 20
-const DAY_MS = 86_400_000
 
 /** A row of kind `rooms`: which rooms a user is in from then on. */
 export interface RoomsRow {
@@ -261,9 +260,6 @@ function refuseWrongTime(name: string, time: unknown): void {
 
 /** @throws RangeError when it is no day. */
 function startOfDay(day: string): number {
-  const start = /^\d{4}-\d{2}-\d{2}$/u.test(day) ? Date.parse(`${day}T00:00:00.000Z`) : NaN
-  if (!Number.isFinite(start) || dayOf(start) !== day || start < 0) {
-    throw new RangeError('`day` must be a day as YYYY-MM-DD.')
-  }
-  return start
+  if (!isDay(day) || Date.parse(day) < 0) throw new RangeError('`day` must be a day as YYYY-MM-DD.')
+  return Date.parse(day)
 }

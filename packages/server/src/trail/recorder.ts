@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { silentLog, type Log, type Recorded, type TrailCounts } from '../core/index.js'
 import type { Detail, Entry, Fact, TrailRow } from './facts.js'
-import { dayOf, drawSalts, rowOf } from './rows.js'
+import { drawSalts, rowOf } from './rows.js'
+import { dayOf } from './days.js'
 import type { Head, TrailStore } from './store.js'
 
 /** A boot writes at least this often. Milliseconds. */

@@ -1,18 +1,8 @@
 /** From facts to rows: each has its hash, which follows the one before it. */
 import { randomBytes } from 'node:crypto'
 import { chainStart, commitmentOf, hashOf, SALT_BYTES } from './chain.js'
+import { dayOf } from './days.js'
 import type { Detail, Entry, Fact, TrailRow } from './facts.js'
-
-const DAY_MS = 86_400_000
-/** The day that was asked for last: nearly always it is asked for again. */
-let lastDay = { number: NaN, name: '' }
-
-/** YYYY-MM-DD in UTC. */
-export function dayOf(at: number): string {
-  const number = Math.floor(at / DAY_MS)
-  if (number !== lastDay.number) lastDay = { number, name: new Date(at).toISOString().slice(0, 10) }
-  return lastDay.name
-}
 
 /** Salts of so many rows, hexadecimal: drawn at once they cost a tenth. */
 export function drawSalts(count: number): readonly string[] {

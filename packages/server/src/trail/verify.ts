@@ -3,6 +3,7 @@
  * of one page and of the last row of each boot. See docs/decisions/audit-trail.md.
  */
 import { chainStart, commitmentOf, hashOf } from './chain.js'
+import { dayBefore, dayOf, isDay } from './days.js'
 import type { TrailRow } from './facts.js'
 
 /** Where a row is. */
@@ -150,7 +151,7 @@ export async function verifyTrail(
     if (kind === 'death' && chain.isOriginOpen && chain.firstPosition === row.position) {
       const lastAt = detailOf(row)?.['lastAt']
       const isTime = typeof lastAt === 'number' && Math.abs(lastAt) < TIME_MAX
-      await closeOrigin(chain, isTime ? new Date(lastAt).toISOString().slice(0, 10) : dayBefore(row.day))
+      await closeOrigin(chain, isTime ? dayOf(lastAt) : dayBefore(row.day))
     }
     if (kind !== 'start' && kind !== 'checkpoint') return
     const named = headIn(detailOf(row)?.['previous'])
@@ -199,12 +200,6 @@ export async function verifyTrail(
 
 /** Of what `Date` can hold. Milliseconds. */
 const TIME_MAX = 8.64e15
-const DAY_MS = 86_400_000
-
-function dayBefore(day: string): string {
-  return new Date(Date.parse(day) - DAY_MS).toISOString().slice(0, 10)
-}
-
 function isEmpty({ userId, sessionId, device, groups, conversations, detail }: TrailRow): boolean {
   return [userId, sessionId, device, groups, conversations, detail].every((value) => value === null)
 }
@@ -218,14 +213,6 @@ function detailOf({ detail }: TrailRow): Readonly<Record<string, unknown>> | und
   } catch {
     return undefined
   }
-}
-
-const DAY = /^\d{4}-\d\d-\d\d$/u
-
-/** YYYY-MM-DD, and in the calendar: `Date` takes the 31st of February for the 3rd of March. */
-export function isDay(text: string): boolean {
-  if (!DAY.test(text) || Number.isNaN(Date.parse(text))) return false
-  return new Date(Date.parse(text)).toISOString().startsWith(text)
 }
 
 const BOOT = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/u

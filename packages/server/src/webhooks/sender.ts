@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { Log, WebhookCounts } from '../core/index.js'
-import { dayOf } from '../trail/rows.js'
+import { dayBefore, DAY_MS, dayOf } from '../trail/days.js'
 import { createDeriver, type Deriver, type ReadRow, type WebhookEvent } from './events.js'
 import { createLanes, type Lanes } from './lanes.js'
 import type { Post } from './post.js'
@@ -35,7 +35,6 @@ export const AWAY_AFTER = 5
 export const TIDY_MS = 60_000
 /** How long `close` waits for attempts that are under way. Milliseconds. */
 const CLOSE_MS = 5_000
-const DAY_MS = 86_400_000
 
 export interface SenderEndpoint {
   readonly name: string
@@ -440,10 +439,6 @@ function latestDay(positions: ReadonlyMap<string, Position>): string | undefined
     .map(({ day }) => day)
     .sort()
     .at(-1)
-}
-
-function dayBefore(day: string): string {
-  return dayOf(Date.parse(day) - DAY_MS)
 }
 
 function positionOf({ boot, day, position, kind }: ReadRow): Position {

@@ -1,7 +1,8 @@
 /** Rows of the audit trail for tests: each boot counts its own positions, and its chain is whole. */
 import type { ConversationId, SessionId, UserId } from '@vigie/protocol'
 import type { Fact, TrailRow } from '../../src/trail/facts.js'
-import { dayOf, rowOf } from '../../src/trail/rows.js'
+import { rowOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 
 export interface TestBoot {
   readonly id: string

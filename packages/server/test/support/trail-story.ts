@@ -1,7 +1,8 @@
 /** Audit trails as nodes write them, by chance and the same again for the same seed. */
 import type { ConversationId, GroupId, SessionId, UserId } from '@vigie/protocol'
 import type { Fact, TrailRow } from '../../src/trail/facts.js'
-import { dayOf, rowOf } from '../../src/trail/rows.js'
+import { rowOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 import type { TrailHead } from '../../src/trail/verify.js'
 
 export const DAY_MS = 86_400_000

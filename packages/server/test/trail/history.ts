@@ -2,7 +2,8 @@
 import type { ConversationId, GroupId, SessionId, UserId } from '@vigie/protocol'
 import type { Fact, TrailRow } from '../../src/trail/facts.js'
 import type { Hole } from '../../src/trail/answers.js'
-import { dayOf, rowOf } from '../../src/trail/rows.js'
+import { rowOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 
 export const USERS = ['ann', 'ben', 'cat', 'dan']
 export const ROOMS = ['red', 'green', 'blue']

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
 import { commitmentOf, hashOf } from '../../src/trail/chain.js'
 import type { TrailRow } from '../../src/trail/facts.js'
-import { dayOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 import { DAY_MS, trailStory, type Story } from '../support/trail-story.js'
 import { startWire } from '../support/wire.js'
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { silentLog } from '../../src/core/ports.js'
 import type { Hole, Interval } from '../../src/trail/answers.js'
-import { dayOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
 import { holesBetween, momentAt, play, reasonsAt, ROOMS, USERS, type Played, type Step } from './history.js'
 

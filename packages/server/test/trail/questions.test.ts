@@ -2,7 +2,7 @@ import { PresenceError } from '@vigie/protocol'
 import { migrate, openTrail, postgresTrail, type OpenTrailOptions } from '@vigie/server/postgres'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { silentLog } from '../../src/core/index.js'
-import { dayOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
 import { startWire, type WireOptions } from '../support/wire.js'
 

@@ -3,7 +3,8 @@ import type { Recorded } from '../../src/core/index.js'
 import { chainStart, commitmentOf, hashOf } from '../../src/trail/chain.js'
 import type { TrailRow } from '../../src/trail/facts.js'
 import { ALIVE_MS, BATCH_ROWS, createRecorder, SILENT_MS, type Recorder } from '../../src/trail/recorder.js'
-import { dayOf, rowOf } from '../../src/trail/rows.js'
+import { rowOf } from '../../src/trail/rows.js'
+import { dayOf } from '../../src/trail/days.js'
 import type { Head, TrailStore } from '../../src/trail/store.js'
 
 const NOON = Date.UTC(2026, 10, 3, 12)
