@@ -196,19 +196,21 @@ export function createQuestions(reader: TrailReader): TrailQuestions {
     return last && last.began !== null ? { at: last.from, reason: last.began } : null
   }
 
-  /** The user's last row, or what ended a session after it without a row of its own: the end of its boot, a hole. */
+  /**
+   * What ended the session that began last of those that ended last: a row of its own, the end of its boot, or a hole. In one
+   * instant a session may return, the one before it end, and the boot stop.
+   */
   async function whyOffline(userId: string, at: number): Promise<AuditWhy['because']> {
     const row = await reader.lastSession(userId, at)
     if (!row) return null
     const { segments } = await look(Math.max(0, row.at - 1), at, 'at')
-    // Also one that ended in the instant of its row: a boot that stops says so behind it.
     const last = staysOf(await reader.user(userId, segments, at), segments)
       .filter(({ to }) => to >= row.at && to <= at)
       .sort(
         (one, other) => one.to - other.to || one.from - other.from || one.row.position - other.row.position,
       )
       .at(-1)
-    if (last?.ended && (last.to > row.at || row.state !== 'ended')) return { at: last.to, reason: last.ended }
+    if (last?.ended) return { at: last.to, reason: last.ended }
     return row.state === 'ended' ? { at: row.at, reason: row.reason } : null
   }
 }
