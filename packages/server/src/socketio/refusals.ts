@@ -45,17 +45,23 @@ export function createRefusals({ log, now, onLine }: RefusalsOptions): Refusals 
   /** As many as there are codes and messages: few. */
   const kinds = new Map<string, Kind>()
 
-  /** How many of the kind were not written since the last line of it; none is kept back any more. */
-  function leftOutOf(kind: Kind): { leftOut?: number } {
-    const { leftOut } = kind
+  /** One line of the kind, with how many of it were not written since the last one; none is kept back any more. */
+  function say(kind: Kind, { error, ...fields }: Partial<Refusal>): void {
+    const { sentence, code, name, leftOut } = kind
     kind.leftOut = 0
     kind.saidAt = now()
-    return leftOut === 0 ? {} : { leftOut }
+    const refusal = { code, ...(name !== undefined && { name }), ...fields }
+    onLine?.(refusal, leftOut)
+    log.info(sentence, {
+      ...refusal,
+      ...(leftOut > 0 && { leftOut }),
+      ...(error !== undefined && { error }),
+    })
   }
 
   return {
     note(sentence, refusal) {
-      const { code, name, error, ...fields } = refusal
+      const { code, name } = refusal
       const key = `${sentence} ${code} ${name ?? ''}`
       const kind = kinds.get(key) ?? { sentence, code, name, saidAt: -Infinity, leftOut: 0 }
       kinds.set(key, kind)
@@ -63,24 +69,12 @@ export function createRefusals({ log, now, onLine }: RefusalsOptions): Refusals 
         kind.leftOut++
         return
       }
-      const leftOut = leftOutOf(kind)
-      onLine?.(refusal, leftOut.leftOut ?? 0)
-      log.info(sentence, {
-        code,
-        ...(name !== undefined && { name }),
-        ...fields,
-        ...leftOut,
-        ...(error !== undefined && { error }),
-      })
+      say(kind, refusal)
     },
     look() {
       for (const kind of kinds.values()) {
         if (kind.leftOut === 0 || now() - kind.saidAt < PERIOD_MS) continue
-        const { sentence, code, name } = kind
-        const refusal = { code, ...(name !== undefined && { name }) }
-        const leftOut = leftOutOf(kind)
-        onLine?.(refusal, leftOut.leftOut ?? 0)
-        log.info(sentence, { ...refusal, ...leftOut })
+        say(kind, {})
       }
     },
   }
