@@ -46,7 +46,7 @@ export default {
     serverLayer('socketio', ['core', 'rows', 'host', 'trail'], '`socketio` knows no adapter.'),
     serverLayer(
       'http',
-      ['core', 'host', 'trail'],
+      ['core', 'host', 'trail', 'webhooks'],
       '`http` is the client of the HTTP API: of others it has types.',
     ),
     serverLayer('testing', ['core', 'memory', 'host'], '`testing` is published, and knows no socket.'),

@@ -214,11 +214,14 @@ export default tseslint.config(
         {
           patterns: [
             {
-              regex: '^\\.\\./(core|host|trail)/',
+              regex: '^\\.\\./(core|host|trail|webhooks)/',
               allowTypeImports: true,
               message: 'Only types: other services use this client, and need nothing of a server.',
             },
-            { regex: '^(?!\\./|\\.\\./(core|host|trail)/)', message: '`http` is `fetch` and types.' },
+            {
+              regex: '^(?!\\./|\\.\\./(core|host|trail|webhooks)/)',
+              message: '`http` is `fetch` and types.',
+            },
           ],
         },
       ],

@@ -6,6 +6,7 @@ import type { ClientAudit } from '../host/server-api.js'
 export type { Explanation } from '../core/index.js'
 export type { ClientAudit, RoomPresence }
 export type { AuditOnline, AuditPeak, AuditUser, AuditWhy, Hole as AuditHole } from '../trail/answers.js'
+export type { DeadLetter } from '../webhooks/store.js'
 
 /** A user, by the id that was asked for. Of somebody unknown: offline. */
 export interface UserPresence extends Presence {
@@ -44,23 +45,6 @@ export type MonitoredSample =
       readonly sum: number
       readonly count: number
     }
-
-/** A webhook that could not be delivered. */
-export interface DeadLetter {
-  /** Its `webhook-id`. */
-  readonly id: string
-  /** The name of the endpoint. */
-  readonly endpoint: string
-  /** When it happened. */
-  readonly at: number
-  /** When it was given up. */
-  readonly deadAt: number
-  readonly attempts: number
-  /** Why the last attempt failed. */
-  readonly failure: string
-  /** The body of the request, as it was signed. */
-  readonly body: string
-}
 
 /** Every error of the API: `application/problem+json`, RFC 9457. */
 export interface Problem {

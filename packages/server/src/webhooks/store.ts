@@ -28,16 +28,20 @@ export interface Delivery {
   readonly nextAt: number
 }
 
-/** An event that could not be delivered. */
+/** A webhook that could not be delivered. Times are milliseconds since 1970. */
 export interface DeadLetter {
+  /** Its `webhook-id`. */
   readonly id: string
+  /** The name of the endpoint. */
   readonly endpoint: string
+  /** When it happened. */
   readonly at: number
+  /** When it was given up. */
   readonly deadAt: number
   readonly attempts: number
   /** Why the last attempt failed. */
   readonly failure: string
-  /** The body of the request. */
+  /** The body of the request, as it was signed. */
   readonly body: string
 }
 
