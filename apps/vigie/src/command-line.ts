@@ -1,11 +1,20 @@
 import { defineCommand, runCommand, showUsage, type ArgsDef, type CommandDef } from 'citty'
-import { isId } from '@vigie/protocol'
 import { CLIENT_AUDIT_SAMPLE_DEFAULT, CLIENT_AUDIT_SAMPLE_MAX } from '@vigie/server'
 import { ApiError, createApiClient, type ApiClient } from '@vigie/server/http'
 import { migrationSql } from '@vigie/server/postgres'
 import { audit } from './audit-trail/command.js'
 import { auditInWords } from './audit-words.js'
-import { common, configFrom, logOf, print, settledFrom, type ConfigArgs } from './command-parts.js'
+import {
+  common,
+  configFrom,
+  idFrom,
+  json,
+  logOf,
+  print,
+  printAnswer,
+  settledFrom,
+  type ConfigArgs,
+} from './command-parts.js'
 import { describeConfig, requireDatabase, type Config } from './config.js'
 import { migrateDatabase, migrationOptions, openDatabase } from './database.js'
 import { asJson, examine, exitCodeOf, forPeople } from './doctor/doctor.js'
@@ -48,10 +57,8 @@ const token = defineCommand({
         'A token needs a secret to sign it with: set VIGIE_JWT_SECRET or VIGIE_JWT_SECRET_FILE, or use --demo.',
       )
     }
-    if (!isId(args.userId)) {
-      throw new OperatorError('The user id must have 1 to 128 characters and no control characters.')
-    }
-    print(createTokens(secret.value, config).sign(args.userId, parseTtl(args.ttl)))
+    const userId = idFrom('The user id', args.userId)
+    print(createTokens(secret.value, config).sign(userId, parseTtl(args.ttl)))
   },
 })
 
@@ -100,7 +107,7 @@ function askingOverHttp(scope: Scope) {
       description: `A key with the scope ${scope}. Others on this machine can see it; better set VIGIE_API_KEY.`,
       valueHint: 'key',
     },
-    json: { type: 'boolean', description: 'Print JSON.' },
+    json,
     ...common,
   } as const satisfies ArgsDef
 }
@@ -150,12 +157,9 @@ const explain = defineCommand({
   run: async ({ args }) => {
     const ask = await askerFrom(args, 'read')
     const { userId, viewer } = args
-    for (const id of [userId, viewer ?? userId]) {
-      if (!isId(id))
-        throw new OperatorError('A user id must have 1 to 128 characters and no control characters.')
-    }
+    for (const id of [userId, viewer ?? userId]) idFrom('A user id', id)
     const explanation = await ask('did not explain it', (vigie) => vigie.explain(userId, { viewer }))
-    print(args.json === true ? JSON.stringify(explanation, undefined, 2) : explainInWords(explanation))
+    printAnswer(args, explanation, explainInWords)
   },
 })
 
@@ -181,7 +185,7 @@ const auditClients = defineCommand({
     }
     const ask = await askerFrom(args, 'act')
     const audit = await ask('did not ask its clients', (vigie) => vigie.auditClients({ sample }))
-    print(args.json === true ? JSON.stringify(audit, undefined, 2) : auditInWords(audit))
+    printAnswer(args, audit, auditInWords)
     if (audit.different.length > 0) process.exitCode = 1
   },
 })

@@ -1,6 +1,7 @@
 /** What every command has: where its configuration is, its log, its output. */
 import { existsSync, readFileSync } from 'node:fs'
-import type { ArgsDef } from 'citty'
+import type { ArgDef, ArgsDef } from 'citty'
+import { isId } from '@vigie/protocol'
 import { loadConfig, secretsOf, type Config } from './config.js'
 import { fileReason } from './file-error.js'
 import { createLog, type ServerLog } from './log.js'
@@ -17,6 +18,8 @@ export const common = {
   },
   demo: { type: 'boolean', description: 'The same as VIGIE_DEMO=1.' },
 } as const satisfies ArgsDef
+
+export const json = { type: 'boolean', description: 'Print JSON.' } as const satisfies ArgDef
 
 /** A log that keeps the secrets of the configuration to itself. */
 export function logOf(config: Config): ServerLog {
@@ -61,4 +64,19 @@ function readConfigFile(path: string): string {
 
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+/** One document of JSON, if that was asked for; otherwise the answer in words. */
+export function printAnswer<Answer>(
+  { json: isJson }: { readonly json?: boolean | undefined },
+  answer: Answer,
+  inWords: (answer: Answer) => string,
+): void {
+  print(isJson === true ? JSON.stringify(answer, undefined, 2) : inWords(answer))
+}
+
+/** @param what With which the sentence begins. @throws OperatorError when it is none. */
+export function idFrom(what: string, id: string): string {
+  if (!isId(id)) throw new OperatorError(`${what} must have 1 to 128 characters and no control characters.`)
+  return id
 }

@@ -60,11 +60,21 @@ export async function withKeeperUrl(config: Config): Promise<Config> {
 
 async function readUrl(config: Config, name: 'databaseUrl' | 'trailKeeperUrl'): Promise<string | undefined> {
   const path = config[`${name}File`]
-  if (path === undefined) return config[name]
+  return path === undefined ? config[name] : readOption(name, path, SERVER_OPTIONS[name].kind)
+}
+
+/**
+ * The value of an option that is in a file.
+ * @throws OperatorError when the file cannot be read, or holds none.
+ */
+async function readOption<T>(
+  name: 'databaseUrl' | 'trailKeeperUrl' | 'apiKey' | 'apiKeys' | 'webhooks',
+  path: string,
+  kind: Kind<T | undefined>,
+): Promise<T> {
   const source = variableOf(`${name}File`)
-  const { kind } = SERVER_OPTIONS[name]
-  const url = kind.parse(await readSecretFile(path, source))
-  if (url !== undefined) return url
+  const value = kind.parse(await readSecretFile(path, source))
+  if (value !== undefined) return value
   throw new OperatorError(
     `${source} is ${path}, which holds a value that is not shown; it must be ${kind.expects}.`,
   )
@@ -76,23 +86,13 @@ async function readUrl(config: Config, name: 'databaseUrl' | 'trailKeeperUrl'): 
  */
 export async function readApiKeys(config: ApiKeyConfig): Promise<readonly ApiKey[]> {
   const { apiKey, apiKeyFile, apiKeys = [], apiKeysFile } = config
-  const fromFile = async <T>(
-    name: 'apiKey' | 'apiKeys',
-    path: string,
-    kind: Kind<T | undefined>,
-  ): Promise<T> => {
-    const source = variableOf(`${name}File`)
-    const value = kind.parse(await readSecretFile(path, source))
-    if (value !== undefined) return value
-    throw new OperatorError(
-      `${source} is ${path}, which holds a value that is not shown; it must be ${kind.expects}.`,
-    )
-  }
   const entries = [
     ...(apiKey === undefined ? [] : [apiKey]),
-    ...(apiKeyFile === undefined ? [] : [await fromFile('apiKey', apiKeyFile, SERVER_OPTIONS.apiKey.kind)]),
+    ...(apiKeyFile === undefined ? [] : [await readOption('apiKey', apiKeyFile, SERVER_OPTIONS.apiKey.kind)]),
     ...apiKeys,
-    ...(apiKeysFile === undefined ? [] : await fromFile('apiKeys', apiKeysFile, SERVER_OPTIONS.apiKeys.kind)),
+    ...(apiKeysFile === undefined
+      ? []
+      : await readOption('apiKeys', apiKeysFile, SERVER_OPTIONS.apiKeys.kind)),
   ]
   const keys = entries.map(parseApiKey).filter((key) => key !== undefined)
   if (keys.length <= API_KEYS_MAX) return keys
@@ -110,13 +110,7 @@ export async function readWebhooks(
 ): Promise<readonly string[]> {
   const { webhooks, webhooksFile: path } = config
   if (path === undefined) return webhooks ?? []
-  const source = variableOf('webhooksFile')
-  const { kind } = SERVER_OPTIONS.webhooks
-  const entries = kind.parse(await readSecretFile(path, source))
-  if (entries !== undefined) return entries
-  throw new OperatorError(
-    `${source} is ${path}, which holds a value that is not shown; it must be ${kind.expects}.`,
-  )
+  return readOption('webhooks', path, SERVER_OPTIONS.webhooks.kind)
 }
 
 async function readSecret(config: SecretConfig, name: SecretName): Promise<Secret | undefined> {

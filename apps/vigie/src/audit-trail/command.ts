@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { defineCommand } from 'citty'
-import { isId } from '@vigie/protocol'
 import {
   TRAIL_DAYS_MAX,
   trailHeadIn,
@@ -11,7 +10,16 @@ import {
   type TrailHead,
   type TrailKeeper,
 } from '@vigie/server/postgres'
-import { common, configFrom, logOf, print, type ConfigArgs } from '../command-parts.js'
+import {
+  common,
+  configFrom,
+  idFrom,
+  json,
+  logOf,
+  print,
+  printAnswer,
+  type ConfigArgs,
+} from '../command-parts.js'
 import { shown } from '../explain-words.js'
 import { fileReason } from '../file-error.js'
 import { errorCode, OperatorError } from '../operator-error.js'
@@ -22,8 +30,6 @@ import { count, faultInWords, verificationInWords } from './verify-words.js'
 
 /** Of a trail that is broken all over, the JSON document names no more. */
 const FOUND_MAX = 1_000
-
-const json = { type: 'boolean', description: 'Print JSON.' } as const
 
 function asKeeper<Result>(args: ConfigArgs, work: (keeper: TrailKeeper) => Promise<Result>): Promise<Result> {
   const config = configFrom(args)
@@ -104,16 +110,13 @@ const erase = defineCommand({
   },
   args: { userId: { type: 'positional', description: 'Who is erased.', required: true }, json, ...common },
   run: async ({ args }) => {
-    const { userId } = args
-    refuseNoId(userId)
+    const userId = idFrom('The user id', args.userId)
     const erased = await asKeeper(args, (keeper) => keeper.erase(userId))
-    if (args.json === true) {
-      print(JSON.stringify({ ...erased, erasure: erased.erasure ?? null }, undefined, 2))
-    } else if (erased.erasure === undefined) print(`No row of the audit trail tells of ${shown(userId)}.`)
-    else {
-      const rows = `${count(erased.rows, 'row')} of ${count(erased.days.length, 'day')}`
-      print(`${shown(userId)} is erased from ${rows} of the audit trail, by the erasure ${erased.erasure}.`)
-    }
+    printAnswer(args, { ...erased, erasure: erased.erasure ?? null }, ({ erasure, rows, days }) =>
+      erasure === null
+        ? `No row of the audit trail tells of ${shown(userId)}.`
+        : `${shown(userId)} is erased from ${count(rows, 'row')} of ${count(days.length, 'day')} of the audit trail, by the erasure ${erasure}.`,
+    )
   },
 })
 
@@ -154,8 +157,8 @@ interface ExportArgs {
 
 function askedFor({ user, from, to }: ExportArgs): (keeper: TrailKeeper) => AsyncIterable<string> {
   if (user !== undefined && from === undefined && to === undefined) {
-    refuseNoId(user)
-    return (keeper) => keeper.exportUser(user)
+    const userId = idFrom('The user id', user)
+    return (keeper) => keeper.exportUser(userId)
   }
   if (user !== undefined || from === undefined || to === undefined) {
     throw new OperatorError('vigie audit export needs --user, or --from and --to.')
@@ -187,11 +190,7 @@ const keep = defineCommand({
       dropped.length === 0
         ? 'No day was older'
         : `Dropped ${count(dropped.length, 'day')}: ${dropped.join(', ')}`
-    print(
-      args.json === true
-        ? JSON.stringify({ days, dropped }, undefined, 2)
-        : `The audit trail is kept ${kept}. ${what}.`,
-    )
+    printAnswer(args, { days, dropped }, () => `The audit trail is kept ${kept}. ${what}.`)
   },
 })
 
@@ -202,11 +201,6 @@ function daysIn(text = ''): number | null {
   throw new OperatorError(
     `vigie audit keep needs --days, a whole number from 1 to ${TRAIL_DAYS_MAX}, or all.`,
   )
-}
-
-function refuseNoId(userId: string): void {
-  if (!isId(userId))
-    throw new OperatorError('The user id must have 1 to 128 characters and no control characters.')
 }
 
 export const audit = defineCommand({

@@ -1,8 +1,7 @@
 /** `vigie audit online|user|peak|why`: questions about the past, answered by the database itself. */
 import { defineCommand } from 'citty'
-import { isId } from '@vigie/protocol'
 import { openTrail, type TrailQuestions } from '@vigie/server/postgres'
-import { common, configFrom, logOf, print, type ConfigArgs } from '../command-parts.js'
+import { common, configFrom, idFrom, json, logOf, printAnswer, type ConfigArgs } from '../command-parts.js'
 import { requireDatabase } from '../config.js'
 import { openDatabase } from '../database.js'
 import { errorMessage, OperatorError } from '../operator-error.js'
@@ -10,7 +9,6 @@ import { withDatabaseUrl } from '../secrets.js'
 import { onlineInWords, peakInWords, userInWords, whyInWords } from './question-words.js'
 import { parseTime } from './time.js'
 
-const json = { type: 'boolean', description: 'Print JSON.' } as const
 const at = {
   type: 'string',
   description: 'When, such as 2026-11-29T14:05Z.',
@@ -33,8 +31,7 @@ async function answer<Answer>(
   const database = await openDatabase(await withDatabaseUrl(given), log)
   const trail = openTrail({ sql: database.url, log })
   try {
-    const found = await question(trail)
-    print(args.json === true ? JSON.stringify(found, undefined, 2) : inWords(found))
+    printAnswer(args, await question(trail), inWords)
   } catch (error) {
     throw isSentence(error) ? new OperatorError(errorMessage(error), { cause: error }) : error
   } finally {
@@ -46,11 +43,6 @@ async function answer<Answer>(
 /** What the library says of a wrong question is one, and so is what it says of PostgreSQL's answer, which is the cause. */
 function isSentence(error: unknown): boolean {
   return error instanceof RangeError || (error instanceof Error && error.cause !== undefined)
-}
-
-function idFrom(what: string, id: string): string {
-  if (!isId(id)) throw new OperatorError(`${what} must have 1 to 128 characters and no control characters.`)
-  return id
 }
 
 function timeFrom(option: string, text: string | undefined): number {
