@@ -2,8 +2,9 @@ import type { AuditUser } from '@vigie/server/http'
 import { useCallback } from 'react'
 import { useApi } from '../server/use-api.js'
 import { useLanguage } from '../texts/use-language.js'
+import { PastProblem } from './past-problem.js'
 import { placeOn, type Range } from './range.js'
-import { deviceName, intervalSentence, pastProblem } from './sentences.js'
+import { deviceName, intervalSentence } from './sentences.js'
 import { useAnswer } from './use-answer.js'
 
 const LISTED_MAX = 20
@@ -35,14 +36,7 @@ export function Day({ userId, range, at, close }: DayProps) {
           {texts.closeExplanation}
         </button>
       </header>
-      {problem !== undefined && (
-        <p className="problem" role="alert">
-          {pastProblem(problem, texts)}{' '}
-          <button type="button" className="link" onClick={again}>
-            {texts.tryNow}
-          </button>
-        </p>
-      )}
+      <PastProblem problem={problem} again={again} />
       {answer === undefined && problem === undefined && <p className="soft">{texts.loading}</p>}
       {answer !== undefined && (
         <>

@@ -3,8 +3,9 @@ import { useCallback, useEffect, useId, useState } from 'react'
 import { useApi } from '../server/use-api.js'
 import { useLanguage } from '../texts/use-language.js'
 import { Day } from './day.js'
+import { PastProblem } from './past-problem.js'
 import { placeOn, type Range } from './range.js'
-import { deviceSentence, holeSentences, isInHole, pastProblem, reasonText } from './sentences.js'
+import { deviceSentence, holeSentences, isInHole, reasonText } from './sentences.js'
 import { useAnswer } from './use-answer.js'
 
 export interface Room {
@@ -45,14 +46,15 @@ export function Scrubber({ room, range }: { readonly room: Room; readonly range:
   const holes = trail.answer?.holes ?? []
   const { again: askHolesAgain } = trail
   const { again: askOnlineAgain } = online
+  const askAgain = useCallback(() => {
+    askHolesAgain()
+    askOnlineAgain()
+  }, [askHolesAgain, askOnlineAgain])
   useEffect(() => {
     if (trail.answer?.holes.some(({ why }) => why === 'not_written_yet') !== true) return
-    const timer = setTimeout(() => {
-      askHolesAgain()
-      askOnlineAgain()
-    }, NEWEST_MS)
+    const timer = setTimeout(askAgain, NEWEST_MS)
     return () => clearTimeout(timer)
-  }, [trail.answer, askHolesAgain, askOnlineAgain])
+  }, [trail.answer, askAgain])
   const spoken = moment(at, today)
   const problem = online.problem ?? trail.problem
   const sliderId = useId()
@@ -97,21 +99,7 @@ export function Scrubber({ room, range }: { readonly room: Room; readonly range:
           {sentences.length > HOLES_MAX && <li>{texts.andMore(sentences.length - HOLES_MAX)}</li>}
         </ul>
       )}
-      {problem !== undefined && (
-        <p className="problem" role="alert" data-testid="past-problem">
-          {pastProblem(problem, texts)}{' '}
-          <button
-            type="button"
-            className="link"
-            onClick={() => {
-              askHolesAgain()
-              askOnlineAgain()
-            }}
-          >
-            {texts.tryNow}
-          </button>
-        </p>
-      )}
+      <PastProblem problem={problem} again={askAgain} />
       <div aria-busy={!online.isCurrent} className="past-answer" data-current={online.isCurrent}>
         <p role="status" className="past-verdict" data-testid="past-verdict" data-current={online.isCurrent}>
           {online.answer !== undefined && verdict(online.answer)}
