@@ -24,7 +24,7 @@ const NEWEST_MS = 10_000
 /** More than one reads. */
 const SHOWN_MAX = 60
 const HOLES_MAX = 8
-/** The holes are those of the trail, whoever is asked about: nobody need have this id. */
+/** Every answer has all holes of its period. This question is asked for the holes only, so no user needs to have this id. */
 const ANYBODY = '-'
 
 /** The track with its holes, who was there at the chosen moment, and the day of one of them. */

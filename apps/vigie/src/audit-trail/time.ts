@@ -4,7 +4,7 @@ const TIME = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d
 
 /**
  * A time that somebody has written, as milliseconds since 1970; undefined: it is none. A day alone is its first moment in
- * UTC; a time says how far it is from UTC, because whoever reads the same command elsewhere would mean another one.
+ * UTC. A time needs its offset from UTC: without it, the same command would mean another moment in another time zone.
  */
 export function timeIn(text: string): number | undefined {
   const day = TIME.exec(text)?.[1]

@@ -86,7 +86,7 @@ function open(world: World, user: Person, input: Connect): Session | undefined {
   setTokenEnd(world, session, input.expiresAt)
   noteTransition(world, user, reason, session)
   record(world, session, reason)
-  // After it, so that whoever reads the record in its order never finds the user without a session.
+  // The end of the older session is recorded second: a reader of the record never finds the user without a session.
   if (older && older.id !== session.id) record(world, older, reason)
   return session
 }

@@ -152,7 +152,7 @@ const SESSION = `r.boot::text, r.position::text, ${millis('r.at')}::text AS at, 
 /** With the days as parameters PostgreSQL looks into their partitions only. */
 const IN_DAYS = `r.day BETWEEN $2::date AND $3::date`
 
-/** Of everybody of whom a row names the room, as few rows as say what was so. */
+/** For each user who has a row that names the room: the last row of each session, and the last `rooms` row on each boot. */
 const roomSql = (column: string) => `
   WITH ${SEGMENTS}, candidate AS MATERIALIZED (
     SELECT DISTINCT user_id FROM vigie.trail AS r

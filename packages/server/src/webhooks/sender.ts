@@ -21,8 +21,8 @@ export const READ_ROWS = 500
 /** With several boots: facts are this old when they are read, so that those of all boots can be put in order. Milliseconds. */
 export const SETTLE_MS = 2_000
 /**
- * The end of a boot that stopped is read so late: whoever has come back on another boot by then was never offline. It is
- * the re-attach grace, and some time to connect. Milliseconds.
+ * The sender reads a `stop` only when it is this old. Users who have connected to another boot by then are not reported as
+ * offline. It is the re-attach grace, and some time to connect. Milliseconds.
  */
 export const STOP_SETTLE_MS = 20_000
 /** The right to send is kept for the time-out of an attempt and this long. Milliseconds. */

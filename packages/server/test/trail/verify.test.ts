@@ -1,4 +1,4 @@
-/** Whoever deletes, edits, exchanges, adds, cuts off or empties rows of the audit trail is found, in trails by chance. */
+/** In random audit trails, verification finds rows that were deleted, edited, exchanged, added, cut off or emptied. */
 import { keepTrail, migrate, postgresTrail, type TrailFault } from '@vigie/server/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
