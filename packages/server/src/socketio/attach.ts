@@ -189,11 +189,12 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
     },
   })
   const recorder = options.trail && createTrail(options.trail)
-  const ready = Promise.all([memberships.open(readAgain), options.trail?.check()]).then(() => undefined)
+  const ready = Promise.all([
+    orSay(memberships.open(readAgain), 'Memberships cannot be followed; nobody is let in.'),
+    orSay(options.trail?.check(), 'The audit trail cannot be kept; nobody is let in.'),
+  ]).then(() => undefined)
   // A host that awaits `ready` gets the error; one that does not must not lose its process to it.
-  ready.catch((error: unknown) => {
-    log.error('Memberships cannot be followed; nobody is let in.', { error })
-  })
+  ready.catch(() => {})
   const ends = createEnds((error) => {
     log.error('A handler of the host failed when it heard that a connection ended.', { error })
   })
@@ -237,6 +238,15 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
   function isBeingEnded(socket: Socket): boolean {
     const since = ending.get(socket)
     return since !== undefined && runtime.now() - since < ENDED_WITHIN_MS
+  }
+
+  async function orSay(work: Promise<void> | undefined, sentence: string): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      log.error(sentence, { error })
+      throw error
+    }
   }
 
   function createTrail(store: TrailStore): Recorder {

@@ -243,6 +243,29 @@ describe('a host that gives no log', () => {
     ])
   })
 
+  it('hears that the audit trail cannot be kept, and not that memberships cannot be followed', async () => {
+    const lines = hear()
+    const trail = {
+      node: 'a',
+      check: () => Promise.reject(new Error('no trail')),
+      makeDays: async () => {},
+      write: async (rows: readonly object[]) => rows.length,
+      lastBoot: async () => undefined,
+      unfinished: async () => [],
+      close: async () => {},
+    }
+    const presence = attach(new Server(), {
+      auth: { secret: SECRET },
+      memberships: memoryMemberships(),
+      trail,
+    })
+    await expect(presence.ready).rejects.toThrow('no trail')
+    expect(lines).toEqual([
+      ['error', '[vigie] The audit trail cannot be kept; nobody is let in.', { error: expect.any(Error) }],
+    ])
+    await presence.close()
+  })
+
   it('sees what a warning is about, where it is about something', () => {
     const lines = hear()
     consoleLog.warn('Slow.', { ms: 5 })
