@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -17,8 +18,8 @@ export default defineConfig({
   },
   test: {
     globalSetup: ['./test/global-postgres.ts'],
-    // By default one processor is left idle, which of two is half.
-    maxWorkers: '100%',
+    // One more than there are processors: many tests wait for a process or a clock.
+    maxWorkers: availableParallelism() + 1,
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // `npm run check` holds that no test is elsewhere.
