@@ -4,7 +4,7 @@ import type { WebhookCounts } from '../core/index.js'
 import type { FactKind } from '../trail/facts.js'
 import type { ReadRow } from '../webhooks/events.js'
 import { resolveWebhookOptions, type WebhookOptions } from '../webhooks/options.js'
-import { post } from '../webhooks/post.js'
+import { createPost } from '../webhooks/post.js'
 import { createSender, type WebhookClock } from '../webhooks/sender.js'
 import type { DeadLetter, Delivery, Place, WebhookStore } from '../webhooks/store.js'
 import { connect, millis, operatorError, type Database, type Row, type SqlSource } from './database.js'
@@ -56,9 +56,10 @@ export function startWebhooks(options: PostgresWebhookOptions): Webhooks {
       'Webhooks are sent from the audit trail, which is kept in PostgreSQL: `startWebhooks({ sql: databaseUrl, endpoints })`.',
     )
   refuseWrongSql(options.sql, 'startWebhooks({ sql })')
-  const { endpoints, settings } = resolveWebhookOptions(options)
+  const { endpoints, settings, allowPrivate } = resolveWebhookOptions(options)
   const log = options.log ?? lineLog(console)
   const store = postgresWebhookStore(connect(options.sql, { timeoutMs: STATEMENT_MS, log }))
+  const post = createPost({ mayBePrivate: allowPrivate })
   const sender = store
     .check()
     .then(() => createSender({ store, endpoints, post, clock: systemClock, settings, log }))

@@ -69,6 +69,7 @@ const WHERE = 'startWebhooks'
 export function resolveWebhookOptions(options: WebhookOptions & { readonly sql: unknown }): {
   readonly endpoints: readonly SenderEndpoint[]
   readonly settings: SenderSettings
+  readonly allowPrivate: boolean
 } {
   const given = options as unknown as Readonly<Record<string, unknown>>
   refuseUnknown(given, [...Object.keys(OPTIONS), 'sql'], WHERE)
@@ -78,8 +79,8 @@ export function resolveWebhookOptions(options: WebhookOptions & { readonly sql: 
   refuseWrongWaits(retryMs)
   return {
     endpoints: resolveEndpoints(given['endpoints'], allowPrivate),
+    allowPrivate,
     settings: {
-      allowPrivate,
       retryMs: [...retryMs],
       timeoutMs: wholeOf('timeoutMs', options.timeoutMs),
       concurrency: wholeOf('concurrency', options.concurrency),

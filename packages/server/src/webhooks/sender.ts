@@ -43,7 +43,6 @@ export interface SenderEndpoint {
 }
 
 export interface SenderSettings {
-  readonly allowPrivate: boolean
   /** Milliseconds. */
   readonly timeoutMs: number
   /** Attempts of one endpoint at a time. */
@@ -316,7 +315,6 @@ export function createSender(options: SenderOptions): Sender {
       ),
       body: delivery.body,
       timeoutMs,
-      mayBePrivate: settings.allowPrivate,
       signal: stop.signal,
     })
     if (failure === undefined) {

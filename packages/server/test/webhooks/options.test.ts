@@ -18,10 +18,10 @@ const endpoint = (fields: Readonly<Record<string, unknown>>) =>
   resolve({ endpoints: [{ ...CRM, ...fields }] })
 
 it('has defaults', () => {
-  const { endpoints, settings } = resolve({})
+  const { endpoints, settings, allowPrivate } = resolve({})
   expect(endpoints).toEqual([{ name: 'crm', url: new URL(CRM.url), keys: [Buffer.alloc(32, 1)] }])
+  expect(allowPrivate).toBe(false)
   expect(settings).toEqual({
-    allowPrivate: false,
     timeoutMs: 10_000,
     concurrency: 8,
     retryMs: RETRY_MS_DEFAULT,

@@ -1,21 +1,25 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { post, type Attempt } from '../../src/webhooks/post.js'
+import { CONNECTION_AGE_MS, createPost, type Attempt } from '../../src/webhooks/post.js'
+
+const post = createPost({ mayBePrivate: true })
 
 async function receiver(answer: RequestListener) {
   let requests = 0
+  const connections: Socket[] = []
   const server = createServer((request, response) => {
     requests++
     answer(request, response)
   }).listen(0, '127.0.0.1')
+  server.on('connection', (socket) => connections.push(socket))
   onTestFinished(() => {
     server.closeAllConnections()
     server.close()
   })
   await once(server, 'listening')
-  return { port: (server.address() as AddressInfo).port, requests: () => requests }
+  return { port: (server.address() as AddressInfo).port, requests: () => requests, connections }
 }
 
 const attemptTo = (url: string, rest: Partial<Attempt> = {}): Attempt => ({
@@ -23,7 +27,6 @@ const attemptTo = (url: string, rest: Partial<Attempt> = {}): Attempt => ({
   headers: { 'webhook-id': 'msg_1' },
   body: '{"é":1}',
   timeoutMs: 5_000,
-  mayBePrivate: true,
   signal: new AbortController().signal,
   ...rest,
 })
@@ -69,8 +72,8 @@ it('one that says nothing is given up after the time-out; so is a name that is n
   expect(await post(attemptTo(`http://127.0.0.1:${port}/`, { timeoutMs: 100 }))).toBe(
     'no answer within 100 ms',
   )
-  const resolve = () => new Promise<never>(() => {})
-  expect(await post(attemptTo('http://hooks.example/', { timeoutMs: 100, resolve }))).toBe(
+  const waiting = createPost({ mayBePrivate: true, resolve: () => new Promise<never>(() => {}) })
+  expect(await waiting(attemptTo('http://hooks.example/', { timeoutMs: 100 }))).toBe(
     'no answer within 100 ms',
   )
 })
@@ -95,15 +98,90 @@ it('it connects to the address that was checked, and to none that is private unl
   const { port, requests } = await receiver((_, response) => response.writeHead(204).end())
   const resolve = () => Promise.resolve([{ address: '127.0.0.1', family: 4 }])
   const url = `http://hooks.example:${port}/`
-  expect(await post(attemptTo(url, { resolve, mayBePrivate: false }))).toBe(
+  const careful = createPost({ mayBePrivate: false, resolve })
+  const allowed = createPost({ mayBePrivate: true, resolve })
+  expect(await allowed(attemptTo(url))).toBeUndefined()
+  expect(requests()).toBe(1)
+  // The connection that is open now is not for everybody.
+  expect(await careful(attemptTo(url))).toBe(
     'hooks.example leads to 127.0.0.1, which is not a public address',
   )
-  expect(await post(attemptTo(`http://[::ffff:127.0.0.1]:${port}/`, { mayBePrivate: false }))).toContain(
-    'is not a public address',
-  )
-  expect(requests()).toBe(0)
-  expect(await post(attemptTo(url, { resolve }))).toBeUndefined()
+  for (const address of [`127.0.0.1:${port}`, `[::ffff:127.0.0.1]:${port}`])
+    expect(await careful(attemptTo(`http://${address}/`))).toContain('is not a public address')
   expect(requests()).toBe(1)
+})
+
+it('attempts one after another share a connection, whose name is resolved once; at once each has its own', async () => {
+  const { port, requests, connections } = await receiver((_, response) => response.writeHead(204).end())
+  let asked = 0
+  const shared = createPost({
+    mayBePrivate: true,
+    resolve() {
+      asked++
+      return Promise.resolve([{ address: '127.0.0.1', family: 4 }])
+    },
+  })
+  const attempt = attemptTo(`http://hooks.example:${port}/`)
+  for (let n = 0; n < 5; n++) expect(await shared(attempt)).toBeUndefined()
+  expect([requests(), connections.length, asked]).toEqual([5, 1, 1])
+  expect(await Promise.all([shared(attempt), shared(attempt)])).toEqual([undefined, undefined])
+  expect([requests(), connections.length, asked]).toEqual([7, 2, 2])
+})
+
+it('a connection that has served for long is not used again: a receiver that has moved is found', async () => {
+  const before = await receiver((_, response) => response.writeHead(204).end())
+  let now = 0
+  let isMoved = false
+  const moving = createPost({
+    mayBePrivate: true,
+    resolve: () => Promise.resolve(isMoved ? [] : [{ address: '127.0.0.1', family: 4 }]),
+    now: () => now,
+  })
+  const attempt = attemptTo(`http://hooks.example:${before.port}/`)
+  await moving(attempt)
+  isMoved = true
+  now = CONNECTION_AGE_MS
+  expect(await moving(attempt)).toBeUndefined()
+  now++
+  expect(await moving(attempt)).toBe('hooks.example has no address')
+  expect(before.requests()).toBe(2)
+})
+
+it('one that the receiver closes while the next request is on its way is no failure: it is sent over a new one', async () => {
+  let isClosing = false
+  const { port, requests, connections } = await receiver((request, response) => {
+    if (isClosing) {
+      isClosing = false
+      request.socket.destroy()
+    } else response.writeHead(204).end()
+  })
+  const attempt = attemptTo(`http://127.0.0.1:${port}/`)
+  expect(await post(attempt)).toBeUndefined()
+  isClosing = true
+  expect(await post(attempt)).toBeUndefined()
+  expect([requests(), connections.length]).toEqual([3, 2])
+})
+
+it('one that the receiver closes each time is a failure after two', async () => {
+  let isAway = false
+  const { port, requests } = await receiver((request, response) => {
+    if (isAway) request.socket.destroy()
+    else response.writeHead(204).end()
+  })
+  const attempt = attemptTo(`http://127.0.0.1:${port}/`)
+  await post(attempt)
+  isAway = true
+  expect(await post(attempt)).toBe('socket hang up')
+  expect(requests()).toBe(3)
+})
+
+it('an answer whose body is not over gives its connection to nobody', async () => {
+  const { port, connections } = await receiver((_, response) => response.writeHead(200).write('on and on'))
+  const attempt = attemptTo(`http://127.0.0.1:${port}/`, { timeoutMs: 300 })
+  expect(await post(attempt)).toBeUndefined()
+  expect(await post(attempt)).toBeUndefined()
+  expect(connections).toHaveLength(2)
+  for (const socket of connections) if (!socket.destroyed) await once(socket, 'close')
 })
 
 it('an end of the server ends it', async () => {

@@ -24,7 +24,6 @@ import {
 } from '../support/webhook-store.js'
 
 const SETTINGS: SenderSettings = {
-  allowPrivate: false,
   timeoutMs: 10_000,
   concurrency: 4,
   retryMs: [1_000, 60_000],
