@@ -86,6 +86,13 @@ export function requireDatabase(config: Config): void {
   )
 }
 
+/** Each option by its variable, as it may be shown: secrets are masked. */
+export function shownOptions(config: Config): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    [...OPTIONS].map(([name, option]) => [variableOf(name), printable(option, valueIn(config, name))]),
+  )
+}
+
 /** One line for each option: name, value, where it came from. Secrets are masked. */
 export function describeConfig(config: Config): string {
   const rows = [...OPTIONS].map(([name, option]) => [

@@ -17,9 +17,10 @@ import {
   type TrailQuestions,
   type Webhooks,
 } from '@vigie/server/postgres'
-import { hasDefaultTables, withoutPassword, type Config } from './config.js'
+import { hasDefaultTables, shownOptions, withoutPassword, type Config } from './config.js'
 import { startEmbeddedPostgres } from './embedded-postgres.js'
 import { errorCode, errorMessage, OperatorError } from './operator-error.js'
+import { VERSION } from './version.js'
 import { webhookEndpointOf } from './webhooks.js'
 
 /** The database that this server reads memberships from, whoever runs it. */
@@ -144,13 +145,15 @@ export function openMemberships({ url }: Database, config: Config, log: Log) {
 /** Options of presence for the audit trail on this database: none where it is off. */
 export function trailOptions(
   { url }: Database,
-  { trail, trailTyping, nodeName }: Config,
+  config: Config,
   log: Log,
-): Pick<PresenceOptions, 'trail' | 'trailTyping'> {
+): Pick<PresenceOptions, 'trail' | 'trailTyping' | 'trailConfiguration'> {
+  const { trail, trailTyping, nodeName } = config
   if (!trail) return {}
   return {
     trail: postgresTrail({ sql: url, log, ...(nodeName !== undefined && { node: nodeName }) }),
     trailTyping,
+    trailConfiguration: { version: VERSION, options: shownOptions(config) },
   }
 }
 

@@ -5,6 +5,7 @@ import { createSigner } from 'fast-jwt'
 import { io, type Socket } from 'socket.io-client'
 import { expect, it } from 'vitest'
 import { freshDatabase } from '../../../test/database.js'
+import { VERSION } from '../src/version.js'
 import { startVigie, temporaryFolder } from './vigie-process.js'
 
 const SECRETS = {
@@ -30,6 +31,8 @@ interface Run {
   readonly lines: readonly Line[]
   readonly output: string
   readonly tokens: readonly string[]
+  /** What the audit trail says of the configuration. */
+  readonly inForce: string
 }
 
 /** Lets much go wrong on a server, and gives back all that it has written. */
@@ -105,20 +108,28 @@ async function busyRun(env: Readonly<Record<string, string>> = {}): Promise<Run>
     const { stdout, stderr, code } = await vigie.ended
     expect(code).toBe(0)
     const lines = stderr.split('\n').filter((line) => line !== '')
-    return { lines: lines.map((line) => JSON.parse(line) as Line), output: stdout + stderr, tokens }
+    const [start] = await sql<[{ detail: string }]>`SELECT detail FROM vigie.trail WHERE kind = 'start'`
+    return {
+      lines: lines.map((line) => JSON.parse(line) as Line),
+      output: stdout + stderr,
+      tokens,
+      inForce: start.detail,
+    }
   } finally {
     for (const socket of sockets) socket.disconnect()
     await sql.unsafe(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP ROLE ${role}`)
   }
 }
 
-function expectNoSecrets({ output, tokens }: Run): void {
+function expectNoSecrets({ output, inForce, tokens }: Run): void {
   expect(tokens.length).toBeGreaterThan(10)
   const secrets = [...tokens, ...Object.values(SECRETS), PASSWORD, encodeURIComponent(PASSWORD)]
   // Of a token its signature alone would do.
   for (const secret of [...secrets, ...tokens.map((token) => token.split('.')[2] ?? '')]) {
-    expect(output).not.toContain(secret)
-    expect(output).not.toContain(JSON.stringify(secret).slice(1, -1))
+    for (const text of [output, inForce]) {
+      expect(text).not.toContain(secret)
+      expect(text).not.toContain(JSON.stringify(secret).slice(1, -1))
+    }
   }
 }
 
@@ -131,6 +142,13 @@ it('writes lines by which each refusal and failure is known, and no token, secre
       msg: expect.any(String) as string,
     })
   }
+  expect(JSON.parse(run.inForce)).toMatchObject({
+    settings: { graceMs: expect.any(Number) as number },
+    host: {
+      version: VERSION,
+      options: { VIGIE_LOG_LEVEL: 'debug', VIGIE_JWT_SECRET: '(secret)', VIGIE_TRAIL: '1' },
+    },
+  })
   const refused = (sentence: string) =>
     run.lines.filter(({ msg }) => msg === sentence).map(({ code }) => code)
   expect(new Set(refused('A connection was refused.'))).toEqual(

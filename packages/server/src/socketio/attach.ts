@@ -25,7 +25,7 @@ import { readMetrics } from '../host/metrics.js'
 import { countClose, createShellCounts } from '../host/shell-counts.js'
 import { createTransitionCounter } from '../host/transition-counter.js'
 import { createInbound } from './inbound.js'
-import { resolveOptions, type PresenceOptions } from './options.js'
+import { resolveOptions, type Options, type PresenceOptions } from './options.js'
 import { createLatency } from './latency.js'
 import { connectionCountOf, namespacesOf, optionsOf } from './internals.js'
 import { createOutbound } from './outbound.js'
@@ -257,7 +257,7 @@ export function attachPresence(io: Attachable, input: PresenceOptions): Presence
       bufferMax: settings.trailBufferMax,
       flushMs: settings.trailFlushMs,
       typing: options.trailTyping,
-      start: { settings },
+      start: inForce(options),
       log,
     })
   }
@@ -473,6 +473,11 @@ function askClient(
       resolve(late ? undefined : { answer })
     })
   })
+}
+
+/** What the audit trail says at each start. Without functions and secrets, which the other options are. */
+function inForce({ settings, rooms, emit, trailTyping, trailConfiguration }: Options) {
+  return { settings, rooms: rooms ?? false, emit, trailTyping, host: trailConfiguration }
 }
 
 function staleOf({ userId, rooms }: Extract<Effect, { type: 'reread' }>): Stale {

@@ -77,6 +77,11 @@ export interface PresenceOptions extends Partial<Settings> {
   readonly trail?: TrailStore
   /** Whether the audit trail says who typed where and when. @default false */
   readonly trailTyping?: boolean
+  /**
+   * What the audit trail says of the host at each start, beside the options of presence: its version, its own settings. It
+   * is written as JSON, of 65,536 characters at most, and read by whoever may read the trail: no secrets. @default nothing
+   */
+  readonly trailConfiguration?: Readonly<Record<string, unknown>>
   /** Where sentences for operators go; `silentLog`: nowhere. @default warnings and errors to the console */
   readonly log?: Log
 }
@@ -97,6 +102,7 @@ export interface Options {
   readonly emit: boolean
   readonly trail: TrailStore | undefined
   readonly trailTyping: boolean
+  readonly trailConfiguration: Readonly<Record<string, unknown>> | undefined
   readonly log: Log
 }
 
@@ -112,6 +118,7 @@ const OWN_OPTIONS: Readonly<Record<Exclude<keyof PresenceOptions, keyof Settings
   allowRecovery: true,
   trail: true,
   trailTyping: true,
+  trailConfiguration: true,
   log: true,
 }
 const OPTION_NAMES = [...Object.keys(OWN_OPTIONS), ...Object.keys(SETTINGS)]
@@ -125,6 +132,8 @@ const AUTH_OPTIONS: Readonly<Record<keyof JwtOptions, true>> = {
 }
 const TRAIL_METHODS = ['check', 'makeDays', 'write', 'lastBoot', 'unfinished', 'close'] as const
 const MEMBERSHIPS_METHODS = ['open', 'readUsers', 'readRooms', 'close'] as const
+
+const CONFIGURATION_LENGTH_MAX = 65_536
 
 /** Around a token in a `presence:token` or a CONNECT: names, brackets, the other fields of `auth`. */
 const TOKEN_FRAME_BYTES = 2_048
@@ -140,8 +149,8 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     throw new TypeError('attachPresence needs options: `attachPresence(io, { auth, memberships })`.')
   }
   refuseUnknown(input, OPTION_NAMES, 'attachPresence')
-  const { memberships, auth, authenticate, rooms, emit, allowRecovery, trail, trailTyping, log, ...given } =
-    input
+  const { memberships, auth, authenticate, rooms, emit, allowRecovery, log, ...rest } = input
+  const { trail, trailTyping, trailConfiguration, ...given } = rest
   refuseWrongMemberships(memberships)
   refuseWrongCheck(auth, authenticate)
   if (auth) refuseWrongAuth(auth)
@@ -150,6 +159,7 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
   refuseNonBoolean('allowRecovery', allowRecovery)
   refuseWrongTrail(trail)
   refuseNonBoolean('trailTyping', trailTyping)
+  refuseWrongConfiguration(trailConfiguration)
   refuseWrongLog(log)
   if (optionsOf(server).connectionStateRecovery && allowRecovery !== true) {
     throw new TypeError(
@@ -167,6 +177,7 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     emit: emit ?? true,
     trail,
     trailTyping: trailTyping ?? false,
+    trailConfiguration,
     log: log ?? consoleLog,
   }
 }
@@ -182,6 +193,22 @@ function refuseWrongMemberships(memberships: unknown): void {
     throw new TypeError(
       `\`memberships\` is none: it needs the functions ${MEMBERSHIPS_METHODS.join(', ')}, ` +
         'as `postgresMemberships({ sql })` has them.',
+    )
+  }
+}
+
+function refuseWrongConfiguration(configuration: unknown): void {
+  if (configuration === undefined) return
+  if (!isObject(configuration)) throw new TypeError('`trailConfiguration` must be an object.')
+  let length: number
+  try {
+    length = JSON.stringify(configuration).length
+  } catch (error) {
+    throw new TypeError('`trailConfiguration` cannot be written as JSON.', { cause: error })
+  }
+  if (length > CONFIGURATION_LENGTH_MAX) {
+    throw new RangeError(
+      `\`trailConfiguration\` is ${length} characters of JSON; it may be ${CONFIGURATION_LENGTH_MAX}.`,
     )
   }
 }

@@ -144,6 +144,21 @@ describe('attachPresence refuses in a sentence', () => {
     ['no algorithm', { ...good(), auth: { secret: SECRET, algorithms: ['None'] } }, 'which accepts anybody'],
     ['a flag that is a text', { ...good(), emit: 'false' }, '`emit` must be true or false.'],
     [
+      'what the trail is to say, as a text',
+      { ...good(), trailConfiguration: 'none' },
+      '`trailConfiguration` must be an object.',
+    ],
+    [
+      'what is no JSON',
+      { ...good(), trailConfiguration: { count: 1n } },
+      '`trailConfiguration` cannot be written as JSON.',
+    ],
+    [
+      'a tale',
+      { ...good(), trailConfiguration: { text: 'x'.repeat(65_526) } },
+      '`trailConfiguration` is 65537 characters of JSON; it may be 65536.',
+    ],
+    [
       'a log without functions',
       { ...good(), log: 'debug' },
       '`log` is no log: it needs the functions debug, info, warn, error.',
@@ -155,6 +170,10 @@ describe('attachPresence refuses in a sentence', () => {
     ],
   ])('%s', (_name, options, sentence) => {
     expect(refusal(options)).toContain(sentence)
+  })
+
+  it('but not a configuration for the trail that just fits', () => {
+    expect(refusal({ ...good(), trailConfiguration: { text: 'x'.repeat(65_525) } })).toBeUndefined()
   })
 
   it('tokens that are longer than Socket.IO takes in', () => {

@@ -1,7 +1,7 @@
 import { migrate, postgresTrail } from '@vigie/server/postgres'
 import type postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { silentLog } from '../../src/core/index.js'
+import { SETTINGS, silentLog } from '../../src/core/index.js'
 import { rowOf } from '../../src/trail/rows.js'
 import { dayOf } from '../../src/trail/days.js'
 import { freshDatabase, type TestDatabase } from '../../../../test/database.js'
@@ -92,6 +92,24 @@ describe('an audit trail in PostgreSQL', () => {
     expect(lines).toContain('typing ann live {plan}')
     expect(lines).toContain('typing ann ended {plan}')
     expect(lines).toContain('rooms ann changed {crew} {}')
+  })
+
+  it('says at each start which options are in force, and what the host wants to have said', async () => {
+    const wire = await startWire({
+      rows: ROWS,
+      presence: { trail: open('force'), graceMs: 123, trailConfiguration: { version: '7' } },
+    })
+    await wire[Symbol.asyncDispose]()
+    const [row] = await sql<[{ detail: string }]>`
+      SELECT detail FROM vigie.trail WHERE kind = 'start' AND detail::json ->> 'node' = 'force'`
+    expect(JSON.parse(row.detail)).toMatchObject({
+      node: 'force',
+      settings: { graceMs: 123, transitionsMax: SETTINGS.transitionsMax.default },
+      rooms: { user: 'user:', group: 'group:', conversation: 'conv:' },
+      emit: true,
+      trailTyping: false,
+      host: { version: '7' },
+    })
   })
 
   it('adds rows once, all or none, and says so when another has written in their place', async () => {
