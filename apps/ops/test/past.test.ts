@@ -79,9 +79,9 @@ describe('what the trail says', () => {
   })
 
   it('names devices as their clients do, and says which could still come back', () => {
-    const sentence = (device: string, state: 'live' | 'lost', since: number | null) =>
-      deviceSentence({ device, state, since }, day, english)
-    expect(sentence('=phone', 'live', at(14, 1))).toBe('Device phone, since 14:01:00.')
+    const sentence = (deviceId: string, state: 'live' | 'lost', since: number | null) =>
+      deviceSentence({ deviceId, state, since }, day, english)
+    expect(sentence('phone', 'live', at(14, 1))).toBe('Device phone, since 14:01:00.')
     expect(sentence('~s1', 'lost', null)).toBe(
       'A device without an id. Its connection was lost, and it could still come back.',
     )

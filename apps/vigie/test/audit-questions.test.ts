@@ -30,7 +30,7 @@ const session = (state: 'live' | 'ended', reason: 'connected' | 'left', userId: 
   reason,
   userId: userId as UserId,
   sessionId: `session of ${userId}` as SessionId,
-  device: `phone of ${userId}`,
+  device: userId === 'ben' ? '~session of ben' : `=phone of ${userId}`,
   detail: { since: minute(1) },
 })
 const rooms = (userId: string): Fact => ({
@@ -94,7 +94,7 @@ describe('vigie audit', { timeout: 60_000 }, () => {
       stdout: [
         `2 users of conversation plan online at ${shown(5)}:`,
         `  ann: device "phone of ann" since ${shown(1)}`,
-        `  ben: device "phone of ben" since ${shown(1)}`,
+        `  ben: a device without an id since ${shown(1)}`,
         '',
       ]
         .join('\n')

@@ -60,13 +60,13 @@ export function Day({ userId, range, at, close }: DayProps) {
 /** One bar for the person, and one for each device where there are several. */
 function Bars({ answer, range, at }: { answer: AuditUser; range: Range; at: number }) {
   const { texts } = useLanguage()
-  const devices = [...new Set(answer.devices.map(({ device }) => device))]
+  const devices = [...new Set(answer.devices.map(({ deviceId }) => deviceId))]
   const rows = [
     { key: '', name: texts.pastOnlineBar, spans: answer.intervals },
     ...(devices.length < 2 ? [] : devices.slice(0, DEVICES_MAX)).map((name) => ({
       key: name,
       name: deviceName(name, texts),
-      spans: answer.devices.filter(({ device }) => device === name),
+      spans: answer.devices.filter(({ deviceId }) => deviceId === name),
     })),
   ]
   return (

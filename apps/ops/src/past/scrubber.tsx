@@ -173,7 +173,7 @@ function People({ answer, range, chosen, choose, dayId }: PeopleProps) {
           </button>
           <div className="soft">
             {devices.map((device) => (
-              <p key={device.device}>{deviceSentence(device, range, language)}</p>
+              <p key={device.deviceId}>{deviceSentence(device, range, language)}</p>
             ))}
             {(isFew || chosen === userId) && <Reason userId={userId} at={at} range={range} />}
           </div>

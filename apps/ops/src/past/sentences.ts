@@ -43,19 +43,18 @@ export function isInHole(at: number, holes: readonly AuditHole[]): boolean {
   return holes.some(({ from, to }) => (from ?? -Infinity) <= at && at < (to ?? Infinity))
 }
 
-/** The trail has `=` before an id that a client gave its device, and `~` before one that the server made. */
-export function deviceName(device: string, texts: Texts): string {
-  if (device.startsWith('~')) return texts.unnamedDevice
-  return texts.device(device.startsWith('=') ? device.slice(1) : device)
+/** The server names a device by its session where the client gave no id. */
+export function deviceName(deviceId: string, texts: Texts): string {
+  return deviceId.startsWith('~') ? texts.unnamedDevice : texts.device(deviceId)
 }
 
 /** "Device phone, since 14:02:03." */
 export function deviceSentence(
-  { device, state, since }: OnlineDevice,
+  { deviceId, state, since }: OnlineDevice,
   { today }: Range,
   { texts, moment }: Language,
 ): string {
-  const name = deviceName(device, texts)
+  const name = deviceName(deviceId, texts)
   const said = since === null ? `${name}.` : texts.deviceSince(name, moment(since, today))
   return state === 'lost' ? `${said} ${texts.deviceLost}` : said
 }

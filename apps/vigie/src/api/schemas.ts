@@ -292,8 +292,12 @@ const reliability = {
     v.description('How many erasures emptied rows of these days: those people are missing in the answer.'),
   ),
 }
+const deviceOfThePast = v.pipe(
+  id,
+  v.description('As the client gave it; `~` and the id of the session, where it gave none.'),
+)
 const devices = v.array(
-  v.strictObject({ device: id, state: v.picklist(['live', 'lost']), since: v.nullable(time) }),
+  v.strictObject({ deviceId: deviceOfThePast, state: v.picklist(['live', 'lost']), since: v.nullable(time) }),
 )
 const interval = {
   from: time,
@@ -323,7 +327,7 @@ const auditUser = schemaOf<AuditUser>()(
       from: time,
       to: time,
       intervals: v.array(v.strictObject(interval)),
-      devices: v.array(v.strictObject({ device: id, ...interval })),
+      devices: v.array(v.strictObject({ deviceId: deviceOfThePast, ...interval })),
       ...reliability,
     }),
     v.description('When a user was online, on all devices together and on each.'),
@@ -360,7 +364,7 @@ const auditWhy = schemaOf<AuditWhy>()(
           state: v.nullable(v.string()),
           reason: v.nullable(v.string()),
           sessionId: v.nullable(id),
-          device: v.nullable(id),
+          deviceId: v.nullable(deviceOfThePast),
           groups: v.nullable(v.array(id)),
           conversations: v.nullable(v.array(id)),
           detail: v.nullable(v.record(v.string(), v.unknown())),

@@ -40,7 +40,7 @@ export function userInWords({ userId, from, to, intervals, devices, ...rest }: A
       : `${shown(userId)} was online, ${period}:`,
     ...intervals.map((interval) => `  ${intervalInWords(interval)}`),
     ...(devices.length === 0 ? [] : ['By device:']),
-    ...devices.map(({ device, ...interval }) => `  ${shown(device)}: ${intervalInWords(interval)}`),
+    ...devices.map(({ deviceId, ...interval }) => `  ${deviceName(deviceId)}: ${intervalInWords(interval)}`),
     ...reliabilityInWords(rest),
   ].join('\n')
 }
@@ -70,9 +70,14 @@ export function whyInWords({ userId, at, online, devices, because, facts, ...res
   ].join('\n')
 }
 
-function deviceInWords({ device, state, since }: Device): string {
+/** Vigie names a device by its session where the client gave no id. */
+function deviceName(deviceId: string): string {
+  return deviceId.startsWith('~') ? 'a device without an id' : `device ${shown(deviceId)}`
+}
+
+function deviceInWords({ deviceId, state, since }: Device): string {
   const when = since === null ? '' : ` since ${time(since)}`
-  return `device ${shown(device)}${when}${state === 'lost' ? ' (connection lost, still counted)' : ''}`
+  return `${deviceName(deviceId)}${when}${state === 'lost' ? ' (connection lost, still counted)' : ''}`
 }
 
 function intervalInWords({ from, to, began, ended }: Interval): string {
@@ -86,11 +91,11 @@ export function reasonInWords(reason: string): string {
   return AUDIT_REASONS.get(reason) ?? reason
 }
 
-function factInWords({ at, kind, state, reason, device, groups, conversations }: Fact): string {
+function factInWords({ at, kind, state, reason, deviceId, groups, conversations }: Fact): string {
   const rooms = [...(groups ?? []), ...(conversations ?? [])]
   const parts = [
     ...(reason === null ? [] : [kind === 'session' ? reasonInWords(reason) : reason]),
-    ...(device === null ? [] : [`device ${shown(device)}`]),
+    ...(deviceId === null ? [] : [deviceName(deviceId)]),
     ...(kind === 'rooms' ? [rooms.length === 0 ? 'in no room' : `in ${rooms.map(shown).join(', ')}`] : []),
   ]
   return `${time(at)} ${kind}${state === null ? '' : ` ${state}`}: ${parts.join(', ')}`

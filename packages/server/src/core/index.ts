@@ -14,6 +14,7 @@ export type {
 export { hasMethods, isObject, refuseNonBoolean, refuseUnknown, refuseWrongLog } from './given-options.js'
 export { lineLog } from './line-log.js'
 export { NO_ROOMS } from './memberships.js'
+export { deviceIdOf } from './model.js'
 export { nearestName } from './nearest.js'
 export { TRANSITION_REASONS } from './inputs.js'
 export { createHistogram, type Histogram, type HistogramData } from './histogram.js'

@@ -1,5 +1,6 @@
 import { PresenceError } from '@vigie/protocol'
 import { lineLog } from '../core/line-log.js'
+import { deviceIdOf } from '../core/model.js'
 import type { Log } from '../core/ports.js'
 import type { AuditFact, Peak } from '../trail/answers.js'
 import type { Mark, Segment } from '../trail/lives.js'
@@ -252,7 +253,7 @@ function toFact(row: Row): AuditFact {
     state: row['state'] ?? null,
     reason: row['reason'] ?? null,
     sessionId: row['session_id'] ?? null,
-    device: row['device'] ?? null,
+    deviceId: row['device'] ? deviceIdOf({ device: row['device'] }) : null,
     groups: jsonOf(row['groups']) as readonly string[] | null,
     conversations: jsonOf(row['conversations']) as readonly string[] | null,
     detail: jsonOf(row['detail']) as AuditFact['detail'],

@@ -40,7 +40,8 @@ export interface Reliability {
 
 /** A device that a user was online with. */
 export interface OnlineDevice {
-  readonly device: string
+  /** As the client gave it; `~` and the id of the session, where it gave none. */
+  readonly deviceId: string
   /** `lost`: all its connections were gone, and the grace was running. */
   readonly state: 'live' | 'lost'
   /** When it came, if it is known. */
@@ -75,7 +76,7 @@ export interface Interval {
 }
 
 export interface DeviceInterval extends Interval {
-  readonly device: string
+  readonly deviceId: string
 }
 
 /** When a user was online. */
@@ -111,7 +112,7 @@ export interface AuditFact {
   readonly state: string | null
   readonly reason: string | null
   readonly sessionId: string | null
-  readonly device: string | null
+  readonly deviceId: string | null
   readonly groups: readonly string[] | null
   readonly conversations: readonly string[] | null
   readonly detail: Readonly<Record<string, unknown>> | null

@@ -1,4 +1,5 @@
 /** From a user's rows to when the user was there. Pure: the same rows give the same answer. */
+import { deviceIdOf } from '../core/index.js'
 import type { DeviceInterval, Interval, OnlineDevice } from './answers.js'
 import { groupBy } from './group-by.js'
 import type { Segment } from './lives.js'
@@ -12,6 +13,7 @@ export interface SessionRow {
   readonly reason: string
   readonly userId: string
   readonly sessionId: string
+  /** As the engine keeps it: {@link deviceIdOf}. */
   readonly device: string
   readonly since: number | null
 }
@@ -94,20 +96,22 @@ export function unionOf(stays: readonly Stay[], from: number, to: number): reado
 /** {@link unionOf} for each device. */
 export function devicesOf(stays: readonly Stay[], from: number, to: number): readonly DeviceInterval[] {
   return [...groupBy(stays, ({ row }) => row.device)]
-    .flatMap(([device, of]) => unionOf(of, from, to).map((interval) => ({ device, ...interval })))
-    .sort((one, other) => one.from - other.from || (one.device < other.device ? -1 : 1))
+    .flatMap(([device, of]) =>
+      unionOf(of, from, to).map((interval) => ({ deviceId: deviceIdOf({ device }), ...interval })),
+    )
+    .sort((one, other) => one.from - other.from || (one.deviceId < other.deviceId ? -1 : 1))
 }
 
-/** The devices of sessions that are there, in order of their keys. */
+/** The devices of sessions that are there, in order of their ids. */
 export function onlineDevices(rows: readonly SessionRow[]): readonly OnlineDevice[] {
   return [...groupBy(rows, ({ device }) => device)]
     .map(([device, of]): OnlineDevice => {
       const known = of.flatMap(({ since }) => since ?? [])
       return {
-        device,
+        deviceId: deviceIdOf({ device }),
         state: of.some(({ state }) => state === 'live') ? 'live' : 'lost',
         since: known.length === 0 ? null : Math.min(...known),
       }
     })
-    .sort((one, other) => (one.device < other.device ? -1 : 1))
+    .sort((one, other) => (one.deviceId < other.deviceId ? -1 : 1))
 }

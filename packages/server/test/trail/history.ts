@@ -1,5 +1,6 @@
 /** Plays a history, remembers the truth of every instant, and makes the rows that nodes would have written. */
 import type { ConversationId, GroupId, SessionId, UserId } from '@vigie/protocol'
+import { deviceIdOf } from '../../src/core/index.js'
 import type { Fact, TrailRow } from '../../src/trail/facts.js'
 import type { Hole } from '../../src/trail/answers.js'
 import { rowOf } from '../../src/trail/rows.js'
@@ -8,7 +9,7 @@ import { dayOf } from '../../src/trail/days.js'
 export const USERS = ['ann', 'ben', 'cat', 'dan']
 export const ROOMS = ['red', 'green', 'blue']
 const NODES = ['north', 'south']
-const DEVICES = ['phone', 'laptop', 'tablet']
+const DEVICES = ['=phone', '=laptop', '~tablet']
 
 /** Numbers pick among what is there. */
 export interface Step {
@@ -83,7 +84,7 @@ export function play(steps: readonly Step[], begin: number): Played {
     const online = new Map<string, Set<string>>()
     for (const { sessions: all } of running.values()) {
       for (const { userId, device } of all.values()) {
-        online.set(userId, (online.get(userId) ?? new Set()).add(device))
+        online.set(userId, (online.get(userId) ?? new Set()).add(deviceIdOf({ device })))
       }
     }
     const known = new Map([...rooms].map(([user, of]) => [user, new Set(of)]))

@@ -122,7 +122,7 @@ async function askAt(trail: Trail, played: Played, at: number): Promise<void> {
       .map(([userId, devices]) => [userId, [...devices].sort()])
       .sort()
     expect(
-      conversation.users.map(({ userId, devices }) => [userId, devices.map(({ device }) => device)]),
+      conversation.users.map(({ userId, devices }) => [userId, devices.map(({ deviceId }) => deviceId)]),
     ).toEqual(truth)
   }
   const userId = USERS[at % USERS.length] as string
@@ -175,7 +175,7 @@ async function askUser(
       const devices = momentAt(played, at).online.get(userId) ?? new Set()
       expect(contains(answer.intervals, at)).toBe(devices.size > 0)
       const answered = answer.devices.filter((interval) => contains([interval], at))
-      expect(answered.map(({ device }) => device).sort()).toEqual([...devices].sort())
+      expect(answered.map(({ deviceId }) => deviceId).sort()).toEqual([...devices].sort())
     }
     if (holes.length > 0) continue
     for (const { from: begins, began, to: ends, ended } of answer.intervals) {
