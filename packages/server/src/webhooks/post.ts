@@ -30,13 +30,19 @@ export interface PostOptions {
   readonly resolve?: Resolve
   /** Monotonic, milliseconds. */
   readonly now?: () => number
+  readonly idleMs?: number
 }
 
 /**
  * Keeps connections open from one attempt to the next. Nobody else is given them: whoever may not connect to private
  * addresses must not get a connection to one.
  */
-export function createPost({ mayBePrivate, resolve, now = () => performance.now() }: PostOptions): Post {
+export function createPost({
+  mayBePrivate,
+  resolve,
+  now = () => performance.now(),
+  idleMs = IDLE_MS,
+}: PostOptions): Post {
   const checked = (host: string) => pinnedLookup(host, { mayBePrivate, ...(resolve && { resolve }) })
   const lookup: LookupFunction = (host, options, done) => {
     checked(host).then(
@@ -48,12 +54,12 @@ export function createPost({ mayBePrivate, resolve, now = () => performance.now(
       },
     )
   }
-  let agents = keepingAgents()
+  let agents = keepingAgents(idleMs)
   let madeAt = now()
 
   function agentFor(protocol: string): HttpAgent {
     // Connections of the agents before are closed when they are idle.
-    if (now() - madeAt > CONNECTION_AGE_MS) [agents, madeAt] = [keepingAgents(), now()]
+    if (now() - madeAt > CONNECTION_AGE_MS) [agents, madeAt] = [keepingAgents(idleMs), now()]
     return protocol === 'https:' ? agents.https : agents.http
   }
 
@@ -131,8 +137,9 @@ function ask({ url, headers, body }: Attempt, { agent, lookup, signal }: Way): P
   })
 }
 
-function keepingAgents() {
-  const options = { keepAlive: true, timeout: IDLE_MS }
+function keepingAgents(idleMs: number) {
+  // The time-out ends only connections that wait for a request.
+  const options = { keepAlive: true, timeout: idleMs }
   return { http: new HttpAgent(options), https: new HttpsAgent(options) }
 }
 

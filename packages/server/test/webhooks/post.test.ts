@@ -128,6 +128,30 @@ it('attempts one after another share a connection, whose name is resolved once; 
   expect([requests(), connections.length, asked]).toEqual([7, 2, 2])
 })
 
+it('what ends an attempt that is over does not end its connection', async () => {
+  const { port, connections } = await receiver((_, response) => response.writeHead(204).end())
+  const url = `http://127.0.0.1:${port}/`
+  const over = new AbortController()
+  expect(await post(attemptTo(url, { signal: over.signal }))).toBeUndefined()
+  // The connection is given back in a later turn.
+  await post(attemptTo(url))
+  over.abort()
+  expect(await post(attemptTo(url))).toBeUndefined()
+  expect(connections).toHaveLength(1)
+})
+
+it('a connection without a request is closed soon; one that waits for its answer is not', async () => {
+  const { port, connections } = await receiver((_, response) => {
+    // Twice the time that an idle connection has.
+    setTimeout(() => response.writeHead(204).end(), 100)
+  })
+  const impatient = createPost({ mayBePrivate: true, idleMs: 50 })
+  expect(await impatient(attemptTo(`http://127.0.0.1:${port}/`))).toBeUndefined()
+  const [connection] = connections
+  if (!connection!.destroyed) await once(connection!, 'close')
+  expect(connections).toHaveLength(1)
+})
+
 it('a connection that has served for long is not used again: a receiver that has moved is found', async () => {
   const before = await receiver((_, response) => response.writeHead(204).end())
   let now = 0
