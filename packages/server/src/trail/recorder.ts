@@ -60,12 +60,20 @@ interface Boot {
   position: number
 }
 
+/** Facts are made when they are written: a checkpoint of everybody is told at once, and written in batches. */
+interface Queued {
+  readonly told: Fact | Recorded
+  readonly isRepeated: boolean
+  readonly position: number
+  readonly at: number
+}
+
 export function createRecorder(options: RecorderOptions): Recorder {
   const { store, everything, toWall, bufferMax, flushMs, typing } = options
   const { wall = Date.now, log = silentLog } = options
   let boot: Boot = { id: randomUUID(), position: 0 }
-  /** Facts without rows yet, the oldest first. */
-  let queue: Entry[] = []
+  /** What has no row yet, the oldest first. */
+  let queue: Queued[] = []
   /** Rows of the batch that is being written: they are made once, so that a second attempt writes the same. */
   let batch: readonly TrailRow[] = []
   /** Of those that wait: how many are, at most, of checkpoints. */
@@ -100,11 +108,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
     return waiting() - repeated < (hole ? bufferMax / 2 : bufferMax)
   }
 
-  function push(fact: Fact, at: number): void {
-    queue.push({ fact, position: ++boot.position, at })
+  function push(told: Fact | Recorded, at: number, isRepeated = false): void {
+    queue.push({ told, isRepeated, position: ++boot.position, at })
   }
 
-  function add(fact: Fact, wantedAt: number): void {
+  function add(told: Fact | Recorded, wantedAt: number): void {
     lastAt = Math.max(lastAt, wantedAt)
     if (!isRoomLeft()) {
       dropped++
@@ -115,7 +123,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
       return
     }
     beginDay()
-    push(fact, lastAt)
+    push(told, lastAt)
     if (queue.length >= BATCH_ROWS) void flush()
   }
 
@@ -137,7 +145,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function checkpoint(): void {
     const from = boot.position + 1
-    for (const effect of everything()) push(factOf(effect, true), lastAt)
+    for (const effect of everything()) push(effect, lastAt, true)
     push({ kind: 'checkpoint', detail: { from } }, lastAt)
     repeated += boot.position - from + 1
   }
@@ -199,7 +207,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const rows: TrailRow[] = []
     const entries = queue.splice(0, BATCH_ROWS)
     const salts = drawSalts(entries.length)
-    for (const [place, entry] of entries.entries()) {
+    for (const [place, queued] of entries.entries()) {
+      const entry = entryOf(queued)
       const isFirst = head?.day !== dayOf(entry.at)
       // Of a day that has begun: the end of the day before.
       if (isFirst && head) previous = head
@@ -268,7 +277,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     recorded(effect) {
-      add(factOf(effect), toWall(effect.at))
+      add(effect, toWall(effect.at))
     },
     record(fact) {
       if (fact.kind !== 'typing' || typing) add(fact, wall())
@@ -335,8 +344,12 @@ function withPrevious(fact: Fact, previous: Head | undefined): Fact {
   } as Fact
 }
 
+function entryOf({ told, isRepeated, position, at }: Queued): Entry {
+  return { fact: 'kind' in told ? told : factOf(told, isRepeated), position, at }
+}
+
 /** @param isRepeated It has not happened: it is so. */
-export function factOf(effect: Recorded, isRepeated = false): Fact {
+function factOf(effect: Recorded, isRepeated = false): Fact {
   if (effect.type === 'rooms') {
     const { userId, isFirst, rooms } = effect
     return {
