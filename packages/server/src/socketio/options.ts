@@ -78,8 +78,9 @@ export interface PresenceOptions extends Partial<Settings> {
   /** Whether the audit trail says who typed where and when. @default false */
   readonly trailTyping?: boolean
   /**
-   * What the audit trail says of the host at each start, beside the options of presence: its version, its own settings. It
-   * is written as JSON, of 65,536 characters at most, and read by whoever may read the trail: no secrets. @default nothing
+   * Written into the audit trail at each start, beside the options of presence: the host's version and its own settings, say.
+   * An object that JSON can hold, of 65,536 characters at most. Put no secrets into it: everybody who may read the trail can
+   * read it. @default nothing
    */
   readonly trailConfiguration?: Readonly<Record<string, unknown>>
   /** Where sentences for operators go; `silentLog`: nowhere. @default warnings and errors to the console */
@@ -133,6 +134,7 @@ const AUTH_OPTIONS: Readonly<Record<keyof JwtOptions, true>> = {
 const TRAIL_METHODS = ['check', 'makeDays', 'write', 'lastBoot', 'unfinished', 'close'] as const
 const MEMBERSHIPS_METHODS = ['open', 'readUsers', 'readRooms', 'close'] as const
 
+/** Of `trailConfiguration`, as JSON. Characters. */
 const CONFIGURATION_LENGTH_MAX = 65_536
 
 /** Around a token in a `presence:token` or a CONNECT: names, brackets, the other fields of `auth`. */
@@ -159,7 +161,6 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
   refuseNonBoolean('allowRecovery', allowRecovery)
   refuseWrongTrail(trail)
   refuseNonBoolean('trailTyping', trailTyping)
-  refuseWrongConfiguration(trailConfiguration)
   refuseWrongLog(log)
   if (optionsOf(server).connectionStateRecovery && allowRecovery !== true) {
     throw new TypeError(
@@ -177,7 +178,7 @@ export function resolveOptions(input: PresenceOptions, server: Server): Options 
     emit: emit ?? true,
     trail,
     trailTyping: trailTyping ?? false,
-    trailConfiguration,
+    trailConfiguration: copyOfConfiguration(trailConfiguration),
     log: log ?? consoleLog,
   }
 }
@@ -197,20 +198,24 @@ function refuseWrongMemberships(memberships: unknown): void {
   }
 }
 
-function refuseWrongConfiguration(configuration: unknown): void {
-  if (configuration === undefined) return
+/** A copy: what the host changes in it later is not in force here. */
+function copyOfConfiguration(configuration: unknown): Options['trailConfiguration'] {
+  if (configuration === undefined) return undefined
   if (!isObject(configuration)) throw new TypeError('`trailConfiguration` must be an object.')
-  let length: number
+  let text: string
+  let copy: Options['trailConfiguration']
   try {
-    length = JSON.stringify(configuration).length
+    text = JSON.stringify(configuration)
+    copy = JSON.parse(text) as Options['trailConfiguration']
   } catch (error) {
     throw new TypeError('`trailConfiguration` cannot be written as JSON.', { cause: error })
   }
-  if (length > CONFIGURATION_LENGTH_MAX) {
+  if (text.length > CONFIGURATION_LENGTH_MAX) {
     throw new RangeError(
-      `\`trailConfiguration\` is ${length} characters of JSON; it may be ${CONFIGURATION_LENGTH_MAX}.`,
+      `\`trailConfiguration\` is ${text.length} characters of JSON; it may be ${CONFIGURATION_LENGTH_MAX}.`,
     )
   }
+  return copy
 }
 
 function refuseWrongTrail(trail: unknown): void {

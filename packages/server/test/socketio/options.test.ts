@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { Server } from 'socket.io'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { consoleLog } from '../../src/socketio/console-log.js'
+import { resolveOptions } from '../../src/socketio/options.js'
 import { memoryMemberships } from '../../src/memory/index.js'
 import {
   attachPresence,
@@ -174,6 +175,13 @@ describe('attachPresence refuses in a sentence', () => {
 
   it('but not a configuration for the trail that just fits', () => {
     expect(refusal({ ...good(), trailConfiguration: { text: 'x'.repeat(65_525) } })).toBeUndefined()
+  })
+
+  it('and takes that configuration as it was at the start', () => {
+    const trailConfiguration = { version: '7' }
+    const options = resolveOptions({ ...good(), trailConfiguration }, new Server())
+    trailConfiguration.version = '8'
+    expect(options.trailConfiguration).toEqual({ version: '7' })
   })
 
   it('tokens that are longer than Socket.IO takes in', () => {
