@@ -2,7 +2,7 @@
 import { CLIENT_EVENTS, ERRORS, type ClientEventName, type PresenceServerEvents } from '@vigie/protocol'
 import { createHistogram, TRANSITION_REASONS, type Histogram, type TransitionReason } from '../core/index.js'
 
-/** What clients are told of. Each has a latency promise of its own. */
+/** Kinds of events for clients. Each has a latency limit of its own. */
 export const LEVELS = ['group', 'conversation', 'typing', 'first_picture'] as const
 export type Level = (typeof LEVELS)[number]
 

@@ -475,7 +475,7 @@ function askClient(
   })
 }
 
-/** What the audit trail says at each start. Without functions and secrets, which the other options are. */
+/** What the audit trail says at each start. The options that are left out are functions, or hold secrets. */
 function inForce({ settings, rooms, emit, trailTyping, trailConfiguration }: Options) {
   return { settings, rooms: rooms ?? false, emit, trailTyping, host: trailConfiguration }
 }

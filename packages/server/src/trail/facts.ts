@@ -53,8 +53,8 @@ export type Fact =
   /**
    * Of the node itself.
    *
-   *   start       the first fact of a boot; `detail`: node, options in force, what the host says of itself (`host`), and `previous`,
-   *               the node's last boot
+   *   start       the first fact of a boot; `detail`: node, options in force, `host` (what the host says of itself), and
+   *               `previous` (the node's last boot)
    *   stop        it drains: it lets go of everybody, whose sessions end with it; it has ended as it should
    *   death       written for a boot that did not say `stop`, by its node's next start; all sessions ended with it.
    *               `detail.lastAt`: of its last fact; between the two nothing is known

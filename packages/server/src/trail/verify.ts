@@ -200,6 +200,7 @@ export async function verifyTrail(
 
 /** Of what `Date` can hold. Milliseconds. */
 const TIME_MAX = 8.64e15
+
 function isEmpty({ userId, sessionId, device, groups, conversations, detail }: TrailRow): boolean {
   return [userId, sessionId, device, groups, conversations, detail].every((value) => value === null)
 }

@@ -21,6 +21,11 @@ export type Resolve = (
 
 const resolveName: Resolve = (host) => lookup(host, { all: true })
 
+/** An address of IPv6 without the brackets that it has in a URL. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[|\]$/gu, '')
+}
+
 /**
  * The addresses that a request may connect to, and a `lookup` that knows only these: a name that is resolved again
  * between the check and the connection could lead elsewhere.
@@ -30,7 +35,7 @@ export async function pinnedLookup(
   host: string,
   { mayBePrivate, resolve = resolveName }: { readonly mayBePrivate: boolean; readonly resolve?: Resolve },
 ): Promise<LookupFunction> {
-  const bare = host.replace(/^\[|\]$/gu, '')
+  const bare = bareHost(host)
   const family = isIP(bare)
   const addresses = family === 0 ? await resolve(bare) : [{ address: bare, family }]
   if (addresses.length === 0) throw new AddressRefused(`${bare} has no address`)

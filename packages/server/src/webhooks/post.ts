@@ -2,13 +2,13 @@
 import { Agent as HttpAgent, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
 import { isIP, type LookupFunction } from 'node:net'
-import { pinnedLookup, type Resolve } from './addresses.js'
+import { bareHost, pinnedLookup, type Resolve } from './addresses.js'
 
 /** A connection without a request for so long is closed: many receivers close theirs after five seconds. Milliseconds. */
 const IDLE_MS = 4_000
 /**
- * A connection older than this gets no further request, and a new one asks for the name again: else a receiver that has
- * moved is never found while its old address answers. Milliseconds.
+ * A connection older than this sends no further request. The next connection resolves the name again: otherwise the sender
+ * would never notice that the receiver has a new address, as long as the old one answers. Milliseconds.
  */
 export const CONNECTION_AGE_MS = 60_000
 
@@ -34,8 +34,8 @@ export interface PostOptions {
 }
 
 /**
- * Keeps connections open from one attempt to the next. Nobody else is given them: whoever may not connect to private
- * addresses must not get a connection to one.
+ * Attempts that reuse connections. Each call has connections of its own: a sender that may not connect to private addresses
+ * must not reuse a connection to one, which a sender with that right has opened.
  */
 export function createPost({
   mayBePrivate,
@@ -58,15 +58,15 @@ export function createPost({
   let madeAt = now()
 
   function agentFor(protocol: string): HttpAgent {
-    // Connections of the agents before are closed when they are idle.
+    // The agents before close their connections when these are idle.
     if (now() - madeAt > CONNECTION_AGE_MS) [agents, madeAt] = [keepingAgents(idleMs), now()]
     return protocol === 'https:' ? agents.https : agents.http
   }
 
   /** The status of the answer: what follows it is not read. */
   async function send(attempt: Attempt, signal: AbortSignal): Promise<number> {
-    // Nobody looks up what is an address already.
-    const host = bareHost(attempt.url)
+    // Node.js calls no lookup for a host that is an address already: it is checked here.
+    const host = bareHost(attempt.url.hostname)
     if (isIP(host) !== 0) await checked(host)
     try {
       return await ask(attempt, { agent: agentFor(attempt.url.protocol), lookup, signal })
@@ -91,7 +91,7 @@ export function createPost({
   }
 }
 
-/** The receiver closed a connection that was kept open while the next request was on its way, which is nobody's fault. */
+/** The receiver closed a reused connection while the next request was on its way: no failure of the receiver. */
 class ClosedMeanwhile extends Error {}
 
 interface Way {
@@ -102,7 +102,7 @@ interface Way {
 }
 
 function ask({ url, headers, body }: Attempt, { agent, lookup, signal }: Way): Promise<number> {
-  const host = bareHost(url)
+  const host = bareHost(url.hostname)
   return new Promise((done, reject) => {
     const isSecure = url.protocol === 'https:'
     const request = (isSecure ? requestHttps : requestHttp)({
@@ -141,11 +141,6 @@ function keepingAgents(idleMs: number) {
   // The time-out ends only connections that wait for a request.
   const options = { keepAlive: true, timeout: idleMs }
   return { http: new HttpAgent(options), https: new HttpsAgent(options) }
-}
-
-/** An address of IPv6 without its brackets. */
-function bareHost({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/gu, '')
 }
 
 /** A name that is never resolved keeps no attempt. */
