@@ -86,20 +86,23 @@ export function requireDatabase(config: Config): void {
   )
 }
 
-/** Each option by its variable, as it may be shown: secrets are masked. */
+/** The value of each option, by the option's variable. Secrets are masked. */
 export function shownOptions(config: Config): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    [...OPTIONS].map(([name, option]) => [variableOf(name), printable(option, valueIn(config, name))]),
-  )
+  return Object.fromEntries(optionRows(config).map(([variable, value]) => [variable, value]))
 }
 
-/** One line for each option: name, value, where it came from. Secrets are masked. */
-export function describeConfig(config: Config): string {
-  const rows = [...OPTIONS].map(([name, option]) => [
+/** Each option: variable, value, where it came from. Secrets are masked. */
+function optionRows(config: Config): readonly (readonly [string, string, Source])[] {
+  return [...OPTIONS].map(([name, option]) => [
     variableOf(name),
     printable(option, valueIn(config, name)),
     config.sources.get(name) ?? 'default',
   ])
+}
+
+/** One line for each option: name, value, where it came from. Secrets are masked. */
+export function describeConfig(config: Config): string {
+  const rows = optionRows(config)
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return rows
     .map((row) =>

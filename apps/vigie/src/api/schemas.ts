@@ -108,6 +108,10 @@ const amount = v.pipe(v.number(), v.integer(), v.minValue(0))
 const time = v.pipe(v.number(), v.minValue(0), v.description('Milliseconds since 1970.'))
 const mode = v.picklist(['names', 'count'] satisfies Mode[])
 const id = v.string()
+const shownDeviceId = v.pipe(
+  id,
+  v.description('As the client gave it; `~` and the id of the session, where it gave none.'),
+)
 
 const presence = v.strictObject({ online: v.boolean(), count: amount })
 
@@ -181,7 +185,7 @@ const explanation = schemaOf<Explanation>()(
       sessions: v.array(
         v.strictObject({
           sessionId: id,
-          deviceId: id,
+          deviceId: shownDeviceId,
           label: v.exactOptional(v.string()),
           protocol: v.picklist([1, 2]),
           state: v.picklist(['live', 'lost']),
@@ -203,7 +207,7 @@ const explanation = schemaOf<Explanation>()(
             ...(['kicked', 'token_expired', 'too_many_sessions', 'other_node', 'node_lost'] as const),
           ]),
           sessionId: v.exactOptional(id),
-          deviceId: v.exactOptional(id),
+          deviceId: v.exactOptional(shownDeviceId),
           after: presence,
         }),
       ),
@@ -292,12 +296,8 @@ const reliability = {
     v.description('How many erasures emptied rows of these days: those people are missing in the answer.'),
   ),
 }
-const deviceOfThePast = v.pipe(
-  id,
-  v.description('As the client gave it; `~` and the id of the session, where it gave none.'),
-)
 const devices = v.array(
-  v.strictObject({ deviceId: deviceOfThePast, state: v.picklist(['live', 'lost']), since: v.nullable(time) }),
+  v.strictObject({ deviceId: shownDeviceId, state: v.picklist(['live', 'lost']), since: v.nullable(time) }),
 )
 const interval = {
   from: time,
@@ -327,7 +327,7 @@ const auditUser = schemaOf<AuditUser>()(
       from: time,
       to: time,
       intervals: v.array(v.strictObject(interval)),
-      devices: v.array(v.strictObject({ deviceId: deviceOfThePast, ...interval })),
+      devices: v.array(v.strictObject({ deviceId: shownDeviceId, ...interval })),
       ...reliability,
     }),
     v.description('When a user was online, on all devices together and on each.'),
@@ -364,7 +364,7 @@ const auditWhy = schemaOf<AuditWhy>()(
           state: v.nullable(v.string()),
           reason: v.nullable(v.string()),
           sessionId: v.nullable(id),
-          deviceId: v.nullable(deviceOfThePast),
+          deviceId: v.nullable(shownDeviceId),
           groups: v.nullable(v.array(id)),
           conversations: v.nullable(v.array(id)),
           detail: v.nullable(v.record(v.string(), v.unknown())),
