@@ -5,14 +5,13 @@
 import { parseArgs } from 'node:util'
 import { openTrail, postgresTrail } from '@vigie/server/postgres'
 import postgres from 'postgres'
-import type { Fact, TrailRow } from '../../packages/server/dist/trail/facts.js'
-import { rowOf } from '../../packages/server/dist/trail/rows.js'
+import type { Fact } from '../../packages/server/dist/trail/facts.js'
 import { dayOf } from '../../packages/server/dist/trail/days.js'
 import { openDatabase } from './database.js'
 import { createRandom } from './random.js'
+import { createTrailWriter } from './trail-writer.js'
 
 const DAY_MS = 86_400_000
-const BATCH_ROWS = 500
 const WARM_UP = 100
 const USERS = 10_000
 /** With as many users each; everybody is in ten. */
@@ -57,22 +56,10 @@ try {
 async function write(): Promise<number> {
   const store = postgresTrail({ sql: world.url, node: 'bench' })
   await store.makeDays(Array.from({ length: days }, (_, day) => dayOf(begin + day * DAY_MS)))
-  const boot = '00000000-0000-4000-8000-000000000001'
+  const { add, flush, ...written } = createTrailWriter(store)
   const online = new Map<number, number>()
-  let batch: TrailRow[] = []
-  let head: TrailRow | undefined
-  let position = 0
   let sessions = 0
 
-  async function add(fact: Fact, at: number): Promise<void> {
-    head = rowOf({ fact, position: ++position, at }, boot, head?.day === dayOf(at) ? head.hash : undefined)
-    batch.push(head)
-    if (batch.length === BATCH_ROWS) await flush()
-  }
-  async function flush(): Promise<void> {
-    await store.write(batch)
-    batch = []
-  }
   const session = (user: number, id: number, state: 'live' | 'ended', reason: string) =>
     ({
       kind: 'session',
@@ -100,8 +87,8 @@ async function write(): Promise<number> {
   const events = Math.floor((rows * 2) / 3)
   for (let event = 0; event < events; event++) {
     const at = begin + Math.floor((event / events) * days * DAY_MS)
-    if (head && dayOf(at) !== head.day) {
-      const from = position + 1
+    if (dayOf(at) !== written.day()) {
+      const from = written.position() + 1
       for (const [user, id] of online) await add(session(user, id, 'live', 'checkpoint'), at)
       for (const user of online.keys()) await add(rooms(user, 'checkpoint'), at)
       await add({ kind: 'checkpoint', detail: { from } }, at)
@@ -120,7 +107,7 @@ async function write(): Promise<number> {
   await add({ kind: 'stop' }, end)
   await flush()
   await store.close()
-  return position
+  return written.position()
 }
 
 function someQuestion() {

@@ -1,8 +1,8 @@
 /**
- * How many webhooks a second one endpoint is sent: `node bench/dist/webhooks.js [--events N] [--rtt MS] [--concurrency N]`.
- * Each event is a user who comes online, written to the audit trail before the sender starts. The receiver is a process of
- * its own that answers 204 at once, behind a line that takes so long there and back; opening a connection takes one such
- * time more, as a TCP handshake does. It fails when the receiver saw another number of requests than there were events.
+ * How many webhooks a second one endpoint takes: `node bench/dist/webhooks.js [--events N] [--rtt MS] [--concurrency N]`.
+ * Each event is a user who comes online. All are in the audit trail before the sender starts. The receiver is another
+ * process and answers 204 at once. A proxy in front of it adds the round-trip time to each request, and once more to each
+ * new connection, as a TCP handshake does. The run fails if the number of requests is not the number of events.
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -14,13 +14,12 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { postgresTrail, startWebhooks, type Webhooks } from '@vigie/server/postgres'
 import postgres from 'postgres'
-import type { Fact, TrailRow } from '../../packages/server/dist/trail/facts.js'
-import { rowOf } from '../../packages/server/dist/trail/rows.js'
+import type { Fact } from '../../packages/server/dist/trail/facts.js'
 import { dayOf } from '../../packages/server/dist/trail/days.js'
 import { openDatabase } from './database.js'
+import { createTrailWriter } from './trail-writer.js'
 
 const ENDPOINT = 'bench'
-const BATCH_ROWS = 500
 const LOOK_MS = 20
 
 const { values } = parseArgs({
@@ -87,30 +86,23 @@ async function report(webhooks: Webhooks): Promise<void> {
   const { user, system } = process.cpuUsage(cpu)
   const cpuMs = (user + system) / 1_000
   process.stdout.write(
-    `${events} events in ${seconds.toFixed(1)} s: ${Math.round(events / seconds)} a second, ` +
-      `${(cpuMs / events).toFixed(2)} ms of processor time each; ${rttMs} ms there and back.\n`,
+    `${events} events in ${seconds.toFixed(1)} s: ${Math.round(events / seconds)} a second. ` +
+      `Processor time of the sender: ${(cpuMs / events).toFixed(2)} ms for each. Round trip: ${rttMs} ms.\n`,
   )
 }
 
 async function write(url: string): Promise<void> {
   const store = postgresTrail({ sql: url, node: 'bench' })
-  const boot = '00000000-0000-4000-8000-000000000001'
   const at = Date.now()
   await store.makeDays([dayOf(at)])
-  let batch: TrailRow[] = []
-  let head: TrailRow | undefined
-  for (let position = 1; position <= events + 1; position++) {
-    const fact = position === 1 ? { kind: 'start', detail: { node: 'bench' } } : online(position)
-    head = rowOf({ fact: fact as Fact, position, at }, boot, head?.hash)
-    batch.push(head)
-    if (batch.length < BATCH_ROWS && position <= events) continue
-    await store.write(batch)
-    batch = []
-  }
+  const { add, flush } = createTrailWriter(store)
+  await add({ kind: 'start', detail: { node: 'bench' } }, at)
+  for (let user = 1; user <= events; user++) await add(online(user), at)
+  await flush()
   await store.close()
 }
 
-function online(user: number) {
+function online(user: number): Fact {
   return {
     kind: 'session',
     state: 'live',
@@ -118,7 +110,7 @@ function online(user: number) {
     userId: `user-${user}`,
     sessionId: `session-${user}`,
     device: `device-${user}`,
-  }
+  } as unknown as Fact
 }
 
 /** Says its port, and at the end of its input how many requests and connections there were. */
